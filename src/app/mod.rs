@@ -1,0 +1,1 @@
+//! The app half: what stands inside an app that is hosted behind the module.

@@ -1,0 +1,138 @@
+//! What a front knows of a client's connection.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+
+/// The scheme of a client's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "HTTP has these two")]
+pub enum Scheme {
+    /// Cleartext.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`, as `X-Forwarded-Proto` says it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A client's connection, as its front sees it; cheap to clone.
+///
+/// A front that makes one service for each connection hands it to
+/// `Host::for_connection`; any other puts it into the request's extensions.
+///
+/// ```
+/// use ancm::{Connection, Scheme};
+///
+/// let connection = Connection::new("192.0.2.7:4711".parse().unwrap()).with_scheme(Scheme::Https);
+/// assert_eq!(connection.peer().unwrap().port(), 4711);
+/// assert_eq!(connection.scheme(), Scheme::Https);
+/// ```
+#[derive(Clone, Default)]
+pub struct Connection {
+    facts: Arc<Facts>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+    scheme: Scheme,
+    certificate: Option<Bytes>,
+}
+
+impl Connection {
+    /// A cleartext connection from `peer`.
+    #[must_use]
+    pub fn new(peer: SocketAddr) -> Self {
+        Self {
+            facts: Arc::new(Facts {
+                peer: Some(peer),
+                ..Facts::default()
+            }),
+        }
+    }
+
+    /// A connection of which nothing is known: a Unix socket's, say.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::default()
+    }
+
+    /// Sets the address that the client connected to. Defaults to none.
+    #[must_use]
+    pub fn with_local(self, local: SocketAddr) -> Self {
+        self.with(|facts| facts.local = Some(local))
+    }
+
+    /// Sets the scheme. Defaults to [`Scheme::Http`].
+    #[must_use]
+    pub fn with_scheme(self, scheme: Scheme) -> Self {
+        self.with(|facts| facts.scheme = scheme)
+    }
+
+    /// Sets the certificate, as DER, that the client proved to hold. Defaults to none.
+    #[must_use]
+    pub fn with_certificate(self, der: Bytes) -> Self {
+        self.with(|facts| facts.certificate = Some(der))
+    }
+
+    /// The client's address, or the last proxy's before this front.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.facts.peer
+    }
+
+    /// The address that the client connected to.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.facts.local
+    }
+
+    /// The scheme that the client speaks.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.facts.scheme
+    }
+
+    /// The client's certificate, as DER.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Bytes> {
+        self.facts.certificate.as_ref()
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+        change(Arc::make_mut(&mut self.facts));
+        self
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.facts.peer)
+            .field("local", &self.facts.local)
+            .field("scheme", &self.facts.scheme)
+            .field(
+                "certificate",
+                &self.facts.certificate.as_ref().map(Bytes::len),
+            )
+            .finish()
+    }
+}

@@ -1,0 +1,226 @@
+//! Why a request got no answer from the app: typed inside, mapped to a status in one place.
+
+mod page;
+mod start;
+
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use http::StatusCode;
+
+pub use self::{
+    page::{CorrelationId, ErrorPage},
+    start::{Stage, StartFailure},
+};
+
+/// An error of another crate.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why the host half could not get an answer from the app.
+///
+/// Its `Display` is what the log says, its [`status`](Self::status) what the client gets.
+pub struct Error {
+    kind: Kind,
+    source: Option<BoxError>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Start(Arc<StartFailure>),
+    QueueFull,
+    QueueTimeout,
+    Stopping,
+    BadRequest(&'static str),
+    MethodRefused,
+    ClientGone,
+    Connect,
+    NotOwner,
+    Backend,
+    Timeout(&'static str),
+}
+
+impl Error {
+    /// The app's process could not be started: 502, the module's 502.5.
+    #[must_use]
+    pub fn start(failure: Arc<StartFailure>) -> Self {
+        Self {
+            kind: Kind::Start(failure),
+            source: None,
+        }
+    }
+
+    /// Too many requests wait for the app to start: 503.
+    #[must_use]
+    pub fn queue_full() -> Self {
+        Self {
+            kind: Kind::QueueFull,
+            source: None,
+        }
+    }
+
+    /// The app did not become ready in the time that a request may wait: 503.
+    #[must_use]
+    pub fn queue_timeout() -> Self {
+        Self {
+            kind: Kind::QueueTimeout,
+            source: None,
+        }
+    }
+
+    /// The app is being stopped: 503.
+    #[must_use]
+    pub fn stopping() -> Self {
+        Self {
+            kind: Kind::Stopping,
+            source: None,
+        }
+    }
+
+    /// The request itself can't be forwarded: 400. `why` names the rule, not the client's text.
+    #[must_use]
+    pub fn bad_request(why: &'static str) -> Self {
+        Self {
+            kind: Kind::BadRequest(why),
+            source: None,
+        }
+    }
+
+    /// A method that a gateway does not forward, such as `CONNECT`: 405.
+    #[must_use]
+    pub fn method_refused() -> Self {
+        Self {
+            kind: Kind::MethodRefused,
+            source: None,
+        }
+    }
+
+    /// The client left, or broke its request off: 400, which nobody sees.
+    #[must_use]
+    pub fn client_gone(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::ClientGone,
+            source: Some(source.into()),
+        }
+    }
+
+    /// No connection to the app: 502, the module's 502.3.
+    #[must_use]
+    pub fn connect(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::Connect,
+            source: Some(source.into()),
+        }
+    }
+
+    /// A process that is not the app's listens on its port: 502.
+    #[must_use]
+    pub fn not_owner() -> Self {
+        Self {
+            kind: Kind::NotOwner,
+            source: None,
+        }
+    }
+
+    /// The app broke off, or its answer is not HTTP: 502, the module's 502.3.
+    #[must_use]
+    pub fn backend(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::Backend,
+            source: Some(source.into()),
+        }
+    }
+
+    /// The app took longer than it may for `what`: 504.
+    ///
+    /// Differs from ANCM: 502.3 there, which does not tell a slow app from a dead one.
+    #[must_use]
+    pub fn timeout(what: &'static str) -> Self {
+        Self {
+            kind: Kind::Timeout(what),
+            source: None,
+        }
+    }
+
+    /// What the client gets. The one table from error to status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self.kind {
+            Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
+            Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
+                StatusCode::BAD_GATEWAY
+            }
+            Kind::QueueFull | Kind::QueueTimeout | Kind::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The failed start, where that is the reason.
+    #[must_use]
+    pub fn start_failure(&self) -> Option<&StartFailure> {
+        match &self.kind {
+            Kind::Start(failure) => Some(failure),
+            Kind::QueueFull
+            | Kind::QueueTimeout
+            | Kind::Stopping
+            | Kind::BadRequest(_)
+            | Kind::MethodRefused
+            | Kind::ClientGone
+            | Kind::Connect
+            | Kind::NotOwner
+            | Kind::Backend
+            | Kind::Timeout(_) => None,
+        }
+    }
+
+    /// Whether it was the client that broke off, so that nobody waits for an answer.
+    #[must_use]
+    pub fn is_client_gone(&self) -> bool {
+        matches!(self.kind, Kind::ClientGone)
+    }
+
+    /// Whether trying again later may help, so that the answer says `Retry-After`.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::QueueFull | Kind::QueueTimeout | Kind::Stopping
+        )
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Start(failure) => write!(f, "{failure}"),
+            Kind::QueueFull => f.write_str("too many requests wait for the app to start"),
+            Kind::QueueTimeout => {
+                f.write_str("the app did not become ready while the request waited")
+            }
+            Kind::Stopping => f.write_str("the app is being stopped"),
+            Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
+            Kind::MethodRefused => f.write_str("this method is not forwarded"),
+            Kind::ClientGone => f.write_str("the client broke its request off"),
+            Kind::Connect => f.write_str("can't connect to the app"),
+            Kind::NotOwner => f.write_str("another process listens on the app's port"),
+            Kind::Backend => f.write_str("the app broke the exchange off"),
+            Kind::Timeout(what) => write!(f, "the app took too long to {what}"),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,130 @@
+//! The names that the module and the app say to each other, and the rules about whose they are.
+//!
+//! Pure functions over [`http::HeaderMap`]: no I/O, no configuration.
+
+use http::HeaderName;
+
+/// Proves that a request came through the module: the [pairing token](crate::PairingToken).
+pub const MS_ASPNETCORE_TOKEN: HeaderName = HeaderName::from_static("ms-aspnetcore-token");
+/// What the module tells the app; the only known value is `shutdown`.
+pub const MS_ASPNETCORE_EVENT: HeaderName = HeaderName::from_static("ms-aspnetcore-event");
+/// The client's certificate: its DER in one line of base64.
+pub const MS_ASPNETCORE_CLIENTCERT: HeaderName =
+    HeaderName::from_static("ms-aspnetcore-clientcert");
+/// The Windows user: a token handle of the listening process, in hex.
+pub const MS_ASPNETCORE_WINAUTHTOKEN: HeaderName =
+    HeaderName::from_static("ms-aspnetcore-winauthtoken");
+
+/// The addresses a request passed, the client first.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The schemes a request passed, the client's first.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The hosts a request asked for, the client's first.
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// The path base that a proxy took off the path.
+pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// The peer's address before a forwarded one took its place.
+pub const X_ORIGINAL_FOR: HeaderName = HeaderName::from_static("x-original-for");
+/// The scheme before a forwarded one took its place.
+pub const X_ORIGINAL_PROTO: HeaderName = HeaderName::from_static("x-original-proto");
+
+/// Every header whose name starts like this belongs to the module: a client can't send one.
+///
+/// The module compares the first 13 characters, in any case, whatever follows.
+const RESERVED_PREFIX: &[u8] = b"ms-aspnetcore";
+
+/// The forwarded headers that the module writes, whoever wrote them before.
+const FORWARDED: [&[u8]; 4] = [
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+    b"x-forwarded-prefix",
+];
+
+/// Whether `name` is the module's alone: it starts with `MS-ASPNETCORE`.
+///
+/// An underscore counts as a dash, because CGI-like servers fold the two (RFC 9110, 17.10).
+///
+/// ```
+/// use ancm::headers::is_reserved;
+/// use http::HeaderName;
+///
+/// assert!(is_reserved(&HeaderName::from_static("ms-aspnetcore-token")));
+/// assert!(is_reserved(&HeaderName::from_static("ms_aspnetcore_anything")));
+/// assert!(!is_reserved(&HeaderName::from_static("x-ms-aspnetcore-token")));
+/// ```
+#[must_use]
+pub fn is_reserved(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    name.len() >= RESERVED_PREFIX.len()
+        && name
+            .iter()
+            .zip(RESERVED_PREFIX)
+            .all(|(&have, &want)| fold(have) == want)
+}
+
+/// Whether `name` says where a request came from: `X-Forwarded-For`, `-Proto`, `-Host`, `-Prefix`.
+///
+/// An underscore counts as a dash here too.
+#[must_use]
+pub fn is_forwarded(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    FORWARDED.iter().any(|want| {
+        name.len() == want.len()
+            && name
+                .iter()
+                .zip(*want)
+                .all(|(&have, &want)| fold(have) == want)
+    })
+}
+
+/// Header names are lower case already; what is left to fold is the underscore.
+const fn fold(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> HeaderName {
+        HeaderName::from_bytes(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn reserved_is_any_case_any_suffix_dash_or_underscore() {
+        for text in [
+            "MS-ASPNETCORE-TOKEN",
+            "Ms-AspNetCore-Event",
+            "ms_aspnetcore_token",
+            "MS-ASPNETCORE_CLIENTCERT",
+            "MS-ASPNETCOREX",
+            "ms-aspnetcore",
+        ] {
+            assert!(is_reserved(&name(text)), "{text}");
+        }
+        for text in [
+            "ms-aspnetcor",
+            "x-ms-aspnetcore-token",
+            "msaspnetcore",
+            "host",
+        ] {
+            assert!(!is_reserved(&name(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_the_whole_name_dash_or_underscore() {
+        for text in ["X-Forwarded-For", "x_forwarded_proto", "X-Forwarded_Host"] {
+            assert!(is_forwarded(&name(text)), "{text}");
+        }
+        for text in [
+            "x-forwarded-for2",
+            "forwarded",
+            "x-forwarded",
+            "x-forwarded-port",
+        ] {
+            assert!(!is_forwarded(&name(text)), "{text}");
+        }
+    }
+}

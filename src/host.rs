@@ -1,0 +1,1 @@
+//! The host half as one service: offline gate, supervisor, proxy.

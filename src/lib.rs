@@ -1,0 +1,29 @@
+//! IIS's ASP.NET Core Module as tower layers and hyper services.
+
+pub mod app;
+pub mod headers;
+
+mod connection;
+mod path_base;
+mod token;
+
+#[cfg(feature = "host")]
+pub mod config;
+#[cfg(feature = "host")]
+pub mod error;
+#[cfg(feature = "front")]
+pub mod front;
+#[cfg(feature = "host")]
+mod host;
+#[cfg(feature = "host")]
+pub mod offline;
+#[cfg(feature = "host")]
+pub mod proxy;
+#[cfg(feature = "host")]
+pub mod supervisor;
+
+pub use self::{
+    connection::{Connection, Scheme},
+    path_base::{InvalidPathBase, PathBase},
+    token::{InvalidToken, PairingToken},
+};

@@ -1,0 +1,192 @@
+//! Where to forward to, and the right to do so once.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use http::Request;
+use tokio::sync::Notify;
+
+use crate::{Connection, PairingToken};
+
+/// Where an app listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// HTTP/1.1 over TCP.
+    Tcp(SocketAddr),
+    /// HTTP/1.1 over a Unix socket.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Tells whether the listener at a backend's address is still the app's own.
+///
+/// Asked after each dial and before the pairing token is sent, so that a stranger who took the port never sees it.
+pub trait Owner: Send + Sync {
+    /// Whether the app owns the listener now.
+    fn owns_listener(&self) -> bool;
+}
+
+/// One process of an app, as the proxy sees it: an address, its pairing token, the requests under way.
+///
+/// Cheap to clone; every clone counts the same requests.
+#[derive(Clone)]
+pub struct Backend {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    address: Address,
+    token: Option<PairingToken>,
+    owner: Option<Arc<dyn Owner>>,
+    in_flight: AtomicUsize,
+    drained: Notify,
+}
+
+impl Backend {
+    /// A backend at a fixed address, which nobody supervises and to which no token is sent.
+    #[must_use]
+    pub fn fixed(address: Address) -> Self {
+        Self::make(address, None, None)
+    }
+
+    /// A process of ours: `token` is sent with each request, but only while `owner` says that the listener is its own.
+    #[must_use]
+    pub fn paired(address: Address, token: PairingToken, owner: Option<Arc<dyn Owner>>) -> Self {
+        Self::make(address, Some(token), owner)
+    }
+
+    fn make(address: Address, token: Option<PairingToken>, owner: Option<Arc<dyn Owner>>) -> Self {
+        let (in_flight, drained) = (AtomicUsize::new(0), Notify::new());
+        Self {
+            shared: Arc::new(Shared {
+                address,
+                token,
+                owner,
+                in_flight,
+                drained,
+            }),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// The secret that goes with each request.
+    #[must_use]
+    pub fn token(&self) -> Option<&PairingToken> {
+        self.shared.token.as_ref()
+    }
+
+    /// The requests under way, tunnels included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.load(Ordering::Acquire)
+    }
+
+    /// The right to forward one request here.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        Lease {
+            backend: self.clone(),
+        }
+    }
+
+    /// Waits until no request is under way. Cancel safe.
+    pub async fn drained(&self) {
+        loop {
+            let notified = self.shared.drained.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether the listener is known to be the app's own; asked anew at each call.
+    pub(super) fn owns_listener(&self) -> bool {
+        self.shared
+            .owner
+            .as_ref()
+            .is_none_or(|owner| owner.owns_listener())
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("address", &self.shared.address)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to use a backend for one request; ends when it is dropped.
+///
+/// It rides in the response's body, or in the tunnel that an upgrade became.
+#[derive(Debug)]
+pub struct Lease {
+    backend: Backend,
+}
+
+impl Lease {
+    /// Where the request goes.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let shared = &self.backend.shared;
+        if shared.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            shared.drained.notify_waiters();
+        }
+    }
+}
+
+/// A request and where it goes: what the proxy takes, and what only a supervisor (or the owner of a fixed backend) can make.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Forward<B> {
+    /// Where it goes.
+    pub lease: Lease,
+    /// The client's connection.
+    pub connection: Connection,
+    /// The request as the front received it.
+    pub request: Request<B>,
+}
+
+impl<B> Forward<B> {
+    /// `request` of `connection`, to be forwarded under `lease`.
+    #[must_use]
+    pub const fn new(lease: Lease, connection: Connection, request: Request<B>) -> Self {
+        Self {
+            lease,
+            connection,
+            request,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Keeps the app's process: starts it, waits until it listens, replaces it when it dies, stops it.
