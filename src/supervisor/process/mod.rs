@@ -161,5 +161,6 @@ fn explain(launch: &Launch, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -220,10 +220,9 @@ async fn who_ignores_terminate_is_killed() {
     child.terminate();
 }
 
-/// In the group, in another group, in another session, and orphaned in another session.
-const FAMILY: &str = "sleep 1000 & a=$!; set -m; sleep 1000 & b=$!; set +m; \
-    setsid sleep 1000 & c=$!; d=$(setsid sh -c 'sleep 1000 >/dev/null 2>&1 & echo $!'); \
-    echo $$ $a $b $c $d; wait";
+/// In the group, in another group (which `timeout` makes), in another session, and orphaned in another session.
+const FAMILY: &str = "sleep 1000 & a=$!; timeout 1000 sleep 1000 & b=$!; setsid sleep 1000 & c=$!; \
+    d=$(setsid sh -c 'sleep 1000 >/dev/null 2>&1 & echo $!'); echo $$ $a $b $c $d; wait";
 
 #[tokio::test]
 async fn kill_reaches_the_whole_tree() {
@@ -344,15 +343,25 @@ async fn listening(launch: &Launch) -> (Child, u16) {
     (child, port)
 }
 
+/// Sooner or later: between fork and exec, another test's child holds each of our sockets for a moment.
+#[track_caller]
+fn assert_listener(child: &Child, port: u16, want: Listener) {
+    let deadline = tokio::time::Instant::now() + SOON;
+    while child.listener(port).unwrap() != want && tokio::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert_eq!(child.listener(port).unwrap(), want);
+}
+
 #[tokio::test]
 async fn knows_its_own_listener() {
     for address in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0", "[::ffff:127.0.0.1]:0"] {
         let (child, port) = listening(&again(address)).await;
         let own = Listener::Own(child.id());
-        assert_eq!(child.listener(port).unwrap(), own, "{address}");
+        assert_listener(&child, port, own);
         child.kill();
         child.exited().await;
-        assert_eq!(child.listener(port).unwrap(), Listener::None, "{address}");
+        assert_listener(&child, port, Listener::None);
     }
 }
 
@@ -360,7 +369,7 @@ async fn knows_its_own_listener() {
 async fn who_can_not_be_reached_at_the_loopback_address_is_nobody() {
     for address in ["[::1]:0", "127.0.0.2:0"] {
         let (child, port) = listening(&again(address)).await;
-        assert_eq!(child.listener(port).unwrap(), Listener::None, "{address}");
+        assert_listener(&child, port, Listener::None);
     }
 }
 
@@ -386,9 +395,9 @@ async fn others_are_strangers() {
     for address in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(child.listener(port).unwrap(), stranger, "{address}");
+        assert_listener(&child, port, stranger);
         drop(listener);
-        assert_eq!(child.listener(port).unwrap(), Listener::None, "{address}");
+        assert_listener(&child, port, Listener::None);
     }
     let (other, port) = listening(&again("127.0.0.1:0")).await;
     assert_eq!(
@@ -401,21 +410,21 @@ async fn others_are_strangers() {
 #[tokio::test]
 async fn the_more_specific_listener_decides() {
     let (child, port) = listening(&again("shared 0.0.0.0:0")).await;
-    assert_eq!(child.listener(port).unwrap(), Listener::Own(child.id()));
+    assert_listener(&child, port, Listener::Own(child.id()));
     let thief = shared_listener(&format!("127.0.0.1:{port}"));
     let stranger = Listener::Stranger(Some(std::process::id()));
-    assert_eq!(child.listener(port).unwrap(), stranger);
+    assert_listener(&child, port, stranger);
     drop(thief);
-    assert_eq!(child.listener(port).unwrap(), Listener::Own(child.id()));
+    assert_listener(&child, port, Listener::Own(child.id()));
 
     // The same address, shared: some connections would go to the stranger.
     let thief = shared_listener(&format!("0.0.0.0:{port}"));
-    assert_eq!(child.listener(port).unwrap(), stranger);
+    assert_listener(&child, port, stranger);
     drop(thief);
 
     let (child, port) = listening(&again("shared 127.0.0.1:0")).await;
     let _harmless = shared_listener(&format!("0.0.0.0:{port}"));
-    assert_eq!(child.listener(port).unwrap(), Listener::Own(child.id()));
+    assert_listener(&child, port, Listener::Own(child.id()));
 }
 
 fn shared_listener(address: &str) -> TcpListener {
