@@ -12,9 +12,8 @@ use tracing::{info, warn};
 
 use super::{
     generation::{Child, Generation, Label},
-    launch,
+    launch::{self, Unprepared},
     logs::{Capture, LogFile, LogFiles},
-    port,
     process::{Exit, Output, Process, Spawn},
     ready::{self, ListenerOwner, NotReady},
 };
@@ -59,15 +58,12 @@ impl<S: Spawn> Starter<S> {
 
     /// Whether every process of the app gets the same port, so that two can't run at a time.
     pub(super) fn has_one_port(&self) -> bool {
-        !matches!(
-            launch::preset_port(&self.config, self.vars.as_ref()),
-            Ok(None)
-        )
+        launch::has_one_port(&self.config, self.vars.as_ref())
     }
 
     /// A failure before there is a process.
     pub(super) fn failure(&self, stage: Stage, reason: impl Into<String>) -> StartFailure {
-        let mut failure = StartFailure::new(stage, reason, launch::command_line(&self.config));
+        let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.limit = self.config.startup_time_limit;
         failure
     }
@@ -95,15 +91,25 @@ impl<S: Spawn> Starter<S> {
     /// Starts a process; the attempt that comes of it has to be awaited.
     pub(super) fn begin(&mut self, attempt: u8) -> Result<Attempt<S::Process>, Box<Failed>> {
         let begin = Instant::now();
-        let (port, token) = self.pair()?;
+        let (config, vars) = (&self.config, self.vars.as_ref());
+        let (port, token) = launch::pair(config, vars).map_err(|unprepared| {
+            let Unprepared { reason, critical } = unprepared;
+            let failure = self.failure(Stage::Prepare, reason);
+            Box::new(Failed { failure, critical })
+        })?;
         let (output, log) = self.output();
-        let prepare = |reason| self.failed(Stage::Prepare, reason, port, true);
-        let launch = launch::prepare(&self.config, self.vars.as_ref(), port, &token, output)
-            .map_err(prepare)?;
-        let process = self
-            .spawn
-            .spawn(&launch)
-            .map_err(|error| self.failed(Stage::Spawn, error.to_string(), port, false))?;
+        let launch = launch::prepare(config, vars, port, &token, output);
+        let spawned = self.spawn.spawn(&launch);
+        let process = spawned.map_err(|error| {
+            let mut failure = self.failure(Stage::Spawn, launch::explain(config, &error));
+            failure.port = Some(port);
+            let critical = false;
+            Box::new(Failed { failure, critical })
+        })?;
+        let capture = match process.take_output() {
+            Some(pipe) => Capture::of(pipe, log, process.id()),
+            None => Capture::none(),
+        };
         self.generations += 1;
         let label = Label {
             generation: self.generations,
@@ -119,42 +125,12 @@ impl<S: Spawn> Starter<S> {
             port,
             "Process started"
         );
-        let capture = match process.take_output() {
-            Some(pipe) => Capture::of(pipe, log, label.pid),
-            None => Capture::none(),
-        };
         Ok(Attempt {
-            config: Arc::clone(&self.config),
+            config: Arc::clone(config),
             token,
             begin,
             child: Child::new(process, capture, label),
         })
-    }
-
-    /// The port and the secret of the next process.
-    fn pair(&self) -> Result<(u16, PairingToken), Box<Failed>> {
-        let vars = self.vars.as_ref();
-        let critical = |reason| {
-            let failure = self.failure(Stage::Prepare, reason);
-            Box::new(Failed {
-                failure,
-                critical: true,
-            })
-        };
-        let port = match launch::preset_port(&self.config, vars).map_err(critical)? {
-            Some(port) => port,
-            None => port::choose(launch::PORTS).map_err(|error| {
-                let failure = self.failure(Stage::Prepare, error.to_string());
-                Box::new(Failed {
-                    failure,
-                    critical: false,
-                })
-            })?,
-        };
-        let token = launch::preset_token(&self.config, vars)
-            .map_err(critical)?
-            .unwrap_or_else(PairingToken::generate);
-        Ok((port, token))
     }
 
     /// Where the output goes. A log file that can't be made does not keep the app from running.
@@ -172,12 +148,6 @@ impl<S: Spawn> Starter<S> {
             .ok()
         });
         (Output::Pipe, log)
-    }
-
-    fn failed(&self, stage: Stage, reason: String, port: u16, critical: bool) -> Box<Failed> {
-        let mut failure = self.failure(stage, reason);
-        failure.port = Some(port);
-        Box::new(Failed { failure, critical })
     }
 }
 
@@ -231,7 +201,7 @@ impl<P: Process> Attempt<P> {
         let exit = self.end().await;
         let limit = self.config.startup_time_limit;
         let (label, stage, reason) = (self.child.label(), why.stage(), why.reason(limit));
-        let mut failure = StartFailure::new(stage, reason, launch::command_line(&self.config));
+        let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.pid = Some(label.pid);
         failure.port = Some(label.port);
         // How a process ended that we killed says nothing about the app.

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     future::Future,
     io,
-    path::Path,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -184,19 +183,13 @@ impl Fake {
     }
 
     pub(super) fn exit(&self, code: i32) {
-        self.end(Exit {
-            code: Some(code),
-            signal: None,
-        });
+        self.end(Exit::code(code));
         self.deafen();
     }
 
     /// Ends while its descendant goes on.
     pub(super) fn leave_descendant(&self) {
-        self.end(Exit {
-            code: Some(0),
-            signal: None,
-        });
+        self.end(Exit::code(0));
     }
 
     fn end(&self, exit: Exit) {
@@ -250,10 +243,7 @@ impl Process for Fake {
         if self.is_alive() {
             self.killed.fetch_add(1, Ordering::SeqCst);
         }
-        self.end(Exit {
-            code: None,
-            signal: Some(9),
-        });
+        self.end(Exit::signal(9));
         self.deafen();
     }
 
@@ -265,7 +255,9 @@ impl Process for Fake {
 
 /// A configuration with round numbers.
 pub(super) fn config() -> Config {
-    Config::new(Path::new("/app"), Path::new("/bin/app"), &["--quiet"])
+    let builder = Config::builder(std::env::temp_dir());
+    let builder = builder.program("app").arguments(["--quiet"]);
+    builder.build().unwrap()
 }
 
 pub(super) fn builder(config: Config) -> Builder {

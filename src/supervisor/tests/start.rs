@@ -74,7 +74,7 @@ async fn every_way_to_fail_has_its_stage_after_two_attempts() {
         let supervisor = supervise(&fakes);
         let failure = failure(&supervisor).await;
         assert_eq!(failure.stage, stage);
-        assert_eq!(failure.command, "/bin/app --quiet");
+        assert_eq!(failure.command, "app --quiet");
         assert_eq!(failure.limit, Duration::from_secs(120));
         assert_eq!(failure.port, Some(fakes.get(1).port), "{stage}");
         assert_eq!((fakes.count(), fakes.alive()), (2, 0), "{stage}");
