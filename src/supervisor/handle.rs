@@ -58,6 +58,7 @@ impl Supervisor {
         queue_limit: usize,
         queue_time: Duration,
     ) -> Self {
+        let queue_limit = queue_limit.min(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
                 view,
