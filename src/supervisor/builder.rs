@@ -52,6 +52,8 @@ pub struct Builder {
 pub(super) struct Settings {
     pub(super) start: StartMode,
     pub(super) drain_limit: Duration,
+    pub(super) idle_limit: Option<Duration>,
+    pub(super) age_limit: Option<Duration>,
 }
 
 impl Builder {
@@ -65,6 +67,8 @@ impl Builder {
             settings: Settings {
                 start: StartMode::OnDemand,
                 drain_limit: DRAIN_LIMIT,
+                idle_limit: None,
+                age_limit: None,
             },
         }
     }
@@ -111,6 +115,20 @@ impl Builder {
     /// It then has `shutdownTimeLimit` to do so. Defaults to 30 seconds.
     pub const fn drain_limit(mut self, limit: Duration) -> Self {
         self.settings.drain_limit = limit;
+        self
+    }
+
+    /// Sets how long an app may be without a request before it is stopped; the next one starts it
+    /// again. Defaults to for ever.
+    pub const fn idle_limit(mut self, limit: Duration) -> Self {
+        self.settings.idle_limit = Some(limit);
+        self
+    }
+
+    /// Sets how long a process may serve before another one takes its place, as
+    /// [`Supervisor::restart`] does it. Defaults to for ever.
+    pub const fn age_limit(mut self, limit: Duration) -> Self {
+        self.settings.age_limit = Some(limit);
         self
     }
 

@@ -72,6 +72,7 @@ mod status;
 mod stop;
 mod tail;
 mod task;
+mod upkeep;
 mod window;
 
 #[cfg(test)]

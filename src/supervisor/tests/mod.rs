@@ -7,3 +7,4 @@ mod restart;
 mod service;
 mod start;
 mod stop;
+mod upkeep;
