@@ -195,6 +195,18 @@ fn what_will_not_do_what_is_wanted_is_told() {
             WarningKind::Suspicious,
         ),
         (
+            r#"processesPerApplication="2""#,
+            r#"<environmentVariables><environmentVariable name="ASPNETCORE_PORT" value="5000"/></environmentVariables>"#,
+            "ASPNETCORE_PORT",
+            WarningKind::Suspicious,
+        ),
+        (
+            "",
+            r#"<environmentVariables><environmentVariable name="ASPNETCORE_TOKEN" value="a&#10;b"/></environmentVariables>"#,
+            "ASPNETCORE_TOKEN",
+            WarningKind::Suspicious,
+        ),
+        (
             "",
             r#"<handlerSettings><handlerSetting name="enableShadowCopy" value="true"/></handlerSettings>"#,
             "handlerSetting enableShadowCopy",
