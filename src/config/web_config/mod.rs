@@ -5,7 +5,7 @@
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
 use super::{
-    findings::{Findings, Kind, Position, WarningKind},
+    findings::{Findings, Kind, Position, WarningKind, shown},
     raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
     sections,
     text::Lines,
@@ -31,11 +31,27 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
         Ok(document) => reader.document(&document),
         Err(error) => {
             let at = Position::new(error.pos().row, error.pos().col);
-            let message = super::findings::shown(&error.to_string());
+            let message = syntax(&error);
             reader.findings.error(Some(at), Kind::Syntax(message));
         }
     }
     reader.raw
+}
+
+/// What `error` says, without its place, which every error has.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others say it well themselves"
+)]
+fn syntax(error: &roxmltree::Error) -> String {
+    match error {
+        roxmltree::Error::DtdDetected => "a document type (DTD) is not allowed".to_owned(),
+        roxmltree::Error::NodesLimitReached => format!("more than {MOST_NODES} nodes"),
+        other => {
+            let (text, place) = (other.to_string(), format!(" at {}", other.pos()));
+            shown(text.strip_suffix(&place).unwrap_or(&text))
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -55,7 +71,7 @@ impl Reader<'_> {
         }
         if name(root) != "configuration" {
             let at = self.at(root);
-            let name = super::findings::shown(name(root));
+            let name = shown(name(root));
             return self.findings.error(Some(at), Kind::WrongRoot(name));
         }
         for child in elements(root) {
