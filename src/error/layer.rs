@@ -37,6 +37,7 @@ impl<S> Layer<S> for ErrorPageLayer {
         ErrorPages {
             inner,
             page: self.page.clone(),
+            broken: None,
         }
     }
 }
@@ -76,10 +77,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let format = Format::preferred(request.headers());
+        let state = match self.broken.take() {
+            Some(error) => State::Broken { error: Some(error) },
+            None => State::Forward {
+                future: self.inner.call(request),
+            },
+        };
         ResponseFuture {
             page: self.page.clone(),
             format,
-            inner: self.inner.call(request),
+            state,
         }
     }
 }
