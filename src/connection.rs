@@ -1,12 +1,11 @@
 //! What a front knows of a client's connection.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+#[cfg(feature = "host")]
+use std::sync::OnceLock;
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
+#[cfg(feature = "host")]
 use http::HeaderValue;
 
 /// The scheme of a client's connection.
@@ -61,9 +60,11 @@ struct Facts {
     scheme: Scheme,
     certificate: Option<Bytes>,
     /// What every request of this connection says of it, made once.
+    #[cfg(feature = "host")]
     said: Said,
 }
 
+#[cfg(feature = "host")]
 #[derive(Clone, Debug, Default)]
 struct Said {
     forwarded_for: OnceLock<HeaderValue>,
@@ -154,8 +155,11 @@ impl Connection {
 
     fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
         let facts = Arc::make_mut(&mut self.facts);
-        facts.said = Said::default();
         change(facts);
+        #[cfg(feature = "host")]
+        {
+            facts.said = Said::default();
+        }
         self
     }
 }
