@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
+use http::Extensions;
 #[cfg(feature = "host")]
 use http::HeaderValue;
 
@@ -89,6 +90,17 @@ impl Connection {
         Self::default()
     }
 
+    /// What a request's `extensions` say of its connection: a `Connection` itself, else (with the feature
+    /// `axum`) the peer that axum's `ConnectInfo<SocketAddr>` names, else nothing.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions
+            .get()
+            .cloned()
+            .or_else(|| connect_info(extensions))
+            .unwrap_or_default()
+    }
+
     /// Sets the address that the client connected to. Defaults to none.
     #[must_use]
     pub fn with_local(self, local: SocketAddr) -> Self {
@@ -167,6 +179,17 @@ impl Connection {
 #[cfg(feature = "host")]
 fn header_value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).expect("addresses and base64 are plain ASCII")
+}
+
+#[cfg(feature = "axum")]
+fn connect_info(extensions: &Extensions) -> Option<Connection> {
+    let axum::extract::ConnectInfo::<SocketAddr>(peer) = extensions.get()?;
+    Some(Connection::new(*peer))
+}
+
+#[cfg(not(feature = "axum"))]
+fn connect_info(_: &Extensions) -> Option<Connection> {
+    None
 }
 
 impl fmt::Debug for Connection {

@@ -75,7 +75,7 @@ impl Site {
 async fn respond(
     gate: &Gate,
     request: Request<Full<Bytes>>,
-) -> Response<ancm::offline::Body<Full<Bytes>>> {
+) -> Response<ancm::ResponseBody<Full<Bytes>>> {
     let app = service_fn(|request: Request<Full<Bytes>>| async move {
         Ok::<_, Infallible>(Response::new(request.into_body()))
     });
@@ -357,7 +357,7 @@ fn static_properties() {
     assert::<Gate>();
     assert::<OfflineLayer>();
     assert::<ancm::offline::Offline<()>>();
-    assert::<ancm::offline::Body<()>>();
+    assert::<ancm::ResponseBody<()>>();
     fn send<T: Send + std::fmt::Debug>() {}
     send::<Watcher>();
 }

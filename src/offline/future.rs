@@ -9,7 +9,7 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::Body;
+use crate::ResponseBody;
 
 pin_project! {
     /// The response future of [`Offline`](super::Offline).
@@ -24,13 +24,13 @@ pin_project! {
     #[project = StateProj]
     #[derive(Debug)]
     enum State<F, B> {
-        Page { response: Option<Response<Body<B>>> },
+        Page { response: Option<Response<ResponseBody<B>>> },
         Forward { #[pin] future: F },
     }
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn page(response: Response<Body<B>>) -> Self {
+    pub(super) fn page(response: Response<ResponseBody<B>>) -> Self {
         Self {
             state: State::Page {
                 response: Some(response),
@@ -49,7 +49,7 @@ impl<F, B, E> Future for ResponseFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
-    type Output = Result<Response<Body<B>>, E>;
+    type Output = Result<Response<ResponseBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
@@ -58,7 +58,7 @@ where
             }
             StateProj::Forward { future } => {
                 let response = ready!(future.poll(cx))?;
-                Poll::Ready(Ok(response.map(Body::inner)))
+                Poll::Ready(Ok(response.map(ResponseBody::inner)))
             }
         }
     }

@@ -50,7 +50,6 @@
 //! A content root that is gone for a moment, because a deployment swaps folders, changes nothing
 //! until it is back.
 
-mod body;
 mod future;
 mod gate;
 mod layer;
@@ -69,7 +68,6 @@ use unix as os;
 use windows as os;
 
 pub use self::{
-    body::Body,
     future::ResponseFuture,
     gate::Gate,
     layer::OfflineLayer,

@@ -6,7 +6,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use super::Body;
+use crate::ResponseBody;
 
 /// For a file that has nothing to show.
 const BUILT_IN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -57,14 +57,14 @@ impl Page {
     /// The answer to a request of this method: 503.
     ///
     /// No `Retry-After`, like the module: nobody knows when the file will go.
-    pub(super) fn response<B>(&self, method: &Method) -> Response<Body<B>> {
+    pub(super) fn response<B>(&self, method: &Method) -> Response<ResponseBody<B>> {
         // RFC 9110, 9.3.2: the same fields as for GET, and no content.
         let content = if method == Method::HEAD {
             Bytes::new()
         } else {
             self.content.clone()
         };
-        let mut response = Response::new(Body::page(content));
+        let mut response = Response::new(ResponseBody::short(content));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));

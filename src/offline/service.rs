@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{Body, Gate, ResponseFuture};
+use super::{Gate, ResponseFuture};
+use crate::ResponseBody;
 
 /// Answers with the page while the app is offline. See the [module](super) for an example.
 ///
@@ -28,7 +29,7 @@ impl<S, B, R> Service<Request<B>> for Offline<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<Body<R>>;
+    type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, R>;
 

@@ -1,6 +1,7 @@
 //! One attempt to start a process: describe it, start it, wait until it listens.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::SystemTime,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     PairingToken,
-    config::{Config, Vars},
+    config::{Config, Vars, environment},
     error::{Stage, StartFailure},
     proxy::{Address, Backend},
 };
@@ -60,7 +61,7 @@ impl<S: Spawn> Starter<S> {
     /// Whether every process of the app gets the same port, so that two can't run at a time.
     pub(super) fn has_one_port(&self) -> bool {
         !matches!(
-            launch::preset_port(&self.config, self.vars.as_ref()),
+            environment::preset_port(&self.config, self.vars.as_ref()),
             Ok(None)
         )
     }
@@ -97,13 +98,11 @@ impl<S: Spawn> Starter<S> {
         let begin = Instant::now();
         let (port, token) = self.pair()?;
         let (output, log) = self.output();
-        let prepare = |reason| self.failed(Stage::Prepare, reason, port, true);
-        let launch = launch::prepare(&self.config, self.vars.as_ref(), port, &token, output)
-            .map_err(prepare)?;
+        let launch = launch::prepare(&self.config, self.vars.as_ref(), port, &token, output);
         let process = self
             .spawn
             .spawn(&launch)
-            .map_err(|error| self.failed(Stage::Spawn, error.to_string(), port, false))?;
+            .map_err(|error| self.failed(Stage::Spawn, self.explain(&error), port, false))?;
         self.generations += 1;
         let label = Label {
             generation: self.generations,
@@ -131,19 +130,29 @@ impl<S: Spawn> Starter<S> {
         })
     }
 
+    /// Why the operating system did not start the program; where it could not even be found, what was looked for.
+    fn explain(&self, error: &io::Error) -> String {
+        match self.config.command().problem() {
+            Some(unresolved) => format!("{unresolved}; {error}"),
+            None => error.to_string(),
+        }
+    }
+
     /// The port and the secret of the next process.
     fn pair(&self) -> Result<(u16, PairingToken), Box<Failed>> {
         let vars = self.vars.as_ref();
-        let critical = |reason| {
+        let critical = |reason: String| {
             let failure = self.failure(Stage::Prepare, reason);
             Box::new(Failed {
                 failure,
                 critical: true,
             })
         };
-        let port = match launch::preset_port(&self.config, vars).map_err(critical)? {
+        let port = match environment::preset_port(&self.config, vars)
+            .map_err(|error| critical(error.to_string()))?
+        {
             Some(port) => port,
-            None => port::choose(launch::PORTS).map_err(|error| {
+            None => port::choose(port::RANGE).map_err(|error| {
                 let failure = self.failure(Stage::Prepare, error.to_string());
                 Box::new(Failed {
                     failure,
@@ -151,8 +160,8 @@ impl<S: Spawn> Starter<S> {
                 })
             })?,
         };
-        let token = launch::preset_token(&self.config, vars)
-            .map_err(critical)?
+        let token = environment::preset_token(&self.config, vars)
+            .map_err(|error| critical(error.to_string()))?
             .unwrap_or_else(PairingToken::generate);
         Ok((port, token))
     }
