@@ -48,7 +48,6 @@ impl Supervisor {
     }
 
     /// A supervisor to be set up further.
-    #[must_use]
     pub fn builder(config: Arc<Config>, vars: Arc<dyn Vars>) -> Builder {
         Builder::new(config, vars)
     }
@@ -175,14 +174,12 @@ fn judge(outlook: &Outlook, begin: &mut Option<(u64, u64)>) -> Result<Option<u64
     if outlook.closed || outlook.stops != stops {
         return Err(Error::stopping());
     }
-    if let Some(refusal) = &outlook.refusal {
-        return Err(Error::start(Arc::clone(refusal)));
-    }
-    match &outlook.last_failure {
-        Some((failure, _)) if outlook.failures != failures => {
-            Err(Error::start(Arc::clone(failure)))
-        }
-        _ => Ok(outlook.needs_demand.then_some(stops)),
+    let failed = outlook.last_failure.as_ref();
+    let failed = failed.filter(|_| outlook.failures != failures);
+    let failed = failed.map(|(failure, _)| failure);
+    match failed.or(outlook.refusal.as_ref()) {
+        Some(failure) => Err(Error::start(Arc::clone(failure))),
+        None => Ok(outlook.needs_demand.then_some(stops)),
     }
 }
 

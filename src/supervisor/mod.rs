@@ -24,6 +24,9 @@ mod tail;
 mod task;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{
     builder::{Builder, StartMode},
     future::ResponseFuture,

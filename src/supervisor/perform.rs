@@ -37,14 +37,14 @@ impl<S: Spawn> Task<S> {
             Action::Fail => self.fail(index),
             Action::Keep => self.keep(index),
             Action::Refuse => self.refuse(index),
-            Action::TurnAway => self.rolled(index, Err(Arc::new(stopped()))),
+            Action::TurnAway => self.rolled(index, &Err(Arc::new(stopped()))),
             Action::BackOff { failures } => {
                 self.set_alarm(index, Instant::now() + backoff::delay(failures));
             }
             Action::Forgive => self.window.forgive(),
             Action::Hurry => self.hurry(index),
             Action::TellStopped => self.tell_stopped(),
-            Action::TellIdle => self.rolled(index, Ok(())),
+            Action::TellIdle => self.rolled(index, &Ok(())),
         }
     }
 
@@ -159,7 +159,7 @@ impl<S: Spawn> Task<S> {
         if let Some(old) = old {
             self.stop(index, old, self.settings.drain_limit);
         }
-        self.rolled(index, Ok(()));
+        self.rolled(index, &Ok(()));
     }
 
     fn watch(&mut self, index: usize, generation: Arc<Generation<S::Process>>) {
@@ -267,7 +267,7 @@ impl<S: Spawn> Task<S> {
         if !self.slots.iter().any(|slot| slot.state.is_hopeful()) {
             self.failures += 1;
         }
-        self.rolled(index, Err(failure));
+        self.rolled(index, &Err(failure));
     }
 
     fn keep(&mut self, index: usize) {
@@ -277,7 +277,7 @@ impl<S: Spawn> Task<S> {
             "New process could not be started, the old one stays",
         );
         self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
-        self.rolled(index, Err(failure));
+        self.rolled(index, &Err(failure));
     }
 
     /// Tells who waits, by what the board shows, and comes back when the minute is over.
@@ -302,7 +302,7 @@ impl<S: Spawn> Task<S> {
             slot.failure = Some(Arc::clone(&failure));
         }
         self.set_alarm(index, until);
-        self.rolled(index, Err(failure));
+        self.rolled(index, &Err(failure));
     }
 
     fn failure_of(&self, index: usize) -> Arc<StartFailure> {
@@ -358,7 +358,7 @@ impl<S: Spawn> Task<S> {
     }
 
     /// A start of this slot has ended: the restart goes on with the next slot, or has ended too.
-    fn rolled(&mut self, index: usize, result: Restarted) {
+    fn rolled(&mut self, index: usize, result: &Restarted) {
         let slots = self.slots.len();
         let Some(mut rolling) = self.rolling.take_if(|rolling| rolling.slot == index) else {
             return;

@@ -1,7 +1,6 @@
 //! One attempt to start a process: describe it, start it, wait until it listens.
 
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::SystemTime,
@@ -13,15 +12,14 @@ use tracing::{info, warn};
 
 use super::{
     generation::{Child, Generation, Label},
-    launch,
+    launch::{self, Unprepared},
     logs::{Capture, LogFile, LogFiles},
-    port,
     process::{Exit, Output, Process, Spawn},
     ready::{self, ListenerOwner, NotReady},
 };
 use crate::{
     PairingToken,
-    config::{Config, Vars, environment},
+    config::{Config, Vars},
     error::{Stage, StartFailure},
     proxy::{Address, Backend},
 };
@@ -60,15 +58,12 @@ impl<S: Spawn> Starter<S> {
 
     /// Whether every process of the app gets the same port, so that two can't run at a time.
     pub(super) fn has_one_port(&self) -> bool {
-        !matches!(
-            environment::preset_port(&self.config, self.vars.as_ref()),
-            Ok(None)
-        )
+        launch::has_one_port(&self.config, self.vars.as_ref())
     }
 
     /// A failure before there is a process.
     pub(super) fn failure(&self, stage: Stage, reason: impl Into<String>) -> StartFailure {
-        let mut failure = StartFailure::new(stage, reason, launch::command_line(&self.config));
+        let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.limit = self.config.startup_time_limit;
         failure
     }
@@ -96,13 +91,25 @@ impl<S: Spawn> Starter<S> {
     /// Starts a process; the attempt that comes of it has to be awaited.
     pub(super) fn begin(&mut self, attempt: u8) -> Result<Attempt<S::Process>, Box<Failed>> {
         let begin = Instant::now();
-        let (port, token) = self.pair()?;
+        let (config, vars) = (&self.config, self.vars.as_ref());
+        let (port, token) = launch::pair(config, vars).map_err(|unprepared| {
+            let Unprepared { reason, critical } = unprepared;
+            let failure = self.failure(Stage::Prepare, reason);
+            Box::new(Failed { failure, critical })
+        })?;
         let (output, log) = self.output();
-        let launch = launch::prepare(&self.config, self.vars.as_ref(), port, &token, output);
-        let process = self
-            .spawn
-            .spawn(&launch)
-            .map_err(|error| self.failed(Stage::Spawn, self.explain(&error), port, false))?;
+        let launch = launch::prepare(config, vars, port, &token, output);
+        let spawned = self.spawn.spawn(&launch);
+        let process = spawned.map_err(|error| {
+            let mut failure = self.failure(Stage::Spawn, launch::explain(config, &error));
+            failure.port = Some(port);
+            let critical = false;
+            Box::new(Failed { failure, critical })
+        })?;
+        let capture = match process.take_output() {
+            Some(pipe) => Capture::of(pipe, log, process.id()),
+            None => Capture::none(),
+        };
         self.generations += 1;
         let label = Label {
             generation: self.generations,
@@ -118,52 +125,12 @@ impl<S: Spawn> Starter<S> {
             port,
             "Process started"
         );
-        let capture = match process.take_output() {
-            Some(pipe) => Capture::of(pipe, log, label.pid),
-            None => Capture::none(),
-        };
         Ok(Attempt {
-            config: Arc::clone(&self.config),
+            config: Arc::clone(config),
             token,
             begin,
             child: Child::new(process, capture, label),
         })
-    }
-
-    /// Why the operating system did not start the program; where it could not even be found, what was looked for.
-    fn explain(&self, error: &io::Error) -> String {
-        match self.config.command().problem() {
-            Some(unresolved) => format!("{unresolved}; {error}"),
-            None => error.to_string(),
-        }
-    }
-
-    /// The port and the secret of the next process.
-    fn pair(&self) -> Result<(u16, PairingToken), Box<Failed>> {
-        let vars = self.vars.as_ref();
-        let critical = |reason: String| {
-            let failure = self.failure(Stage::Prepare, reason);
-            Box::new(Failed {
-                failure,
-                critical: true,
-            })
-        };
-        let port = match environment::preset_port(&self.config, vars)
-            .map_err(|error| critical(error.to_string()))?
-        {
-            Some(port) => port,
-            None => port::choose(port::RANGE).map_err(|error| {
-                let failure = self.failure(Stage::Prepare, error.to_string());
-                Box::new(Failed {
-                    failure,
-                    critical: false,
-                })
-            })?,
-        };
-        let token = environment::preset_token(&self.config, vars)
-            .map_err(|error| critical(error.to_string()))?
-            .unwrap_or_else(PairingToken::generate);
-        Ok((port, token))
     }
 
     /// Where the output goes. A log file that can't be made does not keep the app from running.
@@ -181,12 +148,6 @@ impl<S: Spawn> Starter<S> {
             .ok()
         });
         (Output::Pipe, log)
-    }
-
-    fn failed(&self, stage: Stage, reason: String, port: u16, critical: bool) -> Box<Failed> {
-        let mut failure = self.failure(stage, reason);
-        failure.port = Some(port);
-        Box::new(Failed { failure, critical })
     }
 }
 
@@ -240,7 +201,7 @@ impl<P: Process> Attempt<P> {
         let exit = self.end().await;
         let limit = self.config.startup_time_limit;
         let (label, stage, reason) = (self.child.label(), why.stage(), why.reason(limit));
-        let mut failure = StartFailure::new(stage, reason, launch::command_line(&self.config));
+        let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.pid = Some(label.pid);
         failure.port = Some(label.port);
         // How a process ended that we killed says nothing about the app.

@@ -21,7 +21,7 @@ pub(in crate::config) struct Launch {
 /// ANCM: `ANCM_LAUNCHER_PATH` and `ANCM_LAUNCHER_ARGS` override what is written. A placeholder that is left after
 /// that means the app which is there.
 pub(in crate::config) fn launch(
-    launch: Launch,
+    launch: &Launch,
     places: &Places<'_>,
     lookup: &Lookup,
     findings: &mut Findings,

@@ -148,5 +148,6 @@ pub(super) fn resolve(
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

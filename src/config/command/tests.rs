@@ -65,7 +65,7 @@ impl Site {
             line: Some(line.to_owned()),
             list: Vec::new(),
         };
-        let command = launch(written, &places, &Lookup::new(&self.vars), &mut findings);
+        let command = launch(&written, &places, &Lookup::new(&self.vars), &mut findings);
         let top = self.directory.path().to_str().unwrap();
         let short = |text: String| {
             text.replace(&format!("{top}/app"), "{app}")

@@ -69,7 +69,7 @@ impl Parser<'_> {
             Some(Arguments::List(list)) => (None, &**list),
             None => (None, &[][..]),
         };
-        for text in program.into_iter() {
+        if let Some(text) = program {
             self.warn_of_unknown_names("processPath", text);
         }
         for text in line.into_iter().chain(list) {
@@ -85,7 +85,7 @@ impl Parser<'_> {
             vars: self.vars,
             at: program.map(|program| program.at),
         };
-        config.command = launch(written, &places, &self.lookup, self.findings);
+        config.command = launch(&written, &places, &self.lookup, self.findings);
     }
 
     fn limits(&mut self, raw: &RawConfig, config: &mut Config) {

@@ -77,10 +77,9 @@ impl Capture {
     /// Waits until everything is read and written, but not for long: a process that escaped us may
     /// hold the pipe.
     pub(super) async fn finish(&self) {
-        if timeout(LINGER, self.ended.cancelled()).await.is_err() {
-            if let Some(reader) = &self.reader {
-                reader.abort();
-            }
+        let ended = timeout(LINGER, self.ended.cancelled()).await;
+        if let (Err(_), Some(reader)) = (ended, &self.reader) {
+            reader.abort();
         }
     }
 

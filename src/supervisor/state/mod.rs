@@ -201,7 +201,8 @@ impl State {
                 (Self::Starting { attempt, failures }, vec![Do::Spawn])
             }
             Event::StartFailed { .. } => {
-                let failures = one_more(failures, false);
+                // It was tried twice: that is no case for another try at once.
+                let failures = one_more(failures, false).max(2);
                 let actions = vec![Do::Fail, Do::BackOff { failures }];
                 (Self::BackingOff { failures }, actions)
             }

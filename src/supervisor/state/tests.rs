@@ -258,6 +258,13 @@ fn every_state_and_event() {
     }
 }
 
+#[test]
+fn a_start_that_failed_is_not_tried_again_at_once() {
+    let critical = true;
+    let (_, actions) = s(1, 0).on(Event::StartFailed { critical });
+    assert_eq!(actions, [Fail, BackOff { failures: 2 }]);
+}
+
 /// The compiler holds this match, and with it the table, to every state that there is.
 #[test]
 fn the_table_has_every_state_and_every_event() {
@@ -473,10 +480,11 @@ mod model {
         fn wait(&mut self, time: Duration) {
             self.now += time;
             if self.alarm.take_if(|alarm| *alarm <= self.now).is_some() {
-                self.feed(match self.state {
-                    State::Refused { .. } => Event::WindowElapsed,
-                    _ => Event::BackOffElapsed,
-                });
+                let event = match self.is_refused() {
+                    true => Event::WindowElapsed,
+                    false => Event::BackOffElapsed,
+                };
+                self.feed(event);
             }
         }
 
