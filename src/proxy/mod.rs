@@ -47,6 +47,7 @@
 
 mod backend;
 mod body;
+mod future;
 mod io;
 mod options;
 mod pool;
@@ -61,7 +62,8 @@ mod upstream;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner},
     body::Body,
+    future::ResponseFuture,
     options::{ProxyOptions, Underscores},
-    service::{Proxy, ResponseFuture},
+    service::Proxy,
     upgrade::Tunnels,
 };

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::Request;
+use http::{Request, header::HOST};
 use proptest::prelude::*;
 
 use super::*;
@@ -171,6 +171,12 @@ fn a_trusted_proxy_is_appended_to() {
         assert_eq!(have, [want], "{name}");
     }
     assert!(!parts.headers.contains_key("x_forwarded_for"));
+
+    let mut nominated = sent.to_vec();
+    nominated.push(("connection", "x-forwarded-for, x-forwarded-host"));
+    let parts = rewritten(get(&nominated), &peer(), &options);
+    assert_eq!(parts.headers["x-forwarded-host"], "shop.example");
+    assert_ne!(parts.headers["x-forwarded-for"], "192.0.2.7:4711");
 
     let stranger = Connection::new("198.51.100.7:1".parse().unwrap());
     let parts = rewritten(get(&sent), &stranger, &options);
