@@ -324,5 +324,5 @@ async fn a_dial_takes_no_longer_than_it_may() {
     let address = front(Proxy::with_options(options), backend).await;
     let mut client = Wire::connect(address).await;
     client.say(GET).await;
-    assert!(client.head().await.starts_with("http/1.1 502"));
+    assert!(client.head().await.starts_with("http/1.1 504"));
 }

@@ -498,4 +498,41 @@ proptest! {
         }
         prop_assert!(left(parts, &peer(), &ProxyOptions::new()).is_empty());
     }
+
+    #[test]
+    fn no_spelling_of_ours_passes(
+        names in proptest::collection::vec(
+            (
+                prop_oneof![
+                    Just("ms-aspnetcore-token"),
+                    Just("ms-aspnetcore-clientcert"),
+                    Just("ms-aspnetcore"),
+                    Just("x-forwarded-for"),
+                    Just("x-forwarded-proto"),
+                    Just("x-forwarded-host"),
+                    Just("x-forwarded-prefix"),
+                    Just("transfer-encoding"),
+                    Just("keep-alive"),
+                ],
+                proptest::collection::vec((any::<bool>(), any::<bool>()), 24),
+            ),
+            0..12,
+        ),
+    ) {
+        let mut parts = get(&[]);
+        for (name, choices) in names {
+            let spelled: Vec<u8> = name
+                .bytes()
+                .zip(choices)
+                .map(|(byte, (upper, fold))| match byte {
+                    b'-' if fold => b'_',
+                    byte if upper => byte.to_ascii_uppercase(),
+                    byte => byte,
+                })
+                .collect();
+            let name = HeaderName::from_bytes(&spelled).unwrap();
+            parts.headers.append(name, HeaderValue::from_static("forged"));
+        }
+        prop_assert!(left(parts, &peer(), &ProxyOptions::new()).is_empty());
+    }
 }
