@@ -194,7 +194,8 @@ pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The fields that `Connection` says are for this connection alone, where it may say so of them.
 ///
 /// Not of those that it says something else with (`close`, `keep-alive`, `upgrade`, `te`), nor of those without which
-/// the message is another one: a client can leave out what it sent, but not change how the rest is read.
+/// the message is another one, nor of what a trusted proxy said before us: a client can leave out what it sent, but
+/// not change how the rest is read, or hide where it came from.
 #[cfg(feature = "host")]
 pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = HeaderName> {
     const OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
@@ -208,7 +209,7 @@ pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = Heade
         .filter(|name| {
             !matches!(
                 Field::of(name),
-                Field::Host | Field::ContentLength | Field::Connection
+                Field::Host | Field::ContentLength | Field::Connection | Field::Forwarded
             ) && headers.contains_key(name)
         })
 }

@@ -5,6 +5,32 @@
 //! token and where the request came from, and sends the rest as it came: target, headers, body, trailers. Bodies stream
 //! both ways at once, with back-pressure and nothing held back. A WebSocket becomes a tunnel of bytes.
 //!
+//! Runs on any tokio runtime that has I/O and time enabled.
+//!
+//! # What passes, and what does not
+//!
+//! | of the request | |
+//! |---|---|
+//! | `MS-ASPNETCORE*`, dash or underscore, any case, trailers too | dropped, then ours are set |
+//! | `X-Forwarded-*`, `Forwarded` | replaced; appended to if the peer is [trusted](ProxyOptions::trusted_proxies) |
+//! | `Connection`, what it nominates, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings` | dropped |
+//! | `TE` | dropped but for `trailers` |
+//! | `Upgrade` | dropped but for a valid request for a WebSocket over HTTP/1.1 |
+//! | `Content-Length`, `Transfer-Encoding` | made anew from the body |
+//! | target, `Host`, method, everything else, `Proxy-Authorization` too | passes |
+//! | `CONNECT`, `TRACE` | refused: 405 |
+//! | no `Host`, two, one that is not valid or not the target's | refused: 400 |
+//!
+//! Of the answer, what concerns one connection alone and `MS-ASPNETCORE*` are dropped; `Date`, `Server` and fields that
+//! are repeated pass as they are.
+//!
+//! `Expect: 100-continue` goes end to end: the body is not asked for before the app says `100 Continue`, or for
+//! [a while](ProxyOptions::continue_timeout). A front on hyper says it to its client when it is asked for the body.
+//!
+//! Trailers pass over HTTP/1.1 only if a `Trailer` field announces them, as is hyper's rule.
+//!
+//! # Example
+//!
 //! ```
 //! use std::convert::Infallible;
 //!
@@ -48,6 +74,7 @@
 mod backend;
 mod body;
 mod fixed;
+mod future;
 mod io;
 mod options;
 mod pool;
@@ -63,7 +90,8 @@ pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner},
     body::Body,
     fixed::{Fixed, FixedLayer},
+    future::ResponseFuture,
     options::{ProxyOptions, Underscores},
-    service::{Proxy, ResponseFuture},
+    service::Proxy,
     upgrade::Tunnels,
 };

@@ -71,6 +71,8 @@ impl ProxyOptions {
     }
 
     /// How long a connection to the app may take to open. Defaults to 5 seconds.
+    ///
+    /// Differs from ANCM: `requestTimeout` there, far more than a listener on the same machine needs.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -1,15 +1,11 @@
 //! Forwards a request, from the head that came in to the body that goes out.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::UPGRADE, request};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tower_service::Service;
+use tracing::debug;
 
 use super::{
     backend::{Backend, Forward, Lease},
@@ -61,7 +57,7 @@ impl Proxy {
         &self.shared.tunnels
     }
 
-    /// Forwards a request, as [`call`](Service::call) does, but without a box around the future.
+    /// Forwards a request, as [`call`](tower_service::Service::call) does, but without a box around the future.
     ///
     /// Dropping the future breaks the exchange with the app off, at once.
     ///
@@ -184,7 +180,8 @@ impl Proxy {
                 // The app had closed it, and not a byte was sent.
                 (Err(Failure::Unsent(unsent, _)), _) if upstream.is_reused() => request = *unsent,
                 // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
-                (Err(Failure::Closed(_)), Some(spare)) => {
+                (Err(Failure::Closed(error)), Some(spare)) => {
+                    debug!(%error, "Request sent again");
                     request = spare.into_request();
                     again = false;
                 }
@@ -271,47 +268,5 @@ fn failed(failure: Failure, upload: Option<&Upload>) -> Error {
                 Error::backend(error)
             }
         }
-    }
-}
-
-impl<B> Service<Forward<B>> for Proxy
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = ResponseFuture;
-
-    /// Always ready: how many requests may be under way is for the supervisor and the front to say.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, forward: Forward<B>) -> ResponseFuture {
-        let proxy = self.clone();
-        ResponseFuture {
-            inner: Box::pin(async move { proxy.forward(forward).await }),
-        }
-    }
-}
-
-/// The answer of a [`Proxy`]. Dropping it breaks the exchange with the app off, at once.
-#[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture {
-    inner: Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>,
-}
-
-impl Future for ResponseFuture {
-    type Output = Result<Response<Body>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.inner.as_mut().poll(cx)
-    }
-}
-
-impl std::fmt::Debug for ResponseFuture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

@@ -40,7 +40,10 @@ impl Stall {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
-            let deadline = since().unwrap_or(now) + self.limit;
+            let Some(deadline) = since().unwrap_or(now).checked_add(self.limit) else {
+                // Beyond what the clock can tell is never.
+                return Poll::Pending;
+            };
             if deadline <= now {
                 return Poll::Ready(());
             }

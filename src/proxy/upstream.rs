@@ -75,7 +75,7 @@ impl Upstream {
         let connect = Io::connect(backend.address());
         let io = match timeout(limit, connect).await {
             Ok(connected) => connected.map_err(Error::connect)?,
-            Err(_) => return Err(Error::connect(io::Error::from(io::ErrorKind::TimedOut))),
+            Err(_) => return Err(Error::timeout("take a connection")),
         };
         if !is_owned(backend).await {
             return Err(Error::not_owner());

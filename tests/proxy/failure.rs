@@ -14,7 +14,7 @@ use ancm::{
 };
 use bytes::Bytes;
 use http::Request;
-use http_body_util::channel::Channel;
+use http_body_util::{Empty, channel::Channel};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
@@ -77,6 +77,41 @@ async fn an_answer_that_breaks_off_never_looks_complete() {
             heard.contains("Content-Length: 4") || heard.contains("content-length: 4\r\n");
         assert!(!complete, "{answer:?}: {heard:?}");
     }
+}
+
+#[tokio::test]
+async fn an_app_of_http_1_0_ends_its_answer_by_closing() {
+    let (app, mut client) = chain().await;
+    client.say(GET).await;
+    let mut wire = app.accept().await;
+    wire.head().await;
+    wire.say("HTTP/1.0 200 OK\r\n\r\nall of it").await;
+    drop(wire);
+    let head = client.head().await;
+    assert!(head.starts_with("http/1.1 200") && head.contains("transfer-encoding: chunked"));
+    assert_eq!(
+        client.hear("0\r\n\r\n").await,
+        "9\r\nall of it\r\n0\r\n\r\n"
+    );
+}
+
+#[tokio::test]
+async fn whoever_gives_up_while_dialling_holds_nothing() {
+    let app = App::bind().await;
+    let backend = app.backend();
+    let request = || {
+        Request::get("/")
+            .header("host", "a")
+            .body(Empty::<Bytes>::new())
+            .unwrap()
+    };
+    let forward = || Forward::new(backend.lease(), Connection::unknown(), request());
+    // Dropped at the first wait, and before it.
+    let mut dialling = tokio_test::task::spawn(Proxy::new().oneshot(forward()));
+    tokio_test::assert_pending!(dialling.poll());
+    drop(dialling);
+    drop(Proxy::new().oneshot(forward()));
+    assert_eq!(backend.in_flight(), 0);
 }
 
 #[tokio::test]
@@ -289,5 +324,5 @@ async fn a_dial_takes_no_longer_than_it_may() {
     let address = front(Proxy::with_options(options), backend).await;
     let mut client = Wire::connect(address).await;
     client.say(GET).await;
-    assert!(client.head().await.starts_with("http/1.1 502"));
+    assert!(client.head().await.starts_with("http/1.1 504"));
 }

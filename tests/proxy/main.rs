@@ -4,6 +4,7 @@
 
 mod exchange;
 mod failure;
+mod smuggling;
 mod streaming;
 mod support;
 mod upgrade;

@@ -1,12 +1,22 @@
 //! Bodies: order, back-pressure, both ways at once, and what happens when somebody leaves.
 
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use ancm::{
     Connection,
-    proxy::{Forward, Proxy},
+    proxy::{Address, Backend, Forward, Proxy},
 };
 use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, channel::Channel};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, channel::Channel};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 
@@ -192,4 +202,50 @@ async fn a_body_of_any_type_is_streamed() {
         .await;
     let answer = answer.await.unwrap().unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+}
+
+/// Many at once on several threads: every answer is its own request's, and connections are shared out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn answers_are_never_mixed_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::Tcp(listener.local_addr().unwrap());
+    let dialled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dialled);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            let echo = service_fn(|request: Request<Incoming>| async {
+                Ok::<_, Infallible>(Response::new(request.into_body()))
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), echo));
+        }
+    });
+    let backend = Backend::fixed(address);
+    let proxy = Proxy::new();
+    let clients = (0..16u8).map(|client| {
+        let (proxy, backend) = (proxy.clone(), backend.clone());
+        tokio::spawn(async move {
+            for turn in 0..50usize {
+                let sent = Bytes::from(vec![client; turn * turn * 13]);
+                let body = Full::new(sent.clone());
+                let request = Request::post("/").header("host", "a").body(body).unwrap();
+                let forward = Forward::new(backend.lease(), Connection::unknown(), request);
+                let answer = soon(proxy.forward(forward)).await.unwrap();
+                assert_eq!(
+                    soon(answer.into_body().collect()).await.unwrap().to_bytes(),
+                    sent
+                );
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    assert_eq!(backend.in_flight(), 0);
+    let dialled = dialled.load(Ordering::Relaxed);
+    assert!(
+        dialled < 16 * 50 / 2,
+        "{dialled} connections for 800 requests"
+    );
 }

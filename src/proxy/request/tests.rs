@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::Request;
+use http::{Request, header::HOST};
 use proptest::prelude::*;
 
 use super::*;
@@ -171,6 +171,12 @@ fn a_trusted_proxy_is_appended_to() {
         assert_eq!(have, [want], "{name}");
     }
     assert!(!parts.headers.contains_key("x_forwarded_for"));
+
+    let mut nominated = sent.to_vec();
+    nominated.push(("connection", "x-forwarded-for, x-forwarded-host"));
+    let parts = rewritten(get(&nominated), &peer(), &options);
+    assert_eq!(parts.headers["x-forwarded-host"], "shop.example");
+    assert_ne!(parts.headers["x-forwarded-for"], "192.0.2.7:4711");
 
     let stranger = Connection::new("198.51.100.7:1".parse().unwrap());
     let parts = rewritten(get(&sent), &stranger, &options);
@@ -489,6 +495,43 @@ proptest! {
         for list in lists {
             let value = HeaderValue::from_bytes(list.join(",").as_bytes()).unwrap();
             parts.headers.append(CONNECTION, value);
+        }
+        prop_assert!(left(parts, &peer(), &ProxyOptions::new()).is_empty());
+    }
+
+    #[test]
+    fn no_spelling_of_ours_passes(
+        names in proptest::collection::vec(
+            (
+                prop_oneof![
+                    Just("ms-aspnetcore-token"),
+                    Just("ms-aspnetcore-clientcert"),
+                    Just("ms-aspnetcore"),
+                    Just("x-forwarded-for"),
+                    Just("x-forwarded-proto"),
+                    Just("x-forwarded-host"),
+                    Just("x-forwarded-prefix"),
+                    Just("transfer-encoding"),
+                    Just("keep-alive"),
+                ],
+                proptest::collection::vec((any::<bool>(), any::<bool>()), 24),
+            ),
+            0..12,
+        ),
+    ) {
+        let mut parts = get(&[]);
+        for (name, choices) in names {
+            let spelled: Vec<u8> = name
+                .bytes()
+                .zip(choices)
+                .map(|(byte, (upper, fold))| match byte {
+                    b'-' if fold => b'_',
+                    byte if upper => byte.to_ascii_uppercase(),
+                    byte => byte,
+                })
+                .collect();
+            let name = HeaderName::from_bytes(&spelled).unwrap();
+            parts.headers.append(name, HeaderValue::from_static("forged"));
         }
         prop_assert!(left(parts, &peer(), &ProxyOptions::new()).is_empty());
     }
