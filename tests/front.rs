@@ -639,6 +639,25 @@ async fn a_client_that_reads_nothing_is_cut() {
     assert_eq!(within(ended).await.unwrap().unwrap(), Drained::default());
 }
 
+/// An HTTP/2 client takes frames all right, but opens no window for the body.
+#[tokio::test]
+async fn an_http2_client_that_takes_no_data_is_cut() {
+    let server = start(one().write_timeout(SHORT).h2_ping(SHORT / 4, TOO_LONG));
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut h2, connection) = h2::client::Builder::new()
+        .initial_window_size(0)
+        .handshake::<_, Bytes>(stream)
+        .await
+        .unwrap();
+    let ended = tokio::spawn(connection);
+    let request = Request::get("http://a/big").body(()).unwrap();
+    let (response, _) = h2.send_request(request, true).unwrap();
+    let response = within(response).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let _ = within(ended).await.unwrap();
+    server.ends_clean().await;
+}
+
 #[tokio::test]
 async fn a_slow_reader_is_not_cut() {
     let server = start(one().write_timeout(SHORT));
@@ -940,4 +959,62 @@ async fn dropping_the_server_cuts_everything() {
     server.ended.abort();
     assert_eq!(raw.rest().await, "");
     within(server.app.dropped.notified()).await;
+}
+
+/// A service that is ready only when told to.
+#[derive(Clone)]
+struct Late {
+    ready: tokio::sync::watch::Receiver<Option<Result<(), &'static str>>>,
+    asked: Arc<Notify>,
+}
+
+impl tower::Service<Request<Incoming>> for Late {
+    type Response = Response<Body>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = std::future::Ready<Result<Response<Body>, Self::Error>>;
+
+    fn poll_ready(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        self.asked.notify_one();
+        let mut ready = self.ready.clone();
+        let told = std::pin::pin!(ready.wait_for(Option::is_some)).poll(cx);
+        // The waker is kept by nobody but this future, so ask again.
+        cx.waker().wake_by_ref();
+        told.map(|told| Ok((*told?).unwrap()?))
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        std::future::ready(Ok(text("late")))
+    }
+}
+
+#[tokio::test]
+async fn waits_for_a_service_that_is_not_ready() {
+    for (told, want) in [(Ok(()), "late"), (Err("no"), "")] {
+        for early in [false, true] {
+            let (tell, ready) = tokio::sync::watch::channel(None);
+            let asked = Arc::new(Notify::new());
+            let late = Late {
+                ready,
+                asked: asked.clone(),
+            };
+            let bound = one().bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+            let address = bound.local_addresses()[0];
+            let (_stop, stopped) = oneshot::channel::<()>();
+            tokio::spawn(bound.serve(move |_| late.clone(), async { stopped.await.unwrap() }));
+            if early {
+                tell.send(Some(told)).unwrap();
+            }
+            let mut raw = Raw(TcpStream::connect(address).await.unwrap());
+            raw.send("GET / HTTP/1.0\r\n\r\n").await;
+            within(asked.notified()).await;
+            if !early {
+                within(asked.notified()).await;
+                tell.send(Some(told)).unwrap();
+            }
+            assert!(raw.rest().await.ends_with(want));
+        }
+    }
 }

@@ -149,7 +149,7 @@ async fn AppOfflineDropped_CanRemoveAppOfflineAfterAddingAndSiteWorks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(non_snake_case, reason = "the module's name for it")]
 async fn AppOfflineAddedAndRemovedStress() {
-    let mut site = Site::new();
+    let site = Site::new();
     let done = Arc::new(AtomicBool::new(false));
     let answers = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
     let load: Vec<_> = (0..4)
@@ -178,16 +178,17 @@ async fn AppOfflineAddedAndRemovedStress() {
     // However many of these were noticed, the last word counts.
     put(&site.file(), "offline");
     timeout(TOO_LONG, async {
-        while site.get().await.1 != "offline" {
+        while site.get().await.1 != "offline" || answers[1].load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
     })
     .await
     .unwrap();
     fs::remove_file(site.file()).unwrap();
+    let before = answers[0].load(Ordering::Relaxed);
     timeout(TOO_LONG, async {
-        while site.gate.is_closed() {
-            site.gate.changed().await.unwrap();
+        while site.gate.is_closed() || answers[0].load(Ordering::Relaxed) == before {
+            tokio::task::yield_now().await;
         }
     })
     .await
@@ -196,26 +197,19 @@ async fn AppOfflineAddedAndRemovedStress() {
     for load in load {
         load.await.unwrap();
     }
-    assert!(
-        answers
-            .iter()
-            .all(|count| count.load(Ordering::Relaxed) > 0),
-        "{answers:?}"
-    );
 }
 
 #[tokio::test]
 async fn the_answer_is_a_503_that_no_cache_keeps() {
-    let site = Site::new();
-    put(&site.file(), "<p>Straße</p>");
-    let mut gate = site.gate.clone();
-    timeout(TOO_LONG, gate.changed()).await.unwrap();
+    let root = tempdir().unwrap();
+    put(&root.path().join("app_offline.htm"), "<p>Straße</p>");
+    let site = Site::at(root);
     for method in [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS] {
         let request = Request::builder()
             .method(method.clone())
             .body(Full::from("a body"))
             .unwrap();
-        let response = respond(&gate, request).await;
+        let response = respond(&site.gate, request).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         let headers = response.headers();
         assert_eq!(headers[header::CONTENT_TYPE], "text/html");

@@ -14,6 +14,10 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// The same for one stream: less, so that an upload that waits leaves room for the others.
 const STREAM_WINDOW: u32 = 512 * 1024;
 
+/// What is kept of a response that an HTTP/2 client does not take, for each stream: Kestrel's own.
+/// hyper's 400 KiB, times the streams that a client may open, are too much.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// The two servers of a connection, set up once.
 #[derive(Clone, Debug)]
 pub(super) struct Protocols {
@@ -50,6 +54,7 @@ fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(limits.max_head_size)
         .max_concurrent_streams(h2.max_streams)
         .max_pending_accept_reset_streams(h2.max_pending_resets)

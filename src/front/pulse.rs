@@ -21,6 +21,11 @@ pub(super) struct Pulse {
     turns: AtomicU32,
     /// How many writes the socket took.
     writes: AtomicU32,
+    /// Response bodies that gave a frame and were not asked for the next: the client's window is
+    /// full.
+    waiting_bodies: AtomicU32,
+    /// How many frames response bodies gave.
+    frames: AtomicU32,
     /// Something was read since the last turn.
     heard: AtomicBool,
     /// The socket did not take the last write.
@@ -70,6 +75,9 @@ impl Pulse {
         if self.blocked.load(Relaxed) {
             return Phase::Blocked(self.writes.load(Relaxed));
         }
+        if self.waiting_bodies.load(Relaxed) > 0 {
+            return Phase::Blocked(self.frames.load(Relaxed));
+        }
         if self.in_flight.load(Relaxed) > 0 {
             return Phase::Busy;
         }
@@ -100,6 +108,16 @@ impl Pulse {
     pub(super) fn request_ended(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
         self.turn();
+    }
+
+    pub(super) fn body_gave(&self) {
+        bump(&self.frames);
+        bump(&self.waiting_bodies);
+    }
+
+    pub(super) fn body_was_asked(&self) {
+        let waiting = self.waiting_bodies.load(Relaxed);
+        self.waiting_bodies.store(waiting.wrapping_sub(1), Relaxed);
     }
 
     pub(super) fn did_read(&self) {
@@ -207,6 +225,20 @@ mod tests {
         pulse.did_flush();
         assert!(pulse.flushed());
         assert_eq!(pulse.phase(), Phase::Busy);
+    }
+
+    #[test]
+    fn a_body_that_is_not_asked_for_more_waits_for_the_client() {
+        let pulse = Pulse::default();
+        pulse.request_began();
+        pulse.body_gave();
+        assert_eq!(pulse.phase(), Phase::Blocked(1));
+        pulse.did_write(true);
+        assert_eq!(pulse.phase(), Phase::Blocked(1), "a ping is no progress");
+        pulse.body_was_asked();
+        assert_eq!(pulse.phase(), Phase::Busy, "waits for the app");
+        pulse.body_gave();
+        assert_eq!(pulse.phase(), Phase::Blocked(2));
     }
 
     #[test]
