@@ -116,6 +116,12 @@ impl<S> Server<S> {
         self
     }
 
+    /// Ends when `shutdown` says so, and gives it when it ends for another reason. Defaults to a signal of its own.
+    pub fn stop_on(mut self, shutdown: &Shutdown) -> Self {
+        self.shutdown = shutdown.clone();
+        self
+    }
+
     /// A signal that ends it, and that tells the app that it ends: WebSockets should say goodbye then.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
