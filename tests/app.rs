@@ -1,5 +1,11 @@
 //! The app half from outside: as a layer, with axum, and on real sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test's helper does not expect fails the test"
+)]
+
 #[path = "app/extractors.rs"]
 mod extractors;
 #[path = "app/forwarded.rs"]
