@@ -195,10 +195,25 @@ impl Parser<'_> {
             kept.push((name.text.clone(), value.text.clone()));
         }
         config.environment = Variables(kept);
-        if let Err(error) = environment::preset_port(config, self.vars) {
-            let message = format!("{error}; the app can't be started");
-            self.findings
-                .warn(None, WarningKind::Suspicious, environment::PORT, message);
+        self.preset(config);
+    }
+
+    /// Tells of presets with which no process can start, or not all.
+    fn preset(&mut self, config: &Config) {
+        let port = match environment::preset_port(config, self.vars) {
+            Ok(Some(_)) if config.processes_per_application > 1 => {
+                Some("only one of the processes can listen there".to_owned())
+            }
+            Ok(_) => None,
+            Err(error) => Some(format!("{error}; the app can't be started")),
+        };
+        let token = environment::preset_token(config, self.vars).err();
+        let token = token.map(|error| format!("{error}; the app can't be started"));
+        for (name, message) in [(environment::PORT, port), (environment::TOKEN, token)] {
+            if let Some(message) = message {
+                self.findings
+                    .warn(None, WarningKind::Suspicious, name, message);
+            }
         }
     }
 
