@@ -31,6 +31,8 @@ use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
 #[cfg(any(windows, test))]
 mod command_line;
 mod exit;
+#[cfg(target_os = "linux")]
+mod forget;
 #[cfg(unix)]
 mod guardian;
 #[cfg(target_os = "linux")]

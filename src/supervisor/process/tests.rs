@@ -283,6 +283,23 @@ async fn the_end_of_the_guardian_ends_the_program() {
     assert!(program.all_ended_within(SOON));
 }
 
+/// A copy of our memory would stay in the guardian as we change ours, and our secrets with it.
+#[tokio::test]
+async fn the_guardian_forgets_our_memory() {
+    let mut memory = vec![1_u8; 64 << 20];
+    let child = Os.spawn(&shell("ps -o ppid= $$; exec sleep 1000")).unwrap();
+    let guardian = read_line(&child).await;
+    memory.fill(2);
+    let status = std::fs::read_to_string(format!("/proc/{guardian}/status")).unwrap();
+    assert!(status.contains("Name:\tancm-guardian\n"), "{status}");
+    let anonymous = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let anonymous = anonymous.unwrap().trim().trim_end_matches(" kB");
+    assert!(anonymous.parse::<u64>().unwrap() < 4096, "{anonymous} kB");
+    assert_eq!(std::hint::black_box(&memory).iter().max(), Some(&2));
+}
+
 /// `kill -9` of the host: nothing of the tree survives it.
 #[test]
 fn nothing_outlives_us() {
