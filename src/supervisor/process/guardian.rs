@@ -117,8 +117,10 @@ fn settle(socket: RawFd) -> libc::sigset_t {
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
         let _ = rustix::thread::set_name(c"ancm-guardian");
-        // It holds a copy of our memory as of the fork.
+        // Nobody but root may look into what it still has of our memory.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        // SAFETY: this process has one thread, which uses its stack and makes system calls from here on.
+        unsafe { super::forget::forget() };
     }
     waiting
 }

@@ -31,6 +31,8 @@ use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
 #[cfg(any(windows, test))]
 mod command_line;
 mod exit;
+#[cfg(target_os = "linux")]
+mod forget;
 #[cfg(unix)]
 mod guardian;
 #[cfg(target_os = "linux")]
@@ -136,6 +138,15 @@ pub(crate) trait Process: Clone + Send + Sync + 'static {
     ///
     /// When the operating system does not tell.
     fn listener(&self, port: u16) -> io::Result<Listener>;
+
+    /// The bytes of memory that the tree has for itself: what its processes do not share with a file, in memory or swapped out.
+    ///
+    /// # Errors
+    ///
+    /// Where that is not known: on other systems than Linux, so far.
+    fn memory(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The operating system.

@@ -283,6 +283,48 @@ async fn the_end_of_the_guardian_ends_the_program() {
     assert!(program.all_ended_within(SOON));
 }
 
+#[tokio::test]
+async fn memory_is_that_of_the_whole_tree() {
+    let mut launch = again("memory");
+    let one = Os.spawn(&launch).unwrap();
+    assert_eq!(read_until(&one, "ready").await.matches("ready").count(), 1);
+    let program = std::env::current_exe().unwrap();
+    let command = format!("{program:?} {}", role_arguments().join(" "));
+    launch.program = "sh".into();
+    launch.arguments = vec![
+        "-c".into(),
+        format!("{command} & setsid {command} & wait").into(),
+    ];
+    let two = Os.spawn(&launch).unwrap();
+    let mut seen = String::new();
+    let mut output = two.take_output().unwrap();
+    while seen.matches("ready").count() < 2 {
+        let mut buffer = [0; 256];
+        let length = output.read(&mut buffer).await.unwrap();
+        seen.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    let (one, two) = (one.memory().unwrap() >> 20, two.memory().unwrap() >> 20);
+    assert!((32..60).contains(&one), "{one} MiB");
+    assert!((64..100).contains(&two), "{two} MiB");
+}
+
+/// A copy of our memory would stay in the guardian as we change ours, and our secrets with it.
+#[tokio::test]
+async fn the_guardian_forgets_our_memory() {
+    let mut memory = vec![1_u8; 32 << 20];
+    let child = Os.spawn(&shell("ps -o ppid= $$; exec sleep 1000")).unwrap();
+    let guardian = read_line(&child).await;
+    memory.fill(2);
+    let status = std::fs::read_to_string(format!("/proc/{guardian}/status")).unwrap();
+    assert!(status.contains("Name:\tancm-guardian\n"), "{status}");
+    let anonymous = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let anonymous = anonymous.unwrap().trim().trim_end_matches(" kB");
+    assert!(anonymous.parse::<u64>().unwrap() < 4096, "{anonymous} kB");
+    assert_eq!(std::hint::black_box(&memory).last(), Some(&2));
+}
+
 /// `kill -9` of the host: nothing of the tree survives it.
 #[test]
 fn nothing_outlives_us() {
@@ -444,6 +486,11 @@ fn role() {
     match std::env::var(ROLE).as_deref() {
         Err(_) => {}
         Ok("host") => be_host(),
+        Ok("memory") => {
+            let memory = vec![1_u8; 32 << 20];
+            println!("ready {}", std::hint::black_box(&memory).len());
+            wait_for_ever();
+        }
         Ok(role) => {
             let listener = match role.strip_prefix("shared ") {
                 Some(address) => shared_listener(address),

@@ -209,6 +209,15 @@ impl Process for Child {
         Ok(owner.map_or(Listener::None, Listener::Own))
     }
 
+    #[cfg(target_os = "linux")]
+    fn memory(&self) -> io::Result<u64> {
+        let members = super::tree::members(self.inner.guardian.cast_signed());
+        Ok(members
+            .into_iter()
+            .filter_map(super::tree::private_memory)
+            .sum())
+    }
+
     /// Nothing here tells who listens: whoever accepts a connection is taken for the process.
     #[cfg(not(target_os = "linux"))]
     fn listener(&self, port: u16) -> io::Result<Listener> {
@@ -231,28 +240,23 @@ impl Child {
         let found = match known.into_iter().find(|&id| holds(id)) {
             Some(id) => id,
             None => {
-                find_process(|id| super::tree::descends(id, root) && super::tree::holds(id, inode))?
+                let mut members = super::tree::members(root).into_iter();
+                members.find(|&id| super::tree::holds(id, inode))?
             }
         };
-        self.inner
-            .owner
-            .store(found.cast_unsigned(), Ordering::Relaxed);
-        Some(found.cast_unsigned())
+        let found = found.cast_unsigned();
+        self.inner.owner.store(found, Ordering::Relaxed);
+        Some(found)
     }
 }
 
 /// Who outside the tree holds the socket, where we may see it: for the message that names them.
 #[cfg(target_os = "linux")]
 fn stranger(inode: u64) -> Option<u32> {
-    find_process(|id| super::tree::holds(id, inode)).map(i32::cast_unsigned)
-}
-
-#[cfg(target_os = "linux")]
-fn find_process(mut wanted: impl FnMut(i32) -> bool) -> Option<i32> {
     let mut found = None;
     let _ = super::tree::for_each_process(|process| {
-        if found.is_none() && wanted(process.id) {
-            found = Some(process.id);
+        if found.is_none() && super::tree::holds(process.id, inode) {
+            found = Some(process.id.cast_unsigned());
         }
     });
     found
