@@ -351,7 +351,6 @@ fn static_properties() {
     assert::<Gate>();
     assert::<OfflineLayer>();
     assert::<ancm::offline::Offline<()>>();
-    assert::<ancm::ResponseBody<()>>();
     fn send<T: Send + std::fmt::Debug>() {}
     send::<Watcher>();
 }
