@@ -1,0 +1,138 @@
+//! `ancm run`: the one place where the parts of the host half are put together and served.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use ancm::{
+    Host, PathBase,
+    config::{Config, Loaded, ProcessVars},
+    front::{Bound, Front},
+    proxy::Address,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    args::{App, Run},
+    failure::{Failure, chain},
+    signals::Signals,
+};
+
+/// Serves until a signal says stop.
+pub(crate) fn run(run: &Run) -> Result<(), Failure> {
+    let app = Target::resolve(&run.app)?;
+    let bound = bind(&run.listen, run.threads)?;
+    serve(bound, app)
+}
+
+/// What is served, already understood.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// An app of ours.
+    App(Config),
+    /// An app that somebody else runs.
+    Fixed(Address),
+}
+
+impl Target {
+    /// Reads what is to be read; nothing is started.
+    pub(crate) fn resolve(app: &App) -> Result<Self, Failure> {
+        let _ = app;
+        Err(Failure::other("x"))
+    }
+
+    fn host(self) -> Result<Host, Failure> {
+        match self {
+            Self::Fixed(address) => Ok(Host::to(address)),
+            Self::App(config) => Host::new(config).map_err(|error| {
+                Failure::other(format_args!("can't host the app: {}", chain(&error)))
+            }),
+        }
+    }
+}
+
+/// Takes the addresses, so that connections wait there from now on.
+pub(crate) fn bind(
+    addresses: &[SocketAddr],
+    threads: Option<NonZeroUsize>,
+) -> Result<Bound, Failure> {
+    let mut front = Front::new();
+    if let Some(threads) = threads {
+        front = front.threads(threads);
+    }
+    front
+        .bind(addresses)
+        .map_err(|error| cannot_listen(addresses, &error))
+}
+
+fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
+    let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it or choose another port with --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 may need rights; choose another port with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        _ => "choose another address with --listen",
+    };
+    Failure::other(format_args!(
+        "can't listen on {}: {error}\n  hint: {hint}",
+        addresses.join(", ")
+    ))
+}
+
+/// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
+pub(crate) fn serve(bound: Bound, target: Target) -> Result<(), Failure> {
+    block_on(async {
+        let mut signals = Signals::listen()
+            .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
+        let host = target.host()?;
+        for address in bound.local_addresses() {
+            info!(%address, "Listening");
+        }
+        let stop = CancellationToken::new();
+        tokio::select! {
+            biased;
+            served = until(bound, host, stop.clone()) => served,
+            never = stop_by(&mut signals, &stop) => match never {},
+        }
+    })?
+}
+
+async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), Failure> {
+    let make = {
+        let host = host.clone();
+        move |connection| host.for_connection(connection)
+    };
+    let served = bound.serve(make, stop.cancelled_owned()).await;
+    host.shutdown().await;
+    info!("Stopped");
+    served.map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))
+}
+
+/// Stops with the first signal, and at once with the second.
+async fn stop_by(signals: &mut Signals, stop: &CancellationToken) -> std::convert::Infallible {
+    let signal = signals.next().await;
+    info!(signal, "Stopping; a second signal stops at once");
+    stop.cancel();
+    let signal = signals.next().await;
+    warn!(signal, "Stopped at once");
+    // Nothing is waited for. The app's processes die with this one.
+    std::process::exit(1)
+}
+
+/// Runs `work` to its end, here: what needs more threads has its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format_args!("can't start a runtime: {error}")))?;
+    Ok(runtime.block_on(work))
+}
