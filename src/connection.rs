@@ -1,8 +1,13 @@
 //! What a front knows of a client's connection.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 /// The scheme of a client's connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,6 +60,14 @@ struct Facts {
     local: Option<SocketAddr>,
     scheme: Scheme,
     certificate: Option<Bytes>,
+    /// What every request of this connection says of it, made once.
+    said: Said,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Said {
+    forwarded_for: OnceLock<HeaderValue>,
+    certificate: OnceLock<HeaderValue>,
 }
 
 impl Connection {
@@ -117,10 +130,39 @@ impl Connection {
         self.facts.certificate.as_ref()
     }
 
+    /// The peer as `X-Forwarded-For` names it: always with its port, IPv6 in brackets.
+    ///
+    /// An IPv4 client of a listener for both families is named by its IPv4 address.
+    #[cfg(feature = "host")]
+    pub(crate) fn forwarded_for(&self) -> Option<&HeaderValue> {
+        let peer = self.facts.peer?;
+        let value = self.facts.said.forwarded_for.get_or_init(|| {
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            header_value(peer.to_string())
+        });
+        Some(value)
+    }
+
+    /// The certificate as `MS-ASPNETCORE-CLIENTCERT` holds it: base64 of its DER in one line.
+    #[cfg(feature = "host")]
+    pub(crate) fn certificate_value(&self) -> Option<&HeaderValue> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let der = self.facts.certificate.as_ref()?;
+        let value = &self.facts.said.certificate;
+        Some(value.get_or_init(|| header_value(STANDARD.encode(der))))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
-        change(Arc::make_mut(&mut self.facts));
+        let facts = Arc::make_mut(&mut self.facts);
+        facts.said = Said::default();
+        change(facts);
         self
     }
+}
+
+#[cfg(feature = "host")]
+fn header_value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("addresses and base64 are plain ASCII")
 }
 
 impl fmt::Debug for Connection {

@@ -78,6 +78,145 @@ pub fn is_forwarded(name: &HeaderName) -> bool {
     })
 }
 
+/// What a name means to a gateway, before it forwards a message.
+#[cfg(feature = "host")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// For the recipient: passes.
+    EndToEnd,
+    /// `Connection`: names more fields of this kind (RFC 9110, 7.6.1).
+    Connection,
+    /// For this connection alone (RFC 9110, 7.6.1): `Keep-Alive`, `Proxy-Connection`, `Transfer-Encoding`,
+    /// `HTTP2-Settings`.
+    HopByHop,
+    /// `TE`: for this connection alone, but `trailers` is said anew (RFC 9110, 10.1.4).
+    Te,
+    /// `Upgrade`: for this connection alone, unless the gateway joins in (RFC 9110, 7.8).
+    Upgrade,
+    /// `Content-Length`: said anew, from the body.
+    ContentLength,
+    /// `Host`.
+    Host,
+    /// `Cookie`, which HTTP/2 may cut to pieces (RFC 9113, 8.2.3).
+    Cookie,
+    /// `Expect` (RFC 9110, 10.1.1).
+    Expect,
+    /// The module's alone, in whatever spelling: see [`is_reserved`].
+    Reserved,
+    /// Where a request came from: the names of [`is_forwarded`], and RFC 7239's `Forwarded`.
+    Forwarded,
+    /// One of the names above but for underscores in the place of dashes.
+    ///
+    /// Whoever folds the two, as CGI does, can't tell it from the real one (RFC 9110, 17.10).
+    Alias,
+}
+
+/// The names with a meaning, but for the reserved ones: spelled with dashes, in lower case.
+#[cfg(feature = "host")]
+const FIELDS: [(&[u8], Field); 16] = [
+    (b"te", Field::Te),
+    (b"host", Field::Host),
+    (b"cookie", Field::Cookie),
+    (b"expect", Field::Expect),
+    (b"upgrade", Field::Upgrade),
+    (b"forwarded", Field::Forwarded),
+    (b"connection", Field::Connection),
+    (b"keep-alive", Field::HopByHop),
+    (b"content-length", Field::ContentLength),
+    (b"http2-settings", Field::HopByHop),
+    (b"x-forwarded-for", Field::Forwarded),
+    (b"x-forwarded-host", Field::Forwarded),
+    (b"proxy-connection", Field::HopByHop),
+    (b"x-forwarded-proto", Field::Forwarded),
+    (b"transfer-encoding", Field::HopByHop),
+    (b"x-forwarded-prefix", Field::Forwarded),
+];
+
+#[cfg(feature = "host")]
+impl Field {
+    /// What `name` means.
+    pub(crate) fn of(name: &HeaderName) -> Self {
+        if is_reserved(name) {
+            return Self::Reserved;
+        }
+        let text = name.as_str().as_bytes();
+        let known = FIELDS
+            .iter()
+            .find(|(want, _)| want.len() == text.len() && eq_folded(text, want));
+        match known {
+            Some(_) if text.contains(&b'_') => Self::Alias,
+            Some(&(_, field)) => field,
+            None => Self::EndToEnd,
+        }
+    }
+
+    /// Whether it may stand in a trailer section.
+    ///
+    /// What says how to frame, route or trust a message may not (RFC 9110, 6.5.1).
+    pub(crate) const fn may_trail(self) -> bool {
+        matches!(self, Self::EndToEnd)
+    }
+}
+
+/// The options of all `Connection` lines, in the case in which they were sent.
+#[cfg(feature = "host")]
+pub(crate) fn connection_options(headers: &http::HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .flat_map(|line| list(line.as_bytes()))
+}
+
+/// The elements of a comma-separated list without the white space around them and the empty ones (RFC 9110, 5.6.1).
+#[cfg(feature = "host")]
+pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// The fields that `Connection` says are for this connection alone, where it may say so of them.
+///
+/// Not of those that it says something else with (`close`, `keep-alive`, `upgrade`, `te`), nor of those without which
+/// the message is another one: a client can leave out what it sent, but not change how the rest is read.
+#[cfg(feature = "host")]
+pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = HeaderName> {
+    const OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
+    connection_options(headers)
+        .filter(|option| {
+            !OPTIONS
+                .iter()
+                .any(|known| option.eq_ignore_ascii_case(known))
+        })
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .filter(|name| {
+            !matches!(
+                Field::of(name),
+                Field::Host | Field::ContentLength | Field::Connection
+            ) && headers.contains_key(name)
+        })
+}
+
+/// Takes out of a trailer section what may not stand there, above all what only the module says.
+#[cfg(feature = "host")]
+pub(crate) fn clean_trailers(trailers: &mut http::HeaderMap) {
+    let unfit: Vec<_> = trailers
+        .keys()
+        .filter(|name| !Field::of(name).may_trail())
+        .cloned()
+        .collect();
+    for name in unfit {
+        trailers.remove(name);
+    }
+}
+
+#[cfg(feature = "host")]
+fn eq_folded(have: &[u8], want: &[u8]) -> bool {
+    have.iter()
+        .zip(want)
+        .all(|(&have, &want)| fold(have) == want)
+}
+
 /// Header names are lower case already; what is left to fold is the underscore.
 const fn fold(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod headers;
 
+mod body;
 mod connection;
 mod path_base;
 mod token;
@@ -23,6 +24,7 @@ pub mod proxy;
 pub mod supervisor;
 
 pub use self::{
+    body::ResponseBody,
     connection::{Connection, Scheme},
     path_base::{InvalidPathBase, PathBase},
     token::{InvalidToken, PairingToken},

@@ -13,6 +13,7 @@ use std::{
 use http::Request;
 use tokio::sync::Notify;
 
+use super::pool::Pool;
 use crate::{Connection, PairingToken};
 
 /// Where an app listens.
@@ -58,6 +59,7 @@ struct Shared {
     owner: Option<Arc<dyn Owner>>,
     in_flight: AtomicUsize,
     drained: Notify,
+    pool: Pool,
 }
 
 impl Backend {
@@ -82,6 +84,7 @@ impl Backend {
                 owner,
                 in_flight,
                 drained,
+                pool: Pool::new(),
             }),
         }
     }
@@ -122,6 +125,16 @@ impl Backend {
             }
             notified.await;
         }
+    }
+
+    /// Its connections that carry no request.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// Whether somebody has to be asked whose the listener is.
+    pub(super) fn has_owner(&self) -> bool {
+        self.shared.owner.is_some()
     }
 
     /// Whether the listener is known to be the app's own; asked anew at each call.
