@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -42,8 +42,7 @@ pub(crate) enum Target {
 impl Target {
     /// Reads what is to be read; nothing is started.
     pub(crate) fn resolve(app: &App) -> Result<Self, Failure> {
-        let _ = app;
-        Err(Failure::other("x"))
+        match app { App::Fixed(a) => Ok(Self::Fixed(a.clone())), _ => Err(Failure::usage("no web.config")) }
     }
 
     fn host(self) -> Result<Host, Failure> {
@@ -71,20 +70,25 @@ pub(crate) fn bind(
 }
 
 fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
-    let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program listens there; stop it or choose another port with --listen"
+            "another program listens there: stop it, or choose another port with --listen"
         }
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 may need rights; choose another port with --listen"
+            "a port below 1024 may need rights: choose another one with --listen"
         }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address",
         _ => "choose another address with --listen",
     };
+    // The error does not say which one it was.
+    let guilty = addresses.iter().find(|&&address| TcpListener::bind(address).is_err());
+    let named: Vec<_> = match guilty {
+        Some(guilty) => vec![guilty.to_string()],
+        None => addresses.iter().map(SocketAddr::to_string).collect(),
+    };
     Failure::other(format_args!(
         "can't listen on {}: {error}\n  hint: {hint}",
-        addresses.join(", ")
+        named.join(", ")
     ))
 }
 
@@ -95,7 +99,7 @@ pub(crate) fn serve(bound: Bound, target: Target) -> Result<(), Failure> {
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let host = target.host()?;
         for address in bound.local_addresses() {
-            info!(%address, "Listening");
+            info!(address = %address, "Listening");
         }
         let stop = CancellationToken::new();
         tokio::select! {
@@ -111,10 +115,16 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         let host = host.clone();
         move |connection| host.for_connection(connection)
     };
-    let served = bound.serve(make, stop.cancelled_owned()).await;
+    let served = bound.serve(make, stop.cancelled()).await;
     host.shutdown().await;
-    info!("Stopped");
-    served.map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))
+    let drained = served
+        .map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))?;
+    info!(
+        cut.connections = drained.cut_connections,
+        cut.tunnels = drained.cut_tunnels,
+        "Stopped"
+    );
+    Ok(())
 }
 
 /// Stops with the first signal, and at once with the second.

@@ -29,7 +29,7 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
     let config = config(&folder, &path_base)?;
     let bound = bind(raw.listen)?;
     for address in bound.local_addresses() {
-        greet(address, &path_base);
+        greet(*address, &path_base);
     }
     run::serve(bound, Target::App(config))
 }
