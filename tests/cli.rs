@@ -396,6 +396,7 @@ fn the_demo_shows_what_the_app_sees_and_replaces_a_killed_process() {
     assert_eq!(fact(address, "generation"), "1");
 
     unix::kill(first);
+    demo.logged("Process ended by itself");
     let second = pid(address);
     assert_ne!(first, second);
     assert_eq!(fact(address, "generation"), "2");

@@ -5,12 +5,12 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use ancm::{
     Host, PathBase,
-    config::{Config, Loaded, ProcessVars},
+    config::{Config, Loaded, ProcessVars, Warning, WarningKind},
     front::{Bound, Front},
     proxy::Address,
 };
@@ -25,32 +25,75 @@ use crate::{
 
 /// Serves until a signal says stop.
 pub(crate) fn run(run: &Run) -> Result<(), Failure> {
-    let app = Target::resolve(&run.app)?;
+    let app = Target::of(&run.app)?;
     let bound = bind(&run.listen, run.threads)?;
     serve(bound, app)
 }
 
-/// What is served, already understood.
+/// What is served, already understood; nothing of it runs yet.
 #[derive(Debug)]
 pub(crate) enum Target {
-    /// An app of ours.
-    App(Config),
+    /// An app whose configuration was read from a file.
+    Read(Loaded),
+    /// An app whose configuration was made here.
+    Made(Config),
     /// An app that somebody else runs.
     Fixed(Address),
 }
 
 impl Target {
-    /// Reads what is to be read; nothing is started.
-    pub(crate) fn resolve(app: &App) -> Result<Self, Failure> {
-        match app { App::Fixed(a) => Ok(Self::Fixed(a.clone())), _ => Err(Failure::usage("no web.config")) }
+    /// Reads what is to be read.
+    pub(crate) fn of(app: &App) -> Result<Self, Failure> {
+        match app {
+            App::Fixed(address) => Ok(Self::Fixed(address.clone())),
+            App::Command {
+                root,
+                program,
+                arguments,
+                path_base,
+            } => Config::builder(root)
+                .program(program)
+                .arguments(arguments)
+                .path_base(path_base.clone())
+                .build()
+                .map(Self::Made)
+                .map_err(Failure::usage),
+            App::Folder {
+                root,
+                file,
+                path_base,
+            } => read(root, file.as_deref(), path_base.clone()),
+        }
     }
 
     fn host(self) -> Result<Host, Failure> {
-        match self {
-            Self::Fixed(address) => Ok(Host::to(address)),
-            Self::App(config) => Host::new(config).map_err(|error| {
-                Failure::other(format_args!("can't host the app: {}", chain(&error)))
-            }),
+        let config = match self {
+            Self::Fixed(address) => return Ok(Host::to(address)),
+            Self::Made(config) => config,
+            Self::Read(loaded) => {
+                tell(&loaded.warnings);
+                loaded.config
+            }
+        };
+        Host::new(config)
+            .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
+    }
+}
+
+fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
+    let mut loaded = Config::load(root, file, &ProcessVars).map_err(Failure::usage)?;
+    if let Some(path_base) = path_base {
+        loaded.config = loaded.config.with_path_base(path_base);
+    }
+    Ok(Target::Read(loaded))
+}
+
+/// What is taken in another way so that it works here is the normal case; the rest deserves a look.
+fn tell(warnings: &[Warning]) {
+    for warning in warnings {
+        match warning.kind() {
+            WarningKind::Translated => info!(%warning, "Configuration translated"),
+            _ => warn!(%warning, "Configuration not taken as written"),
         }
     }
 }
@@ -81,7 +124,9 @@ fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
         _ => "choose another address with --listen",
     };
     // The error does not say which one it was.
-    let guilty = addresses.iter().find(|&&address| TcpListener::bind(address).is_err());
+    let guilty = addresses
+        .iter()
+        .find(|&&address| TcpListener::bind(address).is_err());
     let named: Vec<_> = match guilty {
         Some(guilty) => vec![guilty.to_string()],
         None => addresses.iter().map(SocketAddr::to_string).collect(),

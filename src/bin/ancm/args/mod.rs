@@ -53,10 +53,11 @@ pub(crate) struct RawRun {
     /// [IPv6]:PORT; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address::listen)]
     pub(crate) listen: Vec<SocketAddr>,
-    /// The prefix under which the app is mounted, such as /shop [default: /]
+    /// The prefix under which the app is mounted, such as /shop [default: what the
+    /// configuration says, else /]
     #[arg(long, value_name = "PATH", conflicts_with = "to")]
     pub(crate) path_base: Option<PathBase>,
-    /// Read this file, a web.config or TOML, instead of DIR's web.config
+    /// Read this file, a web.config or TOML, instead of DIR's web.config or ancm.toml
     #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "command"])]
     pub(crate) config: Option<PathBuf>,
     /// Threads of the front [default: one per core]

@@ -32,7 +32,8 @@ pub(crate) enum App {
         root: PathBuf,
         /// Absolute. `None`: the folder's web.config.
         file: Option<PathBuf>,
-        path_base: PathBase,
+        /// `None`: as the file says.
+        path_base: Option<PathBase>,
     },
     /// A command in a folder.
     Command {
@@ -84,14 +85,13 @@ fn app(
         return Ok(App::Fixed(address));
     }
     let root = folder(dir.as_deref().unwrap_or_else(|| Path::new(".")))?;
-    let path_base = path_base.unwrap_or_default();
     let mut command = command.into_iter();
     match command.next() {
         Some(program) => Ok(App::Command {
             root,
             program: program.into(),
             arguments: command.map(text).collect::<Result<_, _>>()?,
-            path_base,
+            path_base: path_base.unwrap_or_default(),
         }),
         None => Ok(App::Folder {
             root,
@@ -158,7 +158,7 @@ mod tests {
             app: App::Folder {
                 root: here(),
                 file: None,
-                path_base: PathBase::root(),
+                path_base: None,
             },
         };
         assert_eq!(parse(&[]).unwrap(), want);

@@ -1,7 +1,6 @@
 //! The demo's app: an ordinary axum app with the app half, in a process of its own.
 
 use std::{
-    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -10,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use ancm::{PathBase, Scheme};
+use ancm::{PathBase, app::Forwarded};
 use axum::{
     Router,
-    extract::{ConnectInfo, State},
+    extract::{OriginalUri, State},
     response::{Html, IntoResponse, Response},
     routing::post,
 };
@@ -94,20 +93,18 @@ impl App {
 
     fn seen(&self, parts: &Parts) -> Seen {
         let extensions = &parts.extensions;
+        let forwarded = Forwarded::of(extensions);
         let path_base = extensions.get::<PathBase>().cloned().unwrap_or_default();
-        let path_and_query = parts.uri.path_and_query();
-        let remote = extensions.get::<ConnectInfo<SocketAddr>>();
+        let whole = extensions.get::<OriginalUri>();
+        let target = whole
+            .map_or(&parts.uri, |OriginalUri(uri)| uri)
+            .path_and_query();
         Seen {
             method: parts.method.to_string(),
-            target: path_and_query
-                .map_or_else(String::new, |target| path_base.join(target.as_str())),
-            scheme: extensions
-                .get::<Scheme>()
-                .copied()
-                .unwrap_or_default()
-                .to_string(),
+            target: target.map_or_else(String::new, ToString::to_string),
+            scheme: forwarded.scheme().to_string(),
             host: host(parts),
-            remote: remote.map(|&ConnectInfo(remote)| remote),
+            remote: forwarded.client_address(),
             path_base: path_base.as_str().to_owned(),
             headers: facts::headers(&parts.headers),
             process: self.process(),

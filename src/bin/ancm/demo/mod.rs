@@ -31,7 +31,7 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
     for address in bound.local_addresses() {
         greet(*address, &path_base);
     }
-    run::serve(bound, Target::App(config))
+    run::serve(bound, Target::Made(config))
 }
 
 /// This binary once more, in the demo's folder.
@@ -39,11 +39,15 @@ fn config(folder: &journal::Folder, path_base: &PathBase) -> Result<Config, Fail
     let program = std::env::current_exe()
         .map_err(|error| Failure::other(format_args!("where this program lies: {error}")))?;
     let journal = folder.journal();
-    Ok(Config::new(
-        folder.path(),
-        &program,
-        &["demo-app", "--journal", &journal.to_string_lossy()],
-    ))
+    let journal = journal
+        .to_str()
+        .ok_or_else(|| Failure::other("the folder for temporary files has no Unicode name"))?;
+    Config::builder(folder.path())
+        .program(program)
+        .arguments(["demo-app", "--journal", journal])
+        .path_base(path_base.clone())
+        .build()
+        .map_err(Failure::other)
 }
 
 /// The app of the demo, started by the supervisor.
