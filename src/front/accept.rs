@@ -3,7 +3,11 @@
 use std::{
     io,
     net::{self, SocketAddr},
-    sync::Arc,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -20,6 +24,9 @@ use super::{clients::Clients, connection::Accepted};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long until the next idle connection is looked for, while there is no room.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// How many connections are still taken from the kernel's queue when the front stops.
 const LAST_CALL: usize = 4096;
 
@@ -29,10 +36,49 @@ pub(super) type Stop = watch::Receiver<Option<Instant>>;
 /// Starts to serve a connection.
 pub(super) type Begin = Arc<dyn Fn(Accepted) + Send + Sync>;
 
+/// Room for connections, over all threads.
+pub(super) struct Room {
+    permits: Arc<Semaphore>,
+    /// How many wait for room, so that the other threads close idle connections too.
+    waiting: AtomicUsize,
+}
+
+/// Counts as waiting until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Room {
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
+    }
+
+    fn try_take(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        self.waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        self.permits.clone().acquire_owned().await.ok()
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Accepts on one socket, for one thread.
 pub(super) struct Acceptor {
     pub(super) clients: Clients,
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
     pub(super) stop: Stop,
 }
@@ -41,7 +87,7 @@ impl Acceptor {
     /// Accepts until the front stops.
     pub(super) async fn run(mut self, listener: TcpListener) {
         let mut pause = FIRST_PAUSE;
-        while let Some(permit) = self.permit().await {
+        loop {
             let accepted = tokio::select! {
                 biased;
                 () = stopped(&mut self.stop) => break,
@@ -50,11 +96,13 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = FIRST_PAUSE;
+                    let Some(permit) = self.permit().await else {
+                        break;
+                    };
                     self.begin(stream, peer, permit);
                 }
                 Err(error) if is_the_clients(&error) => debug!(%error, "Connection not accepted"),
                 Err(error) => {
-                    drop(permit);
                     if self.recover(&error, pause).await.is_none() {
                         break;
                     }
@@ -67,16 +115,23 @@ impl Acceptor {
         }
     }
 
-    /// A place for one more connection, or `None` when the front stops.
+    /// Room for one more connection, or `None` when the front stops.
+    ///
+    /// While it is waited for, whoever comes next waits in the kernel's queue.
     async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+        if let Some(permit) = self.room.try_take() {
             return Some(permit);
         }
-        self.clients.close_longest_idle();
-        tokio::select! {
-            biased;
-            () = stopped(&mut self.stop) => None,
-            permit = self.permits.clone().acquire_owned() => permit.ok(),
+        debug!("Too many connections, closing idle ones");
+        let mut taking = pin!(self.room.take());
+        loop {
+            self.clients.close_longest_idle();
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => return None,
+                permit = &mut taking => return permit,
+                () = time::sleep(LOOK_AGAIN) => {}
+            }
         }
     }
 
@@ -108,7 +163,7 @@ impl Acceptor {
     /// Asks the kernel itself, as the runtime may not have heard of them yet.
     fn last_call(&self, listener: &net::TcpListener) {
         for _ in 0..LAST_CALL {
-            let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            let Some(permit) = self.room.try_take() else {
                 return;
             };
             match listener.accept() {

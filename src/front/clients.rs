@@ -145,34 +145,27 @@ impl Entry {
             self.since = now;
             return;
         }
-        if let Some(limit) = limit(phase, limits) {
-            let over = now.duration_since(self.since);
-            if over >= limit + FINISH {
-                self.pulse.tell(Order::End);
-            } else if over >= limit {
-                self.pulse.tell(on_limit(phase));
-            }
+        let spent = now.duration_since(self.since);
+        let order = verdict(phase, spent, self.pulse.order(), limits);
+        if order != Order::None {
+            self.pulse.tell(order);
         }
     }
 }
 
-/// How long a client that was asked to finish may take for it: an HTTP/2 one has to answer a ping.
-const FINISH: Duration = Duration::from_secs(2);
+/// How long a client that was asked to go may take for it: an HTTP/2 one has to answer a ping.
+const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How long a connection may stay in a phase.
-fn limit(phase: Phase, limits: &Limits) -> Option<Duration> {
+/// What a connection is told that has `spent` so much time in its phase.
+fn verdict(phase: Phase, spent: Duration, told: Order, limits: &Limits) -> Order {
     match phase {
-        Phase::Head(_) => Some(limits.header_timeout),
-        Phase::Idle(_) => Some(limits.idle_timeout),
-        Phase::Blocked(_) => Some(limits.write_timeout),
-        Phase::Busy | Phase::Tunnel => None,
-    }
-}
-
-fn on_limit(phase: Phase) -> Order {
-    match phase {
-        Phase::Idle(_) => Order::Finish,
-        Phase::Head(_) | Phase::Busy | Phase::Blocked(_) | Phase::Tunnel => Order::End,
+        Phase::Head(_) if spent >= limits.header_timeout => Order::End,
+        Phase::Blocked(_) if spent >= limits.write_timeout => Order::End,
+        Phase::Idle(_) if told == Order::Finish && spent >= FAREWELL => Order::End,
+        Phase::Idle(_) if spent >= limits.idle_timeout => Order::Finish,
+        Phase::Head(_) | Phase::Idle(_) | Phase::Blocked(_) | Phase::Busy | Phase::Tunnel => {
+            Order::None
+        }
     }
 }
 
@@ -198,5 +191,39 @@ impl fmt::Debug for Place {
             .field("id", &self.id)
             .field("phase", &self.pulse.phase())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::Front;
+
+    #[test]
+    fn each_phase_has_its_limit() {
+        let limits = Front::new()
+            .header_timeout(Duration::from_secs(10))
+            .write_timeout(Duration::from_secs(20))
+            .idle_timeout(Duration::from_secs(30))
+            .limits;
+        for (phase, told, seconds, want) in [
+            (Phase::Head(0), Order::None, 9, Order::None),
+            (Phase::Head(0), Order::None, 10, Order::End),
+            (Phase::Blocked(7), Order::None, 19, Order::None),
+            (Phase::Blocked(7), Order::None, 20, Order::End),
+            (Phase::Idle(2), Order::None, 29, Order::None),
+            (Phase::Idle(2), Order::None, 30, Order::Finish),
+            (Phase::Idle(2), Order::Finish, 1, Order::None),
+            (Phase::Idle(2), Order::Finish, 2, Order::End),
+            (Phase::Busy, Order::Finish, 9999, Order::None),
+            (Phase::Tunnel, Order::Finish, 9999, Order::None),
+        ] {
+            let spent = Duration::from_secs(seconds);
+            assert_eq!(
+                verdict(phase, spent, told, &limits),
+                want,
+                "{phase:?} {seconds}"
+            );
+        }
     }
 }

@@ -16,7 +16,6 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{
     sync::{
-        Semaphore,
         oneshot::{self, error::RecvError},
         watch,
     },
@@ -25,7 +24,14 @@ use tokio::{
 use tower_service::Service;
 use tracing::info;
 
-use super::{Front, accept::Begin, connection, http::Protocols, listen::Sockets, worker::Worker};
+use super::{
+    Front,
+    accept::{Begin, Room},
+    connection,
+    http::Protocols,
+    listen::Sockets,
+    worker::Worker,
+};
 use crate::{Connection, error::BoxError};
 
 /// A front that listens: the kernel takes connections already, and [`serve`](Self::serve) will
@@ -148,12 +154,7 @@ impl Bound {
         begin: &Begin,
         stopped: &watch::Receiver<Option<Instant>>,
     ) -> io::Result<Vec<Running>> {
-        let permits = Arc::new(Semaphore::new(
-            self.front
-                .limits
-                .max_connections
-                .min(Semaphore::MAX_PERMITS),
-        ));
+        let room = Arc::new(Room::new(self.front.limits.max_connections));
         let limits = Arc::new(self.front.limits);
         self.shares
             .into_iter()
@@ -164,7 +165,7 @@ impl Bound {
                     Worker {
                         listeners,
                         limits: limits.clone(),
-                        permits: permits.clone(),
+                        room: room.clone(),
                         begin: begin.clone(),
                         stop: stopped.clone(),
                     },

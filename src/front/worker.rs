@@ -5,14 +5,13 @@ use std::{io, net, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     runtime,
-    sync::Semaphore,
     task::JoinSet,
     time::{self, MissedTickBehavior},
 };
 
 use super::{
     Drained,
-    accept::{Acceptor, Begin, Stop},
+    accept::{Acceptor, Begin, Room, Stop},
     clients::Clients,
     options::Limits,
 };
@@ -21,7 +20,7 @@ use super::{
 pub(super) struct Worker {
     pub(super) listeners: Vec<net::TcpListener>,
     pub(super) limits: Arc<Limits>,
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
     pub(super) stop: Stop,
 }
@@ -52,7 +51,7 @@ impl Worker {
         tokio::select! {
             biased;
             () = drain => {}
-            () = sweep(&clients, &self.limits) => {}
+            () = sweep(&clients, &self.room, &self.limits) => {}
         }
         let (cut_connections, cut_tunnels) = clients.count();
         Ok(Drained {
@@ -66,7 +65,7 @@ impl Worker {
         for listener in std::mem::take(&mut self.listeners) {
             let acceptor = Acceptor {
                 clients: clients.clone(),
-                permits: self.permits.clone(),
+                room: self.room.clone(),
                 begin: self.begin.clone(),
                 stop: self.stop.clone(),
             };
@@ -77,11 +76,14 @@ impl Worker {
 }
 
 /// Looks at every connection from time to time, for ever.
-async fn sweep(clients: &Clients, limits: &Limits) {
+async fn sweep(clients: &Clients, room: &Room, limits: &Limits) {
     let mut ticks = time::interval(period(limits));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         clients.sweep(ticks.tick().await, limits);
+        if room.is_wanted() {
+            clients.close_longest_idle();
+        }
     }
 }
 

@@ -38,6 +38,12 @@ pub(super) struct Exchange {
     pub(super) reusable: bool,
 }
 
+impl Exchange {
+    fn is_reusable(&self) -> bool {
+        self.reusable && self.upload.as_ref().is_none_or(Upload::is_done)
+    }
+}
+
 impl Body {
     pub(super) fn new(inner: Incoming, exchange: Exchange) -> Self {
         let mut body = Self {
@@ -58,13 +64,13 @@ impl Body {
         }
     }
 
-    /// The answer is whole: the request is over, and the connection is free where the request was sent whole too.
+    /// The answer is whole: the connection is free where the request was sent whole too.
+    ///
+    /// Where it was not, the rest goes with the body and not now: a front that learns that nobody wants the rest of a
+    /// request, before it has sent the head of the answer, may still ask its client for it with a `100 Continue`.
     fn finish(&mut self) {
-        if let Some(exchange) = self.exchange.take() {
-            let sent = exchange.upload.is_none_or(|upload| upload.is_done());
-            if exchange.reusable && sent {
-                exchange.upstream.recycle(exchange.lease.backend());
-            }
+        if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_reusable()) {
+            exchange.upstream.recycle(exchange.lease.backend());
         }
     }
 

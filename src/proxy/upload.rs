@@ -69,7 +69,7 @@ impl RequestBody {
     pub(super) fn hold(&mut self, limit: Duration) -> Opener {
         let (opener, opened) = oneshot::channel();
         self.gate = Some(Gate {
-            opened,
+            opened: Some(opened),
             limit: Box::pin(sleep(limit)),
         });
         Opener(Mutex::new(Some(opener)))
@@ -159,15 +159,20 @@ impl fmt::Debug for RequestBody {
 
 /// Keeps a body back.
 struct Gate {
-    opened: oneshot::Receiver<()>,
+    /// `None` once nobody will open it any more.
+    opened: Option<oneshot::Receiver<()>>,
     limit: Pin<Box<Sleep>>,
 }
 
 impl Gate {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // An opener that is gone will not open any more, which is no reason to wait.
-        if Pin::new(&mut self.opened).poll(cx).is_ready() {
-            return Poll::Ready(());
+        if let Some(opened) = &mut self.opened {
+            match Pin::new(opened).poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                // The app has answered without having said it, so it may not want the body at all.
+                Poll::Ready(Err(_)) => self.opened = None,
+                Poll::Pending => {}
+            }
         }
         self.limit.as_mut().poll(cx)
     }
