@@ -245,28 +245,46 @@ const PUBLISHED: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 </configuration>
 "#;
 
+#[cfg(unix)]
 #[test]
 fn check_says_what_was_understood_of_a_published_app() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("web.config"), PUBLISHED).unwrap();
-    std::fs::write(dir.path().join("App.dll"), "").unwrap();
-    let (status, stdout, stderr) = output(dir.path(), &["check", "--path-base", "/shop"]);
-    assert_eq!(status, 0, "{stderr}");
+    let (app, bin) = (dir.path().join("app"), dir.path().join("bin"));
+    fs::create_dir(&app).unwrap();
+    fs::create_dir(&bin).unwrap();
+    fs::write(app.join("web.config"), PUBLISHED).unwrap();
+    fs::write(app.join("App.dll"), "").unwrap();
+    fs::write(bin.join("dotnet"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(bin.join("dotnet"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    let mut check = ancm(&app, &["check", "--path-base", "/shop", "--threads", "2"]);
+    let (status, stdout, stderr) = texts(check.env("PATH", &bin).output().unwrap());
+    assert_eq!((status, &*stderr), (0, ""));
+    let stdout = stdout.replace(dir.path().to_str().unwrap(), "<dir>");
+    let rows: Vec<(&str, &str)> = stdout
+        .lines()
+        .map(|row| row.split_at(26))
+        .map(|(name, value)| (name.trim(), value))
+        .collect();
     for want in [
-        "dotnet",
-        "App.dll",
-        "/shop",
-        "127.0.0.1:8080",
-        "Colour",
-        "hostingModel",
+        ("configuration", "<dir>/app/web.config"),
+        ("command", "<dir>/bin/dotnet ./App.dll"),
+        ("working directory", "<dir>/app"),
+        ("path base", "/shop"),
+        ("startupTimeLimit", "120 s"),
+        ("stdout log", "off"),
+        ("environment", "Colour=blue"),
+        ("", "ConnectionStrings__Shop=***"),
+        ("listens on", "127.0.0.1:8080"),
+        ("threads", "2"),
     ] {
-        assert!(stdout.contains(want), "{want} in\n{stdout}");
+        assert!(rows.contains(&want), "{want:?} in\n{stdout}");
     }
-    assert!(
-        !stdout.contains(".\\App.dll") && !stdout.contains("hunter2"),
-        "{stdout}"
-    );
-    assert_eq!(stderr, "");
+    let warned = |(name, value): &(&str, &str)| *name == "warning" && value.contains("inprocess");
+    assert!(rows.iter().any(warned), "{stdout}");
+    assert!(!stdout.contains("hunter2"), "{stdout}");
 }
 
 #[test]

@@ -21,7 +21,12 @@ const ROLE: &str = "ANCM_TEST_ROLE";
 pub(crate) fn config(root: &Path, role: &str) -> Builder {
     Config::builder(root)
         .program(env::current_exe().unwrap())
-        .arguments(["child::plays_its_part", "--exact", "--ignored", "--nocapture"])
+        .arguments([
+            "child::plays_its_part",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
         .environment(ROLE, role)
 }
 

@@ -30,13 +30,21 @@ impl App {
     fn with(role: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let root = tempfile::tempdir().unwrap();
         let config = change(child::config(root.path(), role)).build().unwrap();
-        Self { host: Host::new(config).unwrap(), root }
+        Self {
+            host: Host::new(config).unwrap(),
+            root,
+        }
     }
 
     async fn get(&self, path: &str) -> (StatusCode, String) {
-        let request = Request::get(path).header("host", "localhost").body(Empty::<Bytes>::new());
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .body(Empty::<Bytes>::new());
         let answer = self.host.clone().oneshot(request.unwrap());
-        let response = tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
+        let response = tokio::time::timeout(PATIENCE, answer)
+            .await
+            .unwrap()
+            .unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8_lossy(&body).into_owned())
@@ -57,8 +65,16 @@ async fn first_request_starts_one_process_for_200_concurrent_requests() {
         let host = app.host.clone();
         requests.spawn(async move {
             let request = Request::get("/pid").header("host", "localhost");
-            let response = host.oneshot(request.body(Empty::<Bytes>::new()).unwrap()).await;
-            response.unwrap().into_body().collect().await.unwrap().to_bytes()
+            let response = host
+                .oneshot(request.body(Empty::<Bytes>::new()).unwrap())
+                .await;
+            response
+                .unwrap()
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
         });
     }
     let pids = requests.join_all().await;
@@ -83,17 +99,31 @@ async fn a_program_that_does_not_exist_is_named_at_its_stage() {
     let app = App::with("serve", |config| config.program("/no/such/program"));
     let (status, page) = app.get("/").await;
     assert_eq!(status, 502);
-    assert!(page.contains("502.5") && page.contains("<b>spawn</b>"), "{page}");
-    assert!(!page.contains("/no/such/program"), "detail is for development: {page}");
+    assert!(
+        page.contains("502.5") && page.contains("<b>spawn</b>"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("/no/such/program"),
+        "detail is for development: {page}"
+    );
 }
 
 #[tokio::test]
 async fn an_early_exit_is_told_with_its_code_and_output_in_development() {
-    let app = App::with("exit:7", |config| config.environment("ASPNETCORE_ENVIRONMENT", "Development"));
+    let app = App::with("exit:7", |config| {
+        config.environment("ASPNETCORE_ENVIRONMENT", "Development")
+    });
     let (status, page) = app.get("/").await;
     assert_eq!(status, 502);
-    assert!(page.contains("<b>exited</b>") && page.contains("exit code 7"), "{page}");
-    assert!(page.contains("the child gives up") && page.contains("&lt;b&gt;bold"), "{page}");
+    assert!(
+        page.contains("<b>exited</b>") && page.contains("exit code 7"),
+        "{page}"
+    );
+    assert!(
+        page.contains("the child gives up") && page.contains("&lt;b&gt;bold"),
+        "{page}"
+    );
     assert!(!page.contains('\u{1b}'), "{page}");
 }
 
@@ -107,7 +137,11 @@ async fn a_process_that_never_listens_runs_into_the_limit() {
         assert_eq!(status, 502, "{role}");
         assert!(page.contains("<b>not-listening</b>"), "{role}: {page}");
         // Two attempts, as the module makes.
-        assert!((2 * limit..4 * limit).contains(&begun.elapsed()), "{role}: {:?}", begun.elapsed());
+        assert!(
+            (2 * limit..4 * limit).contains(&begun.elapsed()),
+            "{role}: {:?}",
+            begun.elapsed()
+        );
     }
 }
 
@@ -120,11 +154,15 @@ async fn a_start_that_failed_is_tried_again_by_a_later_request() {
 
 #[tokio::test]
 async fn a_stranger_on_the_preset_port_never_gets_a_request() {
-    let stranger = (1025..48000).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).unwrap();
+    let stranger = (1025..48000)
+        .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+        .unwrap();
     stranger.set_nonblocking(true).unwrap();
     let port = stranger.local_addr().unwrap().port().to_string();
     let app = App::with("never", |config| {
-        config.environment("ASPNETCORE_PORT", &port).startup_time_limit(Duration::from_secs(2))
+        config
+            .environment("ASPNETCORE_PORT", &port)
+            .startup_time_limit(Duration::from_secs(2))
     });
     let (status, page) = app.get("/").await;
     assert_eq!(status, 502);
@@ -154,14 +192,28 @@ async fn shutdown_leaves_no_process_and_refuses_what_comes_later() {
 async fn the_app_s_output_goes_to_the_module_s_log_file() {
     let app = App::with("exit:0", |config| config.stdout_log("logs/stdout"));
     assert_eq!(app.get("/").await.0, 502);
-    let logs: Vec<_> = std::fs::read_dir(app.root.path().join("logs")).unwrap().collect();
+    let logs: Vec<_> = std::fs::read_dir(app.root.path().join("logs"))
+        .unwrap()
+        .collect();
     assert!(!logs.is_empty());
     let log = logs.into_iter().next().unwrap().unwrap();
     let name = log.file_name().into_string().unwrap();
     // `stdout_<UTC to the second>_<our pid>.log`
-    let (stamp, pid) = name.strip_prefix("stdout_").unwrap().split_once('_').unwrap();
-    assert_eq!((stamp.len(), pid), (14, &*format!("{}.log", std::process::id())), "{name}");
-    assert!(std::fs::read_to_string(log.path()).unwrap().contains("the child gives up"));
+    let (stamp, pid) = name
+        .strip_prefix("stdout_")
+        .unwrap()
+        .split_once('_')
+        .unwrap();
+    assert_eq!(
+        (stamp.len(), pid),
+        (14, &*format!("{}.log", std::process::id())),
+        "{name}"
+    );
+    assert!(
+        std::fs::read_to_string(log.path())
+            .unwrap()
+            .contains("the child gives up")
+    );
 }
 
 /// Whether the process is gone within a second; it may take the kernel a moment.
@@ -173,5 +225,7 @@ async fn gone(pid: &str) -> bool {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(1), gone).await.is_ok()
+    tokio::time::timeout(Duration::from_secs(1), gone)
+        .await
+        .is_ok()
 }

@@ -81,7 +81,7 @@ impl Target {
 }
 
 fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
-    let mut loaded = Config::load(root, file, &ProcessVars).map_err(Failure::usage)?;
+    let mut loaded = Config::load(root, file, &ProcessVars::default()).map_err(Failure::usage)?;
     if let Some(path_base) = path_base {
         loaded.config = loaded.config.with_path_base(path_base);
     }
