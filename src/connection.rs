@@ -1,12 +1,12 @@
 //! What a front knows of a client's connection.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-};
+#[cfg(feature = "host")]
+use std::sync::OnceLock;
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
+use http::Extensions;
+#[cfg(feature = "host")]
 use http::HeaderValue;
 
 /// The scheme of a client's connection.
@@ -61,9 +61,11 @@ struct Facts {
     scheme: Scheme,
     certificate: Option<Bytes>,
     /// What every request of this connection says of it, made once.
+    #[cfg(feature = "host")]
     said: Said,
 }
 
+#[cfg(feature = "host")]
 #[derive(Clone, Debug, Default)]
 struct Said {
     forwarded_for: OnceLock<HeaderValue>,
@@ -86,6 +88,17 @@ impl Connection {
     #[must_use]
     pub fn unknown() -> Self {
         Self::default()
+    }
+
+    /// What a request's `extensions` say of its connection: a `Connection` itself, else (with the feature
+    /// `axum`) the peer that axum's `ConnectInfo<SocketAddr>` names, else nothing.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions
+            .get()
+            .cloned()
+            .or_else(|| connect_info(extensions))
+            .unwrap_or_default()
     }
 
     /// Sets the address that the client connected to. Defaults to none.
@@ -154,8 +167,11 @@ impl Connection {
 
     fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
         let facts = Arc::make_mut(&mut self.facts);
-        facts.said = Said::default();
         change(facts);
+        #[cfg(feature = "host")]
+        {
+            facts.said = Said::default();
+        }
         self
     }
 }
@@ -163,6 +179,17 @@ impl Connection {
 #[cfg(feature = "host")]
 fn header_value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).expect("addresses and base64 are plain ASCII")
+}
+
+#[cfg(feature = "axum")]
+fn connect_info(extensions: &Extensions) -> Option<Connection> {
+    let axum::extract::ConnectInfo::<SocketAddr>(peer) = extensions.get()?;
+    Some(Connection::new(*peer))
+}
+
+#[cfg(not(feature = "axum"))]
+fn connect_info(_: &Extensions) -> Option<Connection> {
+    None
 }
 
 impl fmt::Debug for Connection {

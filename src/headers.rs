@@ -115,26 +115,38 @@ pub(crate) enum Field {
     Alias,
 }
 
-/// The names with a meaning, but for the reserved ones: spelled with dashes, in lower case.
+/// The names with a meaning that are as long as `length`, but for the reserved ones: with dashes, in lower case.
+///
+/// By length, because every name of every message is looked up here, and most lengths have no such name at all.
 #[cfg(feature = "host")]
-const FIELDS: [(&[u8], Field); 16] = [
-    (b"te", Field::Te),
-    (b"host", Field::Host),
-    (b"cookie", Field::Cookie),
-    (b"expect", Field::Expect),
-    (b"upgrade", Field::Upgrade),
-    (b"forwarded", Field::Forwarded),
-    (b"connection", Field::Connection),
-    (b"keep-alive", Field::HopByHop),
-    (b"content-length", Field::ContentLength),
-    (b"http2-settings", Field::HopByHop),
-    (b"x-forwarded-for", Field::Forwarded),
-    (b"x-forwarded-host", Field::Forwarded),
-    (b"proxy-connection", Field::HopByHop),
-    (b"x-forwarded-proto", Field::Forwarded),
-    (b"transfer-encoding", Field::HopByHop),
-    (b"x-forwarded-prefix", Field::Forwarded),
-];
+const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
+    match length {
+        2 => &[(b"te", Field::Te)],
+        4 => &[(b"host", Field::Host)],
+        6 => &[(b"cookie", Field::Cookie), (b"expect", Field::Expect)],
+        7 => &[(b"upgrade", Field::Upgrade)],
+        9 => &[(b"forwarded", Field::Forwarded)],
+        10 => &[
+            (b"connection", Field::Connection),
+            (b"keep-alive", Field::HopByHop),
+        ],
+        14 => &[
+            (b"content-length", Field::ContentLength),
+            (b"http2-settings", Field::HopByHop),
+        ],
+        15 => &[(b"x-forwarded-for", Field::Forwarded)],
+        16 => &[
+            (b"x-forwarded-host", Field::Forwarded),
+            (b"proxy-connection", Field::HopByHop),
+        ],
+        17 => &[
+            (b"x-forwarded-proto", Field::Forwarded),
+            (b"transfer-encoding", Field::HopByHop),
+        ],
+        18 => &[(b"x-forwarded-prefix", Field::Forwarded)],
+        _ => &[],
+    }
+}
 
 #[cfg(feature = "host")]
 impl Field {
@@ -144,9 +156,9 @@ impl Field {
             return Self::Reserved;
         }
         let text = name.as_str().as_bytes();
-        let known = FIELDS
+        let known = known_fields(text.len())
             .iter()
-            .find(|(want, _)| want.len() == text.len() && eq_folded(text, want));
+            .find(|(want, _)| eq_folded(text, want));
         match known {
             Some(_) if text.contains(&b'_') => Self::Alias,
             Some(&(_, field)) => field,
@@ -254,6 +266,63 @@ mod tests {
         ] {
             assert!(!is_reserved(&name(text)), "{text}");
         }
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn every_known_name_is_found_by_its_length_and_so_is_its_alias() {
+        let mut count = 0;
+        for length in 0..32 {
+            for (text, field) in known_fields(length) {
+                assert_eq!(text.len(), length);
+                let text = std::str::from_utf8(text).unwrap();
+                assert_eq!(
+                    Field::of(&name(&text.to_ascii_uppercase())),
+                    *field,
+                    "{text}"
+                );
+                if text.contains('-') {
+                    assert_eq!(
+                        Field::of(&name(&text.replace('-', "_"))),
+                        Field::Alias,
+                        "{text}"
+                    );
+                }
+                count += 1;
+            }
+        }
+        assert_eq!(count, 16);
+        for text in ["x", "hosts", "x_y", "content-type", "authorization"] {
+            assert_eq!(Field::of(&name(text)), Field::EndToEnd, "{text}");
+        }
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn a_list_is_split_at_its_commas_alone() {
+        let split = |text: &'static str| list(text.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(split(" a ,b\t,, c d ,"), [&b"a"[..], b"b", b"c d"]);
+        assert!(split(" , ").is_empty());
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn trailers_say_nothing_that_only_a_head_may() {
+        let mut trailers = http::HeaderMap::new();
+        for text in [
+            "x-sum",
+            "ms-aspnetcore-token",
+            "x_forwarded_for",
+            "host",
+            "content-length",
+            "te",
+            "cookie",
+        ] {
+            trailers.append(name(text), http::HeaderValue::from_static("1"));
+            trailers.append(name(text), http::HeaderValue::from_static("2"));
+        }
+        clean_trailers(&mut trailers);
+        assert_eq!(trailers.keys().collect::<Vec<_>>(), ["x-sum"]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub mod proxy;
 #[cfg(feature = "host")]
 pub mod supervisor;
 
+#[cfg(feature = "host")]
+pub use self::host::{Host, HostBody, HostFuture};
 pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},

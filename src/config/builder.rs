@@ -287,3 +287,81 @@ fn make_absolute(config: &mut Config) {
         *file = root.join(&*file);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn no_vars() -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    #[test]
+    fn what_is_not_set_has_its_default() {
+        let root = tempfile::tempdir().unwrap();
+        let built = Config::builder(root.path())
+            .program("gone")
+            .arguments(["a b", "c"])
+            .build_with(&no_vars())
+            .unwrap();
+        let mut want = Config::new(root.path(), Path::new("gone"), &["a b", "c"]);
+        want.command.problem = built.command.problem.clone();
+        assert_eq!(built, want);
+        assert!(built.command().problem().is_some());
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_content_root() {
+        let root = tempfile::tempdir().unwrap();
+        let built = Config::builder(root.path())
+            .program("x")
+            .stdout_log("logs/out")
+            .recycle_on_file_change("a.json")
+            .build_with(&no_vars())
+            .unwrap();
+        assert_eq!(built.stdout_log(), Some(&*root.path().join("logs/out")));
+        assert_eq!(built.recycle_on_file_change(), [root.path().join("a.json")]);
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let day = Duration::from_secs(86_400);
+        let errors = Config::builder(root.path())
+            .startup_time_limit(day)
+            .shutdown_time_limit(day)
+            .request_timeout(Some(day * 16))
+            .rapid_fails_per_minute(101)
+            .processes_per_application(0)
+            .environment("", "x")
+            .environment("A", "secret\0")
+            .build_with(&no_vars())
+            .unwrap_err();
+        let text = errors.to_string();
+        assert_eq!(errors.iter().count(), 8, "{text}");
+        assert!(text.contains("startup_time_limit: expected at most 3600s, got `86400s`"));
+        assert!(!text.contains("secret"));
+        let gone = Config::builder(root.path().join("gone")).program("x");
+        assert!(gone.build_with(&no_vars()).is_err());
+    }
+
+    #[test]
+    fn the_limits_themselves_are_allowed() {
+        let root = tempfile::tempdir().unwrap();
+        let built = Config::builder(root.path())
+            .program("x")
+            .startup_time_limit(Duration::from_secs(3600))
+            .shutdown_time_limit(Duration::from_secs(600))
+            .request_timeout(Some(values::LONGEST_REQUEST_TIMEOUT))
+            .rapid_fails_per_minute(100)
+            .processes_per_application(100)
+            .build_with(&no_vars());
+        assert!(built.is_ok());
+        let none = Config::builder(root.path()).program("x");
+        let none = none
+            .request_timeout(Some(Duration::ZERO))
+            .build_with(&no_vars());
+        assert_eq!(none.unwrap().request_timeout(), None);
+    }
+}

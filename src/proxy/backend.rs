@@ -3,7 +3,6 @@
 use std::{
     fmt,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,7 +23,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// HTTP/1.1 over a Unix socket.
     #[cfg(unix)]
-    Unix(PathBuf),
+    Unix(std::path::PathBuf),
 }
 
 impl fmt::Display for Address {

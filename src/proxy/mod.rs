@@ -47,6 +47,7 @@
 
 mod backend;
 mod body;
+mod fixed;
 mod io;
 mod options;
 mod pool;
@@ -61,6 +62,7 @@ mod upstream;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner},
     body::Body,
+    fixed::{Fixed, FixedLayer},
     options::{ProxyOptions, Underscores},
     service::{Proxy, ResponseFuture},
     upgrade::Tunnels,

@@ -19,7 +19,7 @@ const SHARDS: usize = 64;
 /// How many connections a thread keeps; the rest are closed when they have carried their request.
 const IDLE_PER_SHARD: usize = 256;
 
-/// How long a connection is kept. Well below what apps do (Kestrel: 130 s), so that they are not the ones who close.
+/// How long a connection is kept, counted from when its last request was sent: one look at the clock serves both. Well below what apps do (Kestrel: 130 s), so that they are not the ones who close.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A stack for each thread: what came last is used first, so that what is not needed grows old and goes.
@@ -33,12 +33,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    idle: Mutex<Vec<Idle>>,
-}
-
-struct Idle {
-    upstream: Upstream,
-    since: Instant,
+    idle: Mutex<Vec<Upstream>>,
 }
 
 impl Pool {
@@ -47,29 +42,25 @@ impl Pool {
         Self { shards }
     }
 
-    /// The connection that was used last, where there is one that is young enough.
-    pub(super) fn take(&self) -> Option<Upstream> {
+    /// The connection that was used last, at `now`, where there is one that is young enough.
+    pub(super) fn take(&self, now: Instant) -> Option<Upstream> {
+        let is_young = |idle: &Upstream| now.duration_since(idle.used()) < IDLE_LIMIT;
         let mut idle = self.shard();
-        let last = idle.pop()?;
-        if is_old(&last) {
-            // Below the last lie only older ones. They close when they are dropped, which need not be under the lock.
-            let old = std::mem::take(&mut *idle);
+        let last = idle.pop().filter(is_young);
+        if idle.first().is_some_and(|first| !is_young(first)) {
+            // The old ones lie below. They close when they are dropped, for which nobody else has to wait.
+            let old: Vec<_> = idle.extract_if(.., |idle| !is_young(idle)).collect();
             drop(idle);
             drop(old);
-            return None;
         }
-        Some(last.upstream)
+        last
     }
 
     /// Keeps `upstream`, whose request is over, for the next one.
     pub(super) fn put(&self, upstream: Upstream) {
-        let since = Instant::now();
         let mut idle = self.shard();
-        if idle.first().is_some_and(is_old) {
-            idle.retain(|idle| !is_old(idle));
-        }
         if idle.len() < IDLE_PER_SHARD {
-            idle.push(Idle { upstream, since });
+            idle.push(upstream);
         }
     }
 
@@ -78,7 +69,7 @@ impl Pool {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    fn shard(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn shard(&self) -> MutexGuard<'_, Vec<Upstream>> {
         let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
         shard
             .unwrap_or_else(|| unreachable!("a remainder is smaller"))
@@ -87,13 +78,9 @@ impl Pool {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Upstream>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_old(idle: &Idle) -> bool {
-    idle.since.elapsed() >= IDLE_LIMIT
 }
 
 impl fmt::Debug for Pool {

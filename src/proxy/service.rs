@@ -28,7 +28,12 @@ use crate::error::{BoxError, Error};
 /// Cheap to clone; every clone has the same tunnels.
 #[derive(Clone, Debug, Default)]
 pub struct Proxy {
-    options: Arc<ProxyOptions>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    options: ProxyOptions,
     tunnels: Tunnels,
 }
 
@@ -43,15 +48,17 @@ impl Proxy {
     #[must_use]
     pub fn with_options(options: ProxyOptions) -> Self {
         Self {
-            options: Arc::new(options),
-            tunnels: Tunnels::default(),
+            shared: Arc::new(Shared {
+                options,
+                tunnels: Tunnels::default(),
+            }),
         }
     }
 
     /// The connections that became WebSockets: to be waited for, or closed, when the front stops.
     #[must_use]
     pub fn tunnels(&self) -> &Tunnels {
-        &self.tunnels
+        &self.shared.tunnels
     }
 
     /// Forwards a request, as [`call`](Service::call) does, but without a box around the future.
@@ -75,7 +82,7 @@ impl Proxy {
         let (mut body, upload) = RequestBody::new(body);
         let client = Client {
             version: parts.version,
-            hears_close: self.options.forward_response_connection_header,
+            hears_close: self.shared.options.forward_response_connection_header,
         };
         // Only a front that can hand its connection over can be asked for a tunnel.
         let tunnel = parts.headers.contains_key(UPGRADE) && upload.is_none();
@@ -85,7 +92,7 @@ impl Proxy {
         let sender = Sender {
             connection: &connection,
             token: lease.backend().token(),
-            options: &self.options,
+            options: &self.shared.options,
         };
         let asked = super::request::rewrite(&mut parts, tunnel.is_some(), sender)?;
         super::request::frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
@@ -111,7 +118,7 @@ impl Proxy {
     ) -> Request<()> {
         let mut request = Request::from_parts(parts, ());
         if asked.expect && has_body {
-            let opener = body.hold(self.options.continue_timeout);
+            let opener = body.hold(self.shared.options.continue_timeout);
             hyper::ext::on_informational(&mut request, move |head| {
                 if head.status() == StatusCode::CONTINUE {
                     opener.open();
@@ -140,7 +147,7 @@ impl Proxy {
             // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
             reusable: upload.as_ref().is_none_or(Upload::is_done),
             upload,
-            limit: self.options.request_timeout,
+            limit: self.shared.options.request_timeout,
             paused: None,
         };
         let (mut parts, body) = answer.into_parts();
@@ -155,7 +162,7 @@ impl Proxy {
         mut request: Request<RequestBody>,
         upload: Option<&Upload>,
     ) -> Result<(Response<Incoming>, Upstream), Error> {
-        let limit = self.options.request_timeout;
+        let limit = self.shared.options.request_timeout;
         let mut again = true;
         loop {
             let reused = if again {
@@ -187,7 +194,7 @@ impl Proxy {
     }
 
     async fn dial(&self, backend: &Backend, upgrades: bool) -> Result<Upstream, Error> {
-        Upstream::dial(backend, self.options.connect_timeout, upgrades).await
+        Upstream::dial(backend, self.shared.options.connect_timeout, upgrades).await
     }
 
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
@@ -199,7 +206,7 @@ impl Proxy {
         tunnel: OnUpgrade,
     ) -> Result<Response<Body>, Error> {
         let mut upstream = self.dial(lease.backend(), true).await?;
-        let limit = self.options.request_timeout;
+        let limit = self.shared.options.request_timeout;
         let answer = upstream.send(request, None, limit).await;
         let answer = answer.map_err(|failure| failed(failure, None))?;
         let (mut parts, body) = answer.into_parts();
@@ -223,7 +230,7 @@ impl Proxy {
         };
         response::switch(&mut parts, client);
         upstream.detach();
-        self.tunnels.open(tunnel, app, lease);
+        self.shared.tunnels.open(tunnel, app, lease);
         Ok(Response::from_parts(parts, Body::empty()))
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Upstream {
     sender: SendRequest<RequestBody>,
     task: Task,
     stall: Option<Stall>,
+    /// When its last request was sent, or else when it was dialled.
+    used: Instant,
     reused: bool,
 }
 
@@ -54,8 +56,9 @@ impl Upstream {
     /// One that the app has closed meanwhile is noticed here, without a system call, if the runtime has heard of it;
     /// else by [`send`](Self::send), which then gives the request back.
     pub(super) async fn reuse(backend: &Backend) -> Option<Self> {
-        while let Some(mut upstream) = backend.pool().take() {
-            upstream.reused = true;
+        let now = Instant::now();
+        while let Some(mut upstream) = backend.pool().take(now) {
+            (upstream.used, upstream.reused) = (now, true);
             if upstream.sender.is_ready() || upstream.sender.ready().await.is_ok() {
                 return Some(upstream);
             }
@@ -91,6 +94,7 @@ impl Upstream {
             sender,
             task: Task(Some(task.abort_handle())),
             stall: None,
+            used: Instant::now(),
             reused: false,
         })
     }
@@ -98,6 +102,11 @@ impl Upstream {
     /// Whether it has carried a request before, so that the app may have been about to close it.
     pub(super) const fn is_reused(&self) -> bool {
         self.reused
+    }
+
+    /// When its last request was sent, or else when it was dialled.
+    pub(super) const fn used(&self) -> Instant {
+        self.used
     }
 
     /// Sends `request` and waits for the head of the answer, for `limit` from when the app last took a part of it.
@@ -109,7 +118,7 @@ impl Upstream {
         upload: Option<&Upload>,
         limit: Option<Duration>,
     ) -> Result<Response<Incoming>, Failure> {
-        let sent = limit.map(|_| Instant::now());
+        let sent = Some(self.used);
         let since = || upload.map_or(sent, |upload| upload.since());
         let mut answer = pin!(self.sender.try_send_request(request));
         let mut stall = limit.map(|limit| Self::stall(&mut self.stall, limit));

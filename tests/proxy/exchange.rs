@@ -1,5 +1,7 @@
 //! Heads, framing and the reuse of connections.
 
+use std::time::Duration;
+
 use ancm::{
     Connection,
     proxy::{Backend, Forward, Proxy, ProxyOptions},
@@ -183,6 +185,44 @@ async fn connections_are_used_again() {
 }
 
 #[tokio::test]
+async fn a_chunked_upload_leaves_its_connection_free_too() {
+    let (app, mut client) = chain().await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        .await;
+    let mut wire = app.accept().await;
+    wire.hear("\r\na\r\n").await;
+    client.say("0\r\n\r\n").await;
+    wire.hear("0\r\n\r\n").await;
+    wire.say(OK).await;
+    client.hear("ok").await;
+    client.say("GET /again HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(wire.head().await.starts_with("get /again"));
+}
+
+#[tokio::test]
+async fn connections_grow_old() {
+    for (seconds, kept) in [(59, true), (60, false)] {
+        let (app, mut client) = chain().await;
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut wire = app.accept().await;
+        wire.head().await;
+        wire.say(OK).await;
+        client.hear("ok").await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        client.say("GET /again HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        if kept {
+            assert!(wire.head().await.starts_with("get /again"));
+        } else {
+            assert!(app.accept().await.head().await.starts_with("get /again"));
+            assert_eq!(wire.rest().await, "");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_the_app_closed_is_replaced_even_for_a_post() {
     let (app, mut client) = chain().await;
     client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -313,7 +353,7 @@ async fn expect_goes_end_to_end() {
 
 #[tokio::test]
 async fn an_app_that_refuses_what_is_expected_gets_no_body() {
-    let options = ProxyOptions::new().continue_timeout(std::time::Duration::from_secs(3600));
+    let options = ProxyOptions::new().continue_timeout(Duration::from_secs(3600));
     let (app, address) = app_and_front(Proxy::with_options(options)).await;
     let mut client = Wire::connect(address).await;
     client

@@ -9,11 +9,16 @@ use std::{
 };
 
 use ancm::{
-    PairingToken,
-    proxy::{Address, Backend, Owner, Proxy, ProxyOptions},
+    Connection, PairingToken,
+    proxy::{Address, Backend, Forward, Owner, Proxy, ProxyOptions},
 };
+use bytes::Bytes;
+use http::Request;
+use http_body_util::channel::Channel;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::ServiceExt;
 
-use crate::support::{App, Wire, app_and_front, chain, front};
+use crate::support::{App, Wire, app_and_front, chain, front, soon};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -129,6 +134,44 @@ async fn a_slow_client_is_not_the_apps_fault() {
     wire.hear("b").await;
     wire.say(OK).await;
     assert!(client.head().await.starts_with("http/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_app_that_takes_no_more_of_a_request_is_a_gateway_timeout() {
+    let options = ProxyOptions::new().request_timeout(Some(Duration::from_millis(200)));
+    let (app, address) = app_and_front(Proxy::with_options(options)).await;
+    let mut client = Wire::connect(address).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+        .await;
+    let mut wire = app.accept().await;
+    wire.head().await;
+    let (mut reads, mut writes) = client.stream.into_split();
+    let writer = tokio::spawn(async move {
+        // Ends when the front does not want any more.
+        while writes.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+    });
+    let mut status = [0; 12];
+    soon(reads.read_exact(&mut status)).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 504");
+    writer.abort();
+}
+
+#[tokio::test]
+async fn a_body_that_fails_is_the_clients_doing() {
+    let app = App::bind().await;
+    let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+    let request = Request::post("/").header("host", "a").body(body).unwrap();
+    let forward = Forward::new(app.backend().lease(), Connection::unknown(), request);
+    let answer = tokio::spawn(Proxy::new().oneshot(forward));
+    let mut wire = app.accept().await;
+    wire.head().await;
+    sender.send_data(Bytes::from_static(b"abc")).await.unwrap();
+    wire.hear("3\r\nabc\r\n").await;
+    sender.abort(std::io::Error::other("gone"));
+    assert_eq!(wire.rest().await, "");
+    let error = answer.await.unwrap().unwrap_err();
+    assert!(error.is_client_gone(), "{error:?}");
 }
 
 /// A connection that has carried a request, and whose app now reads the next one and closes without a word.

@@ -1,5 +1,6 @@
 //! The proxy between real sockets: what an app and a client see of each other, to the byte.
 #![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod exchange;
 mod failure;

@@ -147,3 +147,6 @@ pub(super) fn resolve(
         },
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

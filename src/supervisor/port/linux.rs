@@ -5,60 +5,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::sock_diag;
-
-/// A socket that listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Socket {
-    pub(crate) address: IpAddr,
-    pub(crate) port: u16,
-    /// For `[::]`: takes no IPv4 connection. Not known from `/proc`, and taken for `false` there.
-    pub(crate) only_v6: bool,
-    pub(crate) inode: u64,
-}
-
-/// The sockets one of which would receive a connection to `127.0.0.1:port`.
-pub(crate) fn receivers(port: u16) -> io::Result<Vec<Socket>> {
-    let sockets = listening(port)?;
-    Ok(most_specific(&sockets))
-}
-
-/// Each port that anybody listens on.
-pub(super) fn ports() -> io::Result<Vec<u16>> {
-    let sockets = listening(0)?;
-    Ok(sockets.into_iter().map(|socket| socket.port).collect())
-}
+use super::{Socket, sock_diag};
 
 /// Who listens on `port`, or on any port for zero.
-fn listening(port: u16) -> io::Result<Vec<Socket>> {
+pub(super) fn listening(port: u16) -> io::Result<Vec<Socket>> {
     let mut sockets = sock_diag::listening(port).or_else(|_| from_proc())?;
-    sockets.retain(|socket| socket.inode != 0 && (port == 0 || socket.port == port));
+    sockets.retain(|socket| socket.owner != 0 && (port == 0 || socket.port == port));
     Ok(sockets)
-}
-
-/// Of `sockets`, all on one port, those that the kernel would choose from for a connection to `127.0.0.1`: who is bound
-/// to the address goes before who is bound to all. Several, with `SO_REUSEPORT`, share the connections.
-fn most_specific(sockets: &[Socket]) -> Vec<Socket> {
-    let bound_to = |wanted: fn(&Socket) -> bool| -> Vec<_> {
-        sockets
-            .iter()
-            .copied()
-            .filter(|socket| wanted(socket))
-            .collect()
-    };
-    let exact = bound_to(|socket| socket.address.to_canonical() == Ipv4Addr::LOCALHOST);
-    if exact.is_empty() {
-        bound_to(|socket| {
-            socket.address.is_unspecified() && !socket.only_v6 || is_mapped_any(socket.address)
-        })
-    } else {
-        exact
-    }
-}
-
-/// `::ffff:0.0.0.0`, which is no unspecified address of IPv6.
-fn is_mapped_any(address: IpAddr) -> bool {
-    address.to_canonical() == Ipv4Addr::UNSPECIFIED
 }
 
 fn from_proc() -> io::Result<Vec<Socket>> {
@@ -85,7 +38,7 @@ fn parse(line: &str) -> Option<Socket> {
         address: parse_address(address)?,
         port: u16::from_str_radix(port, 16).ok()?,
         only_v6: false,
-        inode: fields.nth(5)?.parse().ok()?,
+        owner: fields.nth(5)?.parse().ok()?,
     })
 }
 
@@ -120,46 +73,12 @@ mod tests {
 
     use super::*;
 
-    fn socket(address: &str, inode: u64) -> Socket {
+    fn socket(address: &str, owner: u64) -> Socket {
         Socket {
             address: address.parse().unwrap(),
             port: 80,
             only_v6: false,
-            inode,
-        }
-    }
-
-    #[test]
-    fn who_is_bound_to_the_address_goes_first() {
-        let only_v6 = Socket {
-            only_v6: true,
-            ..socket("::", 9)
-        };
-        let cases: &[(&[Socket], &[u64])] = &[
-            (&[], &[]),
-            (&[socket("127.0.0.1", 1)], &[1]),
-            (&[socket("0.0.0.0", 1), socket("127.0.0.1", 2)], &[2]),
-            (&[socket("127.0.0.1", 1), socket("::", 2)], &[1]),
-            (&[socket("::ffff:127.0.0.1", 1), socket("0.0.0.0", 2)], &[1]),
-            (&[socket("127.0.0.1", 1), socket("127.0.0.1", 2)], &[1, 2]),
-            (&[socket("0.0.0.0", 1), socket("::", 2)], &[1, 2]),
-            (&[socket("::ffff:0.0.0.0", 1)], &[1]),
-            (&[only_v6], &[]),
-            (
-                &[
-                    socket("::1", 1),
-                    socket("10.0.0.1", 2),
-                    socket("127.0.0.2", 3),
-                ],
-                &[],
-            ),
-        ];
-        for (sockets, want) in cases {
-            let got: Vec<_> = most_specific(sockets)
-                .iter()
-                .map(|socket| socket.inode)
-                .collect();
-            assert_eq!(got, *want, "{sockets:?}");
+            owner,
         }
     }
 
@@ -204,7 +123,7 @@ mod tests {
                 only_v6: false,
                 ..socket
             });
-            assert!(asked.is_some_and(|socket| socket.inode != 0), "{address}");
+            assert!(asked.is_some_and(|socket| socket.owner != 0), "{address}");
             assert_eq!(asked, find(from_proc().unwrap()), "{address}");
         }
     }

@@ -1,6 +1,10 @@
 //! Chooses the port of a new process, and tells who would receive a connection to one.
 
-use std::{io, ops::RangeInclusive};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -10,9 +14,9 @@ mod sock_diag;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(super) use self::linux::receivers;
+use self::linux::listening;
 #[cfg(windows)]
-pub(super) use self::windows::receivers;
+use self::windows::listening;
 
 /// The ports that are drawn from. ANCM: 10000 to 48000, above what services with fixed ports like to use.
 pub(crate) const RANGE: RangeInclusive<u16> = 10_000..=48_000;
@@ -72,20 +76,51 @@ fn random() -> Result<u64, PortError> {
     getrandom::u64().map_err(|error| PortError::Random(io::Error::other(error)))
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 fn used() -> io::Result<Vec<u16>> {
-    linux::ports()
-}
-
-#[cfg(windows)]
-fn used() -> io::Result<Vec<u16>> {
-    windows::ports()
+    Ok(listening(0)?.iter().map(|socket| socket.port).collect())
 }
 
 /// There is no table to ask: [`bindable`] must do.
 #[cfg(not(any(target_os = "linux", windows)))]
 fn used() -> io::Result<Vec<u16>> {
     Ok(Vec::new())
+}
+
+/// A socket that listens.
+#[cfg(any(target_os = "linux", windows))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Socket {
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+    /// For `[::]`: takes no IPv4 connection. `false` where that is not known.
+    pub(super) only_v6: bool,
+    /// On Linux the socket's inode, on Windows the number of the process that owns it.
+    pub(super) owner: u64,
+}
+
+/// The sockets one of which would receive a connection to `127.0.0.1:port`.
+#[cfg(any(target_os = "linux", windows))]
+pub(super) fn receivers(port: u16) -> io::Result<Vec<Socket>> {
+    let sockets = listening(port)?;
+    Ok(most_specific(&sockets))
+}
+
+/// Of `sockets`, all on one port, those that the system would choose from for a connection to `127.0.0.1`: who is bound
+/// to the address goes before who is bound to all. Several, with `SO_REUSEPORT`, share the connections.
+#[cfg(any(target_os = "linux", windows))]
+fn most_specific(sockets: &[Socket]) -> Vec<Socket> {
+    let bound_to = |address: Ipv4Addr| {
+        let canonical = move |socket: &Socket| socket.address.to_canonical() == address;
+        sockets.iter().copied().filter(canonical)
+    };
+    let exact: Vec<_> = bound_to(Ipv4Addr::LOCALHOST).collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    let dual = |socket: &Socket| socket.address == Ipv6Addr::UNSPECIFIED && !socket.only_v6;
+    let dual = sockets.iter().copied().filter(dual);
+    bound_to(Ipv4Addr::UNSPECIFIED).chain(dual).collect()
 }
 
 /// Whether a server could bind the port now. Does not listen, so that nobody can connect.
@@ -117,6 +152,49 @@ mod tests {
     fn numbers(numbers: impl IntoIterator<Item = u64>) -> impl FnMut() -> Result<u64, PortError> {
         let mut numbers = numbers.into_iter();
         move || Ok(numbers.next().unwrap())
+    }
+
+    fn socket(address: &str, owner: u64) -> Socket {
+        Socket {
+            address: address.parse().unwrap(),
+            port: 80,
+            only_v6: false,
+            owner,
+        }
+    }
+
+    #[test]
+    fn who_is_bound_to_the_address_goes_first() {
+        let only_v6 = Socket {
+            only_v6: true,
+            ..socket("::", 9)
+        };
+        let cases: &[(&[Socket], &[u64])] = &[
+            (&[], &[]),
+            (&[socket("127.0.0.1", 1)], &[1]),
+            (&[socket("0.0.0.0", 1), socket("127.0.0.1", 2)], &[2]),
+            (&[socket("127.0.0.1", 1), socket("::", 2)], &[1]),
+            (&[socket("::ffff:127.0.0.1", 1), socket("0.0.0.0", 2)], &[1]),
+            (&[socket("127.0.0.1", 1), socket("127.0.0.1", 2)], &[1, 2]),
+            (&[socket("0.0.0.0", 1), socket("::", 2)], &[1, 2]),
+            (&[socket("::ffff:0.0.0.0", 1)], &[1]),
+            (&[only_v6], &[]),
+            (
+                &[
+                    socket("::1", 1),
+                    socket("10.0.0.1", 2),
+                    socket("127.0.0.2", 3),
+                ],
+                &[],
+            ),
+        ];
+        for (sockets, want) in cases {
+            let got: Vec<_> = most_specific(sockets)
+                .iter()
+                .map(|socket| socket.owner)
+                .collect();
+            assert_eq!(got, *want, "{sockets:?}");
+        }
     }
 
     #[test]

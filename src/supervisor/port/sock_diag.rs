@@ -10,7 +10,7 @@ use rustix::net::{
     socket_with,
 };
 
-use super::linux::Socket;
+use super::Socket;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -121,7 +121,7 @@ fn read_socket(message: &[u8]) -> Option<Socket> {
         address,
         port: u16::from_be_bytes(array_at(message, 4)?),
         only_v6: attribute(message.get(MESSAGE..)?, INET_DIAG_SKV6ONLY) == Some(1),
-        inode: u32_at(message, 68)?.into(),
+        owner: u32_at(message, 68)?.into(),
     })
 }
 

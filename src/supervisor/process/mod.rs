@@ -28,6 +28,8 @@
 
 use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
 
+#[cfg(any(windows, test))]
+mod command_line;
 mod exit;
 #[cfg(unix)]
 mod guardian;
@@ -146,17 +148,17 @@ impl Spawn for Os {
     /// Must be called within a tokio runtime with I/O enabled: it watches the process from there. When that
     /// runtime ends, so does the tree.
     fn spawn(&self, launch: &Launch) -> io::Result<Child> {
-        Child::spawn(launch).map_err(|error| explain(launch, error))
+        Child::spawn(launch).map_err(|error| explain(launch, &error))
     }
 }
 
 /// Says what `error` is about: the operating system does not tell a missing directory from a missing program.
-fn explain(launch: &Launch, error: io::Error) -> io::Error {
+fn explain(launch: &Launch, error: &io::Error) -> io::Error {
     let (program, directory) = (launch.program.display(), launch.directory.display());
     let text = if launch.directory.is_dir() {
         format!("the program `{program}` can't be started: {error}")
     } else {
-        format!("the directory `{directory}` is not there or not a directory: {error}")
+        format!("the directory `{directory}` is not there or is no directory: {error}")
     };
     io::Error::new(error.kind(), text)
 }

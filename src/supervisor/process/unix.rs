@@ -201,9 +201,9 @@ impl Process for Child {
     fn listener(&self, port: u16) -> io::Result<Listener> {
         let mut owner = None;
         for socket in crate::supervisor::port::receivers(port)? {
-            match self.holder(socket.inode) {
+            match self.holder(socket.owner) {
                 Some(id) => owner = owner.or(Some(id)),
-                None => return Ok(Listener::Stranger(stranger(socket.inode))),
+                None => return Ok(Listener::Stranger(stranger(socket.owner))),
             }
         }
         Ok(owner.map_or(Listener::None, Listener::Own))

@@ -155,3 +155,6 @@ fn read(
         source: file.map(Path::to_owned),
     })
 }
+
+#[cfg(test)]
+mod tests;
