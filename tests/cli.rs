@@ -29,6 +29,7 @@ fn ancm(dir: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(dir)
         .stdin(Stdio::null())
+        .env("TMPDIR", dir)
         .env_remove("RUST_LOG")
         .env_remove("ASPNETCORE_PORT")
         .env_remove("ASPNETCORE_TOKEN");
@@ -145,15 +146,18 @@ fn ask(address: SocketAddr, line: &str, accept: &str) -> (u16, String) {
     (status.parse().unwrap(), answer)
 }
 
-/// What the demo's page says of `name`, as text.
+/// What the demo's page says of `name`.
 fn fact(address: SocketAddr, name: &str) -> String {
     let (status, page) = ask(address, "GET /", "*/*");
     assert_eq!(status, 200, "{page}");
+    value(&page, name).to_owned()
+}
+
+/// The value of `name` in what the demo's app says as text.
+fn value<'a>(page: &'a str, name: &str) -> &'a str {
     let mut lines = page.lines().map(str::trim);
-    let line = lines.find_map(|line| line.strip_prefix(name));
-    line.unwrap_or_else(|| panic!("{name} in {page}"))
-        .trim()
-        .to_owned()
+    let value = lines.find_map(|line| line.strip_prefix(name));
+    value.unwrap_or_else(|| panic!("{name} in {page}")).trim()
 }
 
 fn pid(address: SocketAddr) -> u32 {
@@ -415,6 +419,7 @@ fn the_demo_shows_what_the_app_sees_and_replaces_a_killed_process() {
 
     unix::kill(first);
     demo.logged("Process ended by itself");
+    demo.logged("Process is ready");
     let second = pid(address);
     assert_ne!(first, second);
     assert_eq!(fact(address, "generation"), "2");
@@ -511,5 +516,95 @@ mod unix {
         run.logged("Stopping; a second signal stops at once");
         run.signal(Signal::TERM);
         assert_eq!(run.ended().code(), Some(1), "{:?}", run.seen);
+    }
+}
+
+// ---- The examples that need an app to serve
+
+#[allow(dead_code)]
+#[path = "../examples/axum_gateway.rs"]
+mod axum_gateway;
+#[allow(dead_code)]
+#[path = "../examples/hyper_front.rs"]
+mod hyper_front;
+
+/// What `ask` gets, while the runtime goes on.
+async fn asked(address: SocketAddr, line: &'static str) -> (u16, String) {
+    let answer = tokio::task::spawn_blocking(move || ask(address, line, "*/*"));
+    answer.await.unwrap()
+}
+
+#[tokio::test]
+async fn the_axum_gateway_mounts_two_apps_beside_its_own_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let toml = format!("processPath = '{ANCM}'\narguments = ['demo-app']\n");
+    std::fs::write(dir.path().join("ancm.toml"), toml).unwrap();
+    let host = |path_base| axum_gateway::host(dir.path(), path_base).unwrap();
+    let (shop, blog) = (host("/shop"), host("/blog"));
+    let app = axum_gateway::gateway(shop.clone(), blog.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let served = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    assert!(
+        asked(address, "GET /")
+            .await
+            .1
+            .contains("This page is the gateway's")
+    );
+    assert_eq!(asked(address, "GET /shopping").await.0, 404);
+    let mut pids = Vec::new();
+    for (line, base, target) in [
+        ("GET /shop/cart?a=%2f", "/shop", "/shop/cart?a=%2f"),
+        ("GET /blog/", "/blog", "/blog/"),
+    ] {
+        let (status, page) = asked(address, line).await;
+        assert_eq!(status, 200, "{page}");
+        assert_eq!(
+            (value(&page, "path base"), value(&page, "target")),
+            (base, target)
+        );
+        assert!(
+            value(&page, "remote address").starts_with("127.0.0.1:"),
+            "{page}"
+        );
+        pids.push(value(&page, "process id").to_owned());
+    }
+    assert_ne!(pids[0], pids[1]);
+    tokio::join!(shop.shutdown(), blog.shutdown());
+    served.abort();
+}
+
+#[tokio::test]
+async fn the_hyper_front_serves_an_app_and_its_failed_start() {
+    for (argument, want) in [("demo-app", 200), ("--version", 502)] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = ancm::config::Config::builder(dir.path())
+            .program(ANCM)
+            .arguments([argument])
+            .build()
+            .unwrap();
+        let vars = std::sync::Arc::new(ancm::config::ProcessVars::default());
+        let supervisor = ancm::supervisor::Supervisor::new(config.into(), vars).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let ask_and_stop = async {
+            let answer = asked(address, "GET /x").await;
+            stop.send(()).unwrap();
+            answer
+        };
+        let stopped = async { stopped.await.unwrap() };
+        let served = hyper_front::serve(listener, supervisor, stopped);
+        let (served, (status, page)) = tokio::join!(served, ask_and_stop);
+        served.unwrap();
+        assert_eq!(status, want, "{page}");
+        let told = if want == 200 {
+            "remote address  127.0.0.1:"
+        } else {
+            "502.5"
+        };
+        assert!(page.contains(told), "{page}");
     }
 }

@@ -18,8 +18,9 @@ pub(super) struct Folder {
 impl Folder {
     /// A new folder that only this user can open.
     pub(super) fn create() -> io::Result<Self> {
-        let name = format!("ancm-demo-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        // Not the process id: it comes again, and so may a folder that nobody could remove.
+        let number = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+        let path = std::env::temp_dir().join(format!("ancm-demo-{number:016x}"));
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -73,7 +74,7 @@ mod tests {
     fn the_folder_goes_with_its_owner() {
         let folder = Folder::create().unwrap();
         let path = folder.path().to_owned();
-        assert!(Folder::create().is_err(), "the same name again");
+        assert_ne!(Folder::create().unwrap().path(), path);
         enter(&folder.journal(), 1).unwrap();
         drop(folder);
         assert!(!path.exists());
