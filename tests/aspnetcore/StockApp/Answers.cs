@@ -10,8 +10,8 @@ namespace StockApp
     /// <summary>Answers of every kind, and none.</summary>
     internal static class Answers
     {
-        private static readonly ConcurrentDictionary<string, TaskCompletionSource<bool>> Hangs =
-            new ConcurrentDictionary<string, TaskCompletionSource<bool>>();
+        private static readonly ConcurrentDictionary<string, Hanging> Hangs =
+            new ConcurrentDictionary<string, Hanging>();
 
         public static async Task Status(HttpContext context)
         {
@@ -54,22 +54,30 @@ namespace StockApp
         /// <summary>Answers nothing until the client is gone.</summary>
         public static async Task Hang(HttpContext context)
         {
-            var ended = Ended(context);
-            using (context.RequestAborted.Register(() => ended.TrySetResult(true)))
+            var hanging = Named(context);
+            using (context.RequestAborted.Register(() => hanging.Ended.TrySetResult(true)))
             {
                 if (context.Request.Query.ContainsKey("start"))
                 {
                     await context.Response.WriteAsync("started");
                     await context.Response.Body.FlushAsync();
                 }
-                await ended.Task;
+                hanging.Began.TrySetResult(true);
+                await hanging.Ended.Task;
             }
         }
 
-        /// <summary>Answers once the hanging request of this name has ended.</summary>
+        /// <summary>Answers once the hanging request of this name is here.</summary>
+        public static async Task HangBegan(HttpContext context)
+        {
+            await Named(context).Began.Task;
+            context.Response.StatusCode = 204;
+        }
+
+        /// <summary>Answers once the hanging request of this name has lost its client.</summary>
         public static async Task HangEnded(HttpContext context)
         {
-            await Ended(context).Task;
+            await Named(context).Ended.Task;
             context.Response.StatusCode = 204;
         }
 
@@ -116,8 +124,16 @@ namespace StockApp
             return Task.CompletedTask;
         }
 
-        private static TaskCompletionSource<bool> Ended(HttpContext context) =>
-            Hangs.GetOrAdd((string)context.Request.RouteValues["name"],
-                _ => new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));
+        private static Hanging Named(HttpContext context) =>
+            Hangs.GetOrAdd((string)context.Request.RouteValues["name"], _ => new Hanging());
+
+        private sealed class Hanging
+        {
+            public readonly TaskCompletionSource<bool> Began = New();
+            public readonly TaskCompletionSource<bool> Ended = New();
+
+            private static TaskCompletionSource<bool> New() =>
+                new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
     }
 }

@@ -27,6 +27,7 @@ namespace StockApp
                 endpoints.Map("/headers", Answers.Headers);
                 endpoints.Map("/slow", Answers.Slow);
                 endpoints.Map("/hang/{name}", Answers.Hang);
+                endpoints.Map("/hang/{name}/began", Answers.HangBegan);
                 endpoints.Map("/hang/{name}/ended", Answers.HangEnded);
                 endpoints.Map("/abort", Answers.Abort);
                 endpoints.Map("/stdout", Answers.WriteOut);
