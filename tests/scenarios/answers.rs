@@ -91,18 +91,20 @@ pub(crate) async fn that_are_compressed_pass_unchanged(at: At) {
 
 /// The client can tell a broken answer from a complete one.
 pub(crate) async fn that_break_off_are_broken_off(at: At) {
+    let gate = unique();
     let mut client = at.client().await;
-    let request = Request::get(at.target("/abort")).body(empty()).unwrap();
-    let response = client.send(request).await.unwrap();
+    let request = Request::get(at.target(&format!("/abort?gate={gate}")));
+    let response = client.send(request.body(empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body();
     assert_eq!(bodies::read(&mut body, 20).await, "the rest never comes");
+    open_gate(at, &gate).await;
     body.collect().await.expect_err("980 bytes are missing");
 }
 
 pub(crate) async fn that_never_begin_are_a_bad_gateway(at: At) {
     let mut client = at.client().await;
-    let answer = client.get(&at.target("/abort?at=start")).await;
+    let answer = client.get(&at.target("/abort")).await;
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     // The app itself is well.
     assert_eq!(
@@ -149,6 +151,13 @@ async fn ended(at: At, name: &str) {
 async fn watch(at: At, name: &str, what: &str) -> Answer {
     let target = at.target(&format!("/hang/{name}/{what}"));
     at.client().await.get(&target).await
+}
+
+/// Lets what waits at the gate `name` go on, once.
+pub(crate) async fn open_gate(at: At, name: &str) {
+    let target = at.target(&format!("/gate/{name}"));
+    let opened = at.client().await.get(&target).await;
+    assert_eq!(opened.status(), StatusCode::NO_CONTENT);
 }
 
 /// A name that no other scenario uses.

@@ -94,5 +94,7 @@ pub(crate) async fn are_refused_where_the_app_has_none(at: At) {
         panic!("{refused}");
     };
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
-    assert_eq!(response.body().as_deref(), Some(&b"status 403"[..]));
+    // As it came: this client does not undo the chunks.
+    let body = String::from_utf8_lossy(response.body().as_deref().unwrap());
+    assert!(body.contains("status 403"), "{body}");
 }

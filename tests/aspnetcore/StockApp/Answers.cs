@@ -81,14 +81,15 @@ namespace StockApp
             context.Response.StatusCode = 204;
         }
 
-        /// <summary>Breaks the connection: in the middle of the body, or with <c>at=start</c> before the head.</summary>
+        /// <summary>Breaks the connection: before the head, or in the middle of the body once its gate opens.</summary>
         public static async Task Abort(HttpContext context)
         {
-            if (context.Request.Query["at"] != "start")
+            if (context.Request.Query.TryGetValue("gate", out var gate))
             {
                 context.Response.ContentLength = 1000;
                 await context.Response.WriteAsync("the rest never comes");
                 await context.Response.Body.FlushAsync();
+                await Streams.Gate(gate).WaitAsync();
             }
             context.Abort();
         }

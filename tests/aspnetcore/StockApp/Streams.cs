@@ -129,7 +129,7 @@ namespace StockApp
             }
         }
 
-        private static SemaphoreSlim Gate(string name) => Gates.GetOrAdd(name, _ => new SemaphoreSlim(0));
+        public static SemaphoreSlim Gate(string name) => Gates.GetOrAdd(name, _ => new SemaphoreSlim(0));
 
         private static string Hex(byte[] bytes) => BitConverter.ToString(bytes).Replace("-", "").ToLowerInvariant();
     }
