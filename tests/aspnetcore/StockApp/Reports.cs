@@ -4,7 +4,6 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
 using System.Linq;
-using System.Net;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -31,10 +30,8 @@ namespace StockApp
                 method = request.Method,
                 scheme = request.Scheme,
                 host = request.Host.Value,
-                remoteAddress = Address(context.Connection.RemoteIpAddress),
+                remoteAddress = context.Connection.RemoteIpAddress?.ToString(),
                 remotePort = context.Connection.RemotePort,
-                localAddress = Address(context.Connection.LocalIpAddress),
-                localPort = context.Connection.LocalPort,
                 pathBase = request.PathBase.Value,
                 path = request.Path.Value,
                 query = request.QueryString.Value,
@@ -76,8 +73,6 @@ namespace StockApp
                 der = certificate == null ? null : Convert.ToBase64String(certificate.RawData),
             });
         }
-
-        private static string Address(IPAddress address) => address?.ToString();
 
         private static SortedDictionary<string, string[]> Lists(IHeaderDictionary headers) =>
             new SortedDictionary<string, string[]>(
