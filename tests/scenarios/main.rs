@@ -51,6 +51,7 @@ macro_rules! of_both_protocols {
                 keeps_its_host,
                 keeps_its_query,
                 keeps_its_method,
+                for_a_trace_is_refused,
                 matches_the_path_base_in_any_case,
             }
             headers::{

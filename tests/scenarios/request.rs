@@ -1,6 +1,6 @@
 //! What the app sees of a request's line, of its host and of the client.
 
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use crate::{
@@ -90,7 +90,7 @@ pub(crate) async fn keeps_its_query(at: At) {
 pub(crate) async fn keeps_its_method(at: At) {
     let mut client = at.client().await;
     for method in [
-        "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE", "M-SEARCH", "get",
+        "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE", "M-SEARCH", "get",
     ] {
         let request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
@@ -101,6 +101,17 @@ pub(crate) async fn keeps_its_method(at: At) {
         assert_eq!(answer.json()["method"], method);
         assert_eq!(answer.values("x-echo-method"), [method]);
     }
+}
+
+/// An app that answers `TRACE` tells what it got: the token too (RFC 9110, 9.3.8).
+pub(crate) async fn for_a_trace_is_refused(at: At) {
+    let mut client = at.client().await;
+    let request = Request::builder()
+        .method(Method::TRACE)
+        .uri(at.target("/echo"));
+    let answer = client.ask(request.body(empty()).unwrap()).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert!(!answer.text().contains("token"));
 }
 
 pub(crate) async fn matches_the_path_base_in_any_case(at: At) {

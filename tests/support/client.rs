@@ -41,6 +41,7 @@ enum Sender {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr, protocol: Protocol) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let local = stream.local_addr().unwrap();
         let io = TokioIo::new(stream);
         let sender = match protocol {
