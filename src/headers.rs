@@ -27,6 +27,10 @@ pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-
 pub const X_ORIGINAL_FOR: HeaderName = HeaderName::from_static("x-original-for");
 /// The scheme before a forwarded one took its place.
 pub const X_ORIGINAL_PROTO: HeaderName = HeaderName::from_static("x-original-proto");
+/// The host before a forwarded one took its place.
+pub const X_ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-original-host");
+/// The path base before a forwarded one took its place.
+pub const X_ORIGINAL_PREFIX: HeaderName = HeaderName::from_static("x-original-prefix");
 
 /// Every header whose name starts like this belongs to the module: a client can't send one.
 ///
