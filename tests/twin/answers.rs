@@ -100,13 +100,15 @@ pub(crate) async fn hang(Path(name): Path<String>, Query(asked): Asked) -> Respo
 
 /// Answers once the hanging request of this name is here.
 pub(crate) async fn hang_began(Path(name): Path<String>) -> StatusCode {
-    let _once = named(name).began.acquire().await.unwrap();
+    let hanging = named(name);
+    let _kept_open = hanging.began.acquire().await.unwrap();
     StatusCode::NO_CONTENT
 }
 
 /// Answers once the hanging request of this name has lost its client.
 pub(crate) async fn hang_ended(Path(name): Path<String>) -> StatusCode {
-    let _once = named(name).ended.acquire().await.unwrap();
+    let hanging = named(name);
+    let _kept_open = hanging.ended.acquire().await.unwrap();
     StatusCode::NO_CONTENT
 }
 
@@ -130,9 +132,10 @@ pub(crate) async fn abort(Query(asked): Asked) -> Response {
 pub(crate) async fn write_out(Query(asked): Asked) -> StatusCode {
     let text = asked.get("text").map_or("", String::as_str);
     let lines = asked.get("lines").map_or(1, |lines| lines.parse().unwrap());
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     for line in 0..lines {
-        writeln!(io::stdout(), "stdout {line} {text}").unwrap();
-        writeln!(io::stderr(), "stderr {line} {text}").unwrap();
+        writeln!(out, "stdout {line} {text}").unwrap();
+        writeln!(err, "stderr {line} {text}").unwrap();
     }
     StatusCode::NO_CONTENT
 }

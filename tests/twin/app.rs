@@ -24,7 +24,7 @@ use axum::{Router, routing::any};
 
 #[tokio::main]
 async fn main() -> io::Result<ExitCode> {
-    if let Some(code) = number("STARTUP_EXIT_CODE") {
+    if let Some(code) = number::<u8>("STARTUP_EXIT_CODE") {
         writeln!(io::stderr(), "exiting at start, as STARTUP_EXIT_CODE says")?;
         return Ok(ExitCode::from(code));
     }

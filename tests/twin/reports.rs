@@ -67,7 +67,7 @@ pub(crate) async fn env() -> Json<Value> {
 /// Tells about the client's certificate.
 pub(crate) async fn client_certificate(request: Request<Body>) -> Json<Value> {
     let certificate = request.extensions().get::<ClientCertificate>();
-    let der = certificate.and_then(|certificate| certificate.der().ok());
+    let der = certificate.and_then(|certificate| certificate.der());
     Json(json!({
         "present": der.is_some(),
         "der": der.map(|der| STANDARD.encode(der)),
