@@ -69,6 +69,7 @@
 
 mod builder;
 mod command;
+mod detail;
 #[allow(dead_code, reason = "the supervisor's part of this module")]
 pub(crate) mod environment;
 mod expand;
