@@ -36,6 +36,8 @@ mod forget;
 #[cfg(unix)]
 mod guardian;
 #[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod tree;
 #[cfg(unix)]
 mod unix;
