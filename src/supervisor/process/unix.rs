@@ -1,4 +1,4 @@
-//! Processes on Unix, each behind a [guardian](super::guardian).
+//! Processes on Unix, each behind a guardian.
 #![allow(unsafe_code, reason = "pre_exec has no safe interface")]
 
 use std::{
