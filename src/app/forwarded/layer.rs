@@ -188,24 +188,19 @@ impl Rewrite for ForwardedLayer {
             }
         }
         let headers = request.headers_mut();
-        let outcome = match self.rules.source {
-            Source::XForwarded => {
-                let outcome = lists::outcome(&self.rules, peer, headers);
-                lists::consume(headers, &outcome);
-                outcome
-            }
-            Source::Standard => {
-                let (outcome, left) = rfc7239::outcome(&self.rules, peer, headers);
-                if !outcome.is_empty() {
-                    rfc7239::consume(headers, left);
-                }
-                outcome
-            }
+        let (outcome, left) = match self.rules.source {
+            Source::XForwarded => (lists::outcome(&self.rules, peer, headers), None),
+            Source::Standard => rfc7239::outcome(&self.rules, peer, headers),
         };
         self.log(&outcome);
-        if !outcome.is_empty() {
-            apply(request, outcome, self.rules.absolute_form);
+        if outcome.is_empty() {
+            return;
         }
+        match self.rules.source {
+            Source::XForwarded => lists::consume(headers, &outcome),
+            Source::Standard => rfc7239::consume(headers, left),
+        }
+        apply(request, outcome, self.rules.absolute_form);
     }
 }
 
