@@ -24,16 +24,16 @@ pub(super) const ORIGINALS: [HeaderName; 4] = [
 
 /// Puts `outcome`, which is not empty, into `request` and keeps what was there before.
 pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, absolute_form: bool) {
-    let mut forwarded = Forwarded::direct(request.extensions());
+    let mut forwarded = Forwarded::of(request.extensions());
     if let Some(client) = outcome.address {
-        if let Some(original) = forwarded.peer.and_then(address_value) {
+        if let Some(original) = forwarded.client.and_then(address_value) {
             request.headers_mut().insert(X_ORIGINAL_FOR, original);
         }
         forwarded.client = Some(client);
         set_connect_info(request.extensions_mut(), client);
     }
     if let Some(scheme) = outcome.scheme {
-        let original = HeaderValue::from_static(forwarded.original_scheme.as_str());
+        let original = HeaderValue::from_static(forwarded.scheme.as_str());
         request.headers_mut().insert(X_ORIGINAL_PROTO, original);
         forwarded.scheme = scheme;
     }

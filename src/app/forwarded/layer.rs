@@ -1,9 +1,6 @@
 //! The layer, and how it is set up.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use http::Request;
 use ipnet::IpNet;
@@ -12,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::{
     apply::{ORIGINALS, apply},
-    extension::peer,
+    extension::client,
     host::AllowedHosts,
     lists, rfc7239,
     rules::{Rules, Source},
@@ -181,7 +178,7 @@ impl Default for ForwardedLayer {
 
 impl Rewrite for ForwardedLayer {
     fn rewrite<B>(&self, request: &mut Request<B>) {
-        let peer: Option<SocketAddr> = peer(request.extensions());
+        let peer = client(request.extensions());
         if self.rules.strict {
             for name in ORIGINALS {
                 request.headers_mut().remove(name);
