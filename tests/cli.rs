@@ -7,7 +7,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{self, Receiver},
@@ -100,7 +100,7 @@ impl Running {
         fields["address"].as_str().unwrap().parse().unwrap()
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -182,6 +182,10 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (&["run", "--to", ":80", "--", "node"], "cannot be used with"),
         (&["run", "no-such-folder"], "the folder `no-such-folder`"),
         (&["check", "no-such-folder"], "the folder `no-such-folder`"),
+        (
+            &["run", "--", "no-such-program"],
+            "`no-such-program` was not found",
+        ),
         (
             &["run", "--log-format", "xml"],
             "[possible values: text, json]",
@@ -444,6 +448,8 @@ fn the_button_of_the_demo_ends_its_process() {
 
 #[cfg(target_os = "linux")]
 mod unix {
+    use std::net::Ipv4Addr;
+
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
         process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
