@@ -113,10 +113,10 @@ pub(crate) async fn read(body: &mut Incoming, length: usize) -> Bytes {
     bytes.into()
 }
 
-type Sender = http_body_util::channel::Sender<Bytes, BoxError>;
+pub(crate) type Sender = http_body_util::channel::Sender<Bytes, BoxError>;
 
 /// A body that is sent piece by piece.
-fn channel() -> (Sender, Body) {
+pub(crate) fn channel() -> (Sender, Body) {
     let (sender, body) = Channel::new(1);
     (sender, body.boxed_unsync())
 }

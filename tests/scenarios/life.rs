@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-async fn env(client: &mut Client, prefix: &str) -> Value {
+pub(crate) async fn env(client: &mut Client, prefix: &str) -> Value {
     client.get(&format!("{prefix}/env")).await.json()
 }
 
-fn pid(env: &Value) -> Pid {
+pub(crate) fn pid(env: &Value) -> Pid {
     Pid::from_raw(i32::try_from(env["pid"].as_i64().unwrap()).unwrap()).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn runs(pid: Pid) -> bool {
     test_kill_process(pid).is_ok()
 }
 
-async fn connect(module: &Module) -> Client {
+pub(crate) async fn connect(module: &Module) -> Client {
     Client::connect(module.address(), Protocol::Http1).await
 }
 
