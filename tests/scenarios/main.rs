@@ -21,6 +21,7 @@ mod events;
 mod headers;
 mod life;
 mod operation;
+mod parity;
 mod raw;
 mod request;
 mod sockets;
@@ -139,4 +140,20 @@ everywhere! {
     stock_at_a_base: Stock at "/base";
     twin_at_the_root: Twin at "/";
     twin_at_a_base: Twin at "/base";
+}
+
+/// Kestrel 3.1 has no response trailers over HTTP/1.1; later versions and hyper have.
+mod twin_alone {
+    use super::*;
+
+    mod http1 {
+        use super::*;
+        const AT: At = At::new(App::Twin, "/", Protocol::Http1);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
+    mod http2 {
+        use super::*;
+        const AT: At = At::new(App::Twin, "/", Protocol::Http2);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
 }
