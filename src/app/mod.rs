@@ -98,9 +98,17 @@ struct Pipeline {
     shutdown: ShutdownLayer,
 }
 
+/// In a request that has passed the pipeline. Has no size, so that no memory is spent on it.
+#[derive(Clone, Copy, Debug)]
+struct Admitted;
+
 impl Guard for Pipeline {
     /// The app half from top to bottom: what happens to a request before the app sees it.
     fn admit<B>(&self, request: &mut Request<B>) -> ControlFlow<StatusCode> {
+        // ANCM: switched on twice is switched on once.
+        if request.extensions().get::<Admitted>().is_some() {
+            return ControlFlow::Continue(());
+        }
         // Differs from ANCM: the real middleware takes the path base off and believes the forwarded headers before
         // it asks for the token. Nobody can tell, because who has no token gets the same answer for every path.
         self.pairing.admit(request)?; // 400: not from the module
@@ -114,6 +122,7 @@ impl Guard for Pipeline {
         if !self.websockets {
             websockets::refuse(request);
         }
+        request.extensions_mut().insert(Admitted);
         ControlFlow::Continue(())
     }
 }

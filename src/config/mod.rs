@@ -1,115 +1,97 @@
 //! What an app is and how it is run: only valid values.
+//!
+//! A configuration is written in `web.config`, as `dotnet publish` leaves it, in `ancm.toml` with the same keys,
+//! or in Rust. All three become the same [`Config`], whose values are checked and whose command is already the one
+//! of this operating system. What is wrong is told all at once, with its line; what is not honoured is a
+//! [`Warning`], never silence.
+//!
+//! ```
+//! use std::time::Duration;
+//! use ancm::config::Config;
+//!
+//! # let root = std::env::temp_dir();
+//! let config = Config::builder(&root)
+//!     .program("dotnet")
+//!     .arguments(["App.dll"])
+//!     .startup_time_limit(Duration::from_secs(30))
+//!     .build()?;
+//! assert_eq!(config.startup_time_limit(), Duration::from_secs(30));
+//! assert_eq!(config.path_base().as_str(), "/");
+//!
+//! let twice_wrong = Config::builder(&root).processes_per_application(0).build().unwrap_err();
+//! assert_eq!(twice_wrong.iter().count(), 2);
+//! # Ok::<(), ancm::config::Errors>(())
+//! ```
+//!
+//! In `ancm.toml` every key but `processPath` may be left out:
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # use ancm::config::Config;
+//! # let root = std::env::temp_dir();
+//! let toml = r#"
+//! processPath = "dotnet"
+//! arguments = ["App.dll"]                 # or one line, split as Windows does
+//! startupTimeLimit = 120                  # seconds, 0 to 3600
+//! shutdownTimeLimit = 10                  # seconds, 0 to 600
+//! requestTimeout = "00:02:00"             # [d.]hh:mm:ss; zero: no limit
+//! rapidFailsPerMinute = 10                # 0 to 100
+//! processesPerApplication = 1             # 1 to 100
+//! stdoutLogEnabled = false
+//! stdoutLogFile = './aspnetcore-stdout'   # what the files' names begin with
+//! disableStartUpErrorPage = false
+//! forwardWindowsAuthToken = true
+//! hostingModel = "outofprocess"
+//! recycleOnFileChange = ["appsettings.json"]
+//! pathBase = "/"
+//! httpsPort = 443
+//! webSocket = true
+//!
+//! [authentication]
+//! windows = false
+//! basic = false
+//! anonymous = true
+//!
+//! [environmentVariables]
+//! ASPNETCORE_ENVIRONMENT = "Production"
+//!
+//! [handlerSettings]
+//! shutdownDelay = 1000                    # milliseconds
+//! "#;
+//! let vars: BTreeMap<String, String> = BTreeMap::new();
+//! let loaded = Config::from_toml(&root, toml.as_bytes(), &vars)?;
+//! assert!(loaded.warnings.is_empty());
+//! assert_eq!(loaded.config.https_port(), Some(443));
+//! # Ok::<(), ancm::config::Errors>(())
+//! ```
+//!
+//! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
+mod builder;
+mod command;
+mod detail;
+#[allow(dead_code, reason = "the supervisor's part of this module")]
+pub(crate) mod environment;
+mod expand;
+mod findings;
+mod load;
+mod parse;
+mod raw;
+mod report;
+mod sections;
+mod settings;
+mod text;
+mod toml_file;
+mod values;
 mod vars;
+mod web_config;
 
-pub use self::vars::{ProcessVars, Vars};
-
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
+pub use self::{
+    builder::Builder,
+    command::{CommandLine, Unresolved},
+    findings::{Error, Errors, Position, Warning, WarningKind},
+    load::Loaded,
+    report::Report,
+    settings::{Authentication, Config, HandlerSettings, HostingModel},
+    vars::{ProcessVars, Vars},
 };
-
-use crate::PathBase;
-
-/// An app's configuration: only valid values.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Config {
-    pub(crate) content_root: PathBuf,
-    pub(crate) path_base: PathBase,
-    pub(crate) command: CommandLine,
-    pub(crate) startup_time_limit: Duration,
-    pub(crate) shutdown_time_limit: Duration,
-    pub(crate) rapid_fails_per_minute: u32,
-    /// `None`: no limit.
-    pub(crate) request_timeout: Option<Duration>,
-    /// The prefix of the log files' names, absolute. `None`: not enabled.
-    pub(crate) stdout_log: Option<PathBuf>,
-    pub(crate) processes_per_application: u32,
-    pub(crate) forward_windows_auth_token: bool,
-    pub(crate) disable_start_up_error_page: bool,
-    pub(crate) hosting_model: HostingModel,
-    pub(crate) environment: Vec<(String, String)>,
-    pub(crate) recycle_on_file_change: Vec<PathBuf>,
-    pub(crate) handler_settings: HandlerSettings,
-    pub(crate) authentication: Authentication,
-    pub(crate) websockets: bool,
-    pub(crate) https_port: Option<u16>,
-}
-
-/// A program and its arguments, already split and translated for this operating system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandLine {
-    /// An absolute path, or a bare name to be found on `PATH`.
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
-}
-
-/// Where the app runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HostingModel {
-    /// In a process of its own, behind the proxy.
-    #[default]
-    OutOfProcess,
-    /// In the front's process.
-    InProcess,
-}
-
-/// The `handlerSettings` that this module knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandlerSettings {
-    /// `enableOutOfProcessConsoleRedirection`, default true.
-    pub(crate) console_redirection: bool,
-    /// `forwardResponseConnectionHeader`, default false.
-    pub(crate) forward_response_connection_header: bool,
-    /// `disallowRotationOnConfigChange`, default false.
-    pub(crate) disallow_rotation_on_config_change: bool,
-    /// `shutdownDelay`, default 1 s.
-    pub(crate) shutdown_delay: Duration,
-}
-
-/// Which authentication the front offers for the app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Authentication {
-    pub(crate) windows: bool,
-    pub(crate) basic: bool,
-    pub(crate) anonymous: bool,
-}
-
-impl Config {
-    /// An app of `content_root` started by `program` with `arguments`, everything else at its default.
-    pub fn new(content_root: &Path, program: &Path, arguments: &[&str]) -> Self {
-        Self {
-            content_root: content_root.to_owned(),
-            path_base: PathBase::root(),
-            command: CommandLine {
-                program: program.to_owned(),
-                arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
-            },
-            startup_time_limit: Duration::from_secs(120),
-            shutdown_time_limit: Duration::from_secs(10),
-            rapid_fails_per_minute: 10,
-            request_timeout: Some(Duration::from_secs(120)),
-            stdout_log: None,
-            processes_per_application: 1,
-            forward_windows_auth_token: true,
-            disable_start_up_error_page: false,
-            hosting_model: HostingModel::OutOfProcess,
-            environment: Vec::new(),
-            recycle_on_file_change: Vec::new(),
-            handler_settings: HandlerSettings {
-                console_redirection: true,
-                forward_response_connection_header: false,
-                disallow_rotation_on_config_change: false,
-                shutdown_delay: Duration::from_secs(1),
-            },
-            authentication: Authentication {
-                windows: false,
-                basic: false,
-                anonymous: true,
-            },
-            websockets: true,
-            https_port: None,
-        }
-    }
-}

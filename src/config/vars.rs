@@ -7,15 +7,20 @@ pub trait Vars: Send + Sync {
     /// Every variable, in no particular order.
     fn all(&self) -> Vec<(OsString, OsString)>;
 
-    /// The value of `name`, compared as the operating system does, where it is UTF-8.
-    fn text(&self, name: &str) -> Option<String> {
+    /// The value of `name`, compared as the operating system does.
+    fn value(&self, name: &str) -> Option<OsString> {
         let same = |have: &OsString| match have.to_str() {
             Some(have) if cfg!(windows) => have.eq_ignore_ascii_case(name),
             Some(have) => have == name,
             None => false,
         };
         let (_, value) = self.all().into_iter().find(|(have, _)| same(have))?;
-        value.into_string().ok()
+        Some(value)
+    }
+
+    /// The value of `name`, compared as the operating system does, where it is UTF-8.
+    fn text(&self, name: &str) -> Option<String> {
+        self.value(name)?.into_string().ok()
     }
 }
 

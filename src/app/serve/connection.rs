@@ -37,6 +37,17 @@ pub(super) struct Shared {
     pub(super) header_timeout: Duration,
 }
 
+impl Shared {
+    /// For one connection: what it looks at with every read is its own, so that no two wait for each other.
+    pub(super) fn of_connection(&self) -> Self {
+        Self {
+            stopping: self.stopping.child_token(),
+            closed: self.closed.child_token(),
+            header_timeout: self.header_timeout,
+        }
+    }
+}
+
 /// Serves `socket` until the client, the app or the server ends it.
 pub(super) async fn serve_connection<S, B>(
     socket: Socket,

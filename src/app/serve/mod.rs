@@ -5,6 +5,7 @@
 //! does.
 
 mod connection;
+mod connections;
 mod server;
 mod signal;
 mod socket;

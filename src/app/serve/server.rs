@@ -1,4 +1,4 @@
-//! The accept loop, and the way to its end.
+//! The server: where it listens, and the way to its end.
 
 use std::{
     error::Error,
@@ -10,32 +10,17 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::net::TcpListener;
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::{Instrument as _, debug_span, info, warn};
+use tracing::{info, warn};
 
-use super::{
-    connection::{Shared, serve_connection},
-    signal::Signals,
-    socket::Socket,
-};
-use crate::{
-    Connection,
-    app::{Ancm, AncmLayer, Shutdown},
-};
+use super::{connections::Connections, signal::Signals};
+use crate::app::{AncmLayer, Shutdown};
 
 /// Below the module's `shutdownTimeLimit`, after which it kills: 10 s by default.
 const DRAIN: Duration = Duration::from_secs(8);
 const HEADERS: Duration = Duration::from_secs(30);
-/// What tasks of the app get to notice that their upgraded connections are gone.
-const FAREWELL: Duration = Duration::from_millis(500);
-/// No more file handles, most of the time: trying again at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An app and how it is served; [`serve`](fn@super::serve) is one with the defaults.
 ///
@@ -116,6 +101,12 @@ impl<S> Server<S> {
         self
     }
 
+    /// Ends when `shutdown` says so, and gives it when it ends for another reason. Defaults to a signal of its own.
+    pub fn stop_on(mut self, shutdown: &Shutdown) -> Self {
+        self.shutdown = shutdown.clone();
+        self
+    }
+
     /// A signal that ends it, and that tells the app that it ends: WebSockets should say goodbye then.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
@@ -171,10 +162,11 @@ where
         let ours = self.shutdown.requested();
         tokio::select! {
             biased;
-            () = connections.accept_from(&listener) => {}
             () = module => info!("Stopping: the module says so"),
             () = ours => info!("Stopping: the app says so"),
             signal = next(&mut signals) => info!(signal, "Stopping: a signal says so"),
+            // Last, so that no flood of connections keeps it from hearing the others. None is lost.
+            () = connections.accept_from(&listener) => {}
         }
         // From here on connection attempts are refused, rather than left waiting.
         drop(listener);
@@ -203,96 +195,4 @@ async fn next(signals: &mut Option<Signals>) -> &'static str {
         Some(signals) => signals.next().await,
         None => std::future::pending().await,
     }
-}
-
-/// The connections of a server: the owner of their tasks. Dropping it breaks all of them off.
-#[derive(Debug)]
-struct Connections<S> {
-    app: Ancm<S>,
-    shared: Shared,
-    /// Counts sockets, not tasks: an upgraded one outlives the task that accepted it.
-    open: TaskTracker,
-}
-
-impl<S> Connections<S> {
-    fn new(app: Ancm<S>, header_timeout: Duration) -> Self {
-        let shared = Shared {
-            stopping: CancellationToken::new(),
-            closed: CancellationToken::new(),
-            header_timeout,
-        };
-        let open = TaskTracker::new();
-        Self { app, shared, open }
-    }
-
-    /// Takes no more requests, and waits for those under way.
-    async fn drain(&self, limit: Duration) {
-        self.shared.stopping.cancel();
-        self.open.close();
-        if timeout(limit, self.open.wait()).await.is_err() {
-            let open = self.open.len();
-            warn!(
-                open,
-                "Connections broken off: they took longer than the drain timeout"
-            );
-        }
-    }
-
-    /// Breaks off what is left.
-    async fn close(&self) {
-        self.shared.closed.cancel();
-        let _ = timeout(FAREWELL, self.open.wait()).await;
-    }
-}
-
-impl<S, B> Connections<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Default + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    /// Never ends by itself. Cancel safe: a connection that was accepted is served.
-    async fn accept_from(&self, listener: &TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => self.spawn(stream, peer),
-                Err(error) if is_clients(&error) => {}
-                Err(error) => {
-                    warn!(%error, "Connection not accepted");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr) {
-        // Small answers are not kept back for an acknowledgement; where that can't be set, they are just slower.
-        let _ = stream.set_nodelay(true);
-        let mut connection = Connection::new(peer);
-        if let Ok(local) = stream.local_addr() {
-            connection = connection.with_local(local);
-        }
-        let socket = Socket::new(stream, self.shared.closed.clone(), self.open.token());
-        let serving = serve_connection(socket, connection, self.app.clone(), self.shared.clone());
-        tokio::spawn(serving.instrument(debug_span!("connection", client.addr = %peer)));
-    }
-}
-
-impl<S> Drop for Connections<S> {
-    fn drop(&mut self) {
-        self.shared.closed.cancel();
-    }
-}
-
-/// Whether the client gave up before it was accepted, which is no trouble of ours.
-fn is_clients(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-    )
 }

@@ -1,0 +1,298 @@
+//! `ancm.toml`: the keys of `web.config` without its XML.
+//!
+//! A name that is not known is an error here, because nobody but this module reads the file.
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    findings::{Findings, Kind, shown},
+    raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
+    text::Lines,
+};
+
+/// The keys that only this format has, or has in another form.
+const OTHERS: [&str; 8] = [
+    "arguments",
+    "authentication",
+    "environmentVariables",
+    "handlerSettings",
+    "httpsPort",
+    "pathBase",
+    "recycleOnFileChange",
+    "webSocket",
+];
+
+/// What `text` says.
+pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
+    let mut reader = Reader {
+        lines: Lines::of(text),
+        findings,
+    };
+    let mut raw = RawConfig::default();
+    match DeTable::parse(text) {
+        Ok(table) => reader.table(table.get_ref(), &mut raw),
+        Err(error) => {
+            let at = error.span().map(|span| reader.lines.position(span.start));
+            let message = error.message().to_owned();
+            reader.findings.error(at, Kind::Syntax(message));
+        }
+    }
+    raw
+}
+
+struct Reader<'a> {
+    lines: Lines<'a>,
+    findings: &'a mut Findings,
+}
+
+type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+impl Reader<'_> {
+    fn table(&mut self, table: &DeTable<'_>, raw: &mut RawConfig) {
+        for (key, value) in table {
+            match &**key.get_ref() {
+                "arguments" => raw.arguments = self.arguments(value),
+                "authentication" => self.authentication(value, raw),
+                "environmentVariables" => raw.environment = self.strings(key, value),
+                "handlerSettings" => raw.handler_settings = self.scalars(key, value),
+                "httpsPort" => raw.https_port = self.scalar(key, value),
+                "pathBase" => raw.path_base = self.string(key, value),
+                "recycleOnFileChange" => {
+                    raw.recycle_on_file_change = self.list(key.get_ref(), value);
+                }
+                "webSocket" => raw.web_socket = self.scalar(key, value),
+                name => match raw.slot(name) {
+                    Some(slot) => *slot = self.scalar(key, value),
+                    None => self.unknown(key, KEYS.into_iter().chain(OTHERS)),
+                },
+            }
+        }
+    }
+
+    fn arguments(&mut self, value: &Value<'_>) -> Option<Arguments> {
+        if value.get_ref().is_array() {
+            return Some(Arguments::List(self.list("arguments", value)));
+        }
+        let Some(text) = value.get_ref().as_str() else {
+            self.mistyped("arguments", "a string or an array of strings", value);
+            return None;
+        };
+        Some(Arguments::Line(self.text(text, value)))
+    }
+
+    fn authentication(&mut self, value: &Value<'_>, raw: &mut RawConfig) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.mistyped("authentication", "a table", value);
+        };
+        for (key, value) in table {
+            let slot = match &**key.get_ref() {
+                "windows" => &mut raw.windows_authentication,
+                "basic" => &mut raw.basic_authentication,
+                "anonymous" => &mut raw.anonymous_authentication,
+                _ => {
+                    self.unknown(key, ["windows", "basic", "anonymous"]);
+                    continue;
+                }
+            };
+            *slot = self.scalar(key, value);
+        }
+    }
+
+    /// A table of strings.
+    fn strings(&mut self, key: &Key<'_>, value: &Value<'_>) -> Vec<(Text, Text)> {
+        self.pairs(key, value, Self::string)
+    }
+
+    /// A table of strings, numbers and booleans.
+    fn scalars(&mut self, key: &Key<'_>, value: &Value<'_>) -> Vec<(Text, Text)> {
+        self.pairs(key, value, Self::scalar)
+    }
+
+    fn pairs(
+        &mut self,
+        key: &Key<'_>,
+        value: &Value<'_>,
+        read: fn(&mut Self, &Key<'_>, &Value<'_>) -> Option<Text>,
+    ) -> Vec<(Text, Text)> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.mistyped(key.get_ref(), "a table", value);
+            return Vec::new();
+        };
+        let mut pairs: Vec<_> = table
+            .iter()
+            .filter_map(|(name, value)| {
+                let text = read(self, name, value)?;
+                let at = self.lines.position(name.span().start);
+                let name = name.get_ref().to_string();
+                Some((Text { text: name, at }, text))
+            })
+            .collect();
+        // The table is sorted by name; what counts is the order of the file.
+        pairs.sort_by_key(|(name, _)| name.at);
+        pairs
+    }
+
+    /// An array of strings.
+    fn list(&mut self, key: &str, value: &Value<'_>) -> Vec<Text> {
+        let Some(items) = value.get_ref().as_array() else {
+            self.mistyped(key, "an array of strings", value);
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match item.get_ref().as_str() {
+                Some(text) => texts.push(self.text(text, item)),
+                None => self.mistyped(key, "an array of strings", item),
+            }
+        }
+        texts
+    }
+
+    fn string(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.mistyped(key.get_ref(), "a string", value);
+        }
+        text.map(|text| self.text(text, value))
+    }
+
+    /// A string, a number or a boolean as text: what it must be is checked with those of `web.config`.
+    fn scalar(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Boolean(value) => value.to_string(),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                self.mistyped(key.get_ref(), "one value", value);
+                return None;
+            }
+        };
+        Some(self.text(&text, value))
+    }
+
+    fn text(&self, text: &str, value: &Value<'_>) -> Text {
+        Text {
+            text: text.to_owned(),
+            at: self.lines.position(value.span().start),
+        }
+    }
+
+    fn mistyped(&mut self, key: &str, expected: &str, value: &Value<'_>) {
+        let at = self.lines.position(value.span().start);
+        let bad = Kind::bad(key, expected, value.get_ref().type_str());
+        self.findings.error(Some(at), bad);
+    }
+
+    fn unknown<'k>(&mut self, key: &Key<'_>, known: impl IntoIterator<Item = &'k str>) {
+        let at = self.lines.position(key.span().start);
+        let hint = did_you_mean(key.get_ref(), known);
+        let name = shown(key.get_ref());
+        self.findings.error(Some(at), Kind::UnknownKey(name, hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::findings::Position;
+    use proptest::prelude::*;
+
+    fn read_all(text: &str) -> (RawConfig, Vec<String>) {
+        let mut findings = Findings::default();
+        let raw = read(text, &mut findings);
+        (raw, findings.lines().0)
+    }
+
+    #[test]
+    fn reads_every_key() {
+        let (raw, errors) = read_all(
+            r#"
+processPath = "dotnet"
+arguments = ["App.dll", "--x"]
+startupTimeLimit = 30
+requestTimeout = "00:01:00"
+stdoutLogEnabled = true
+pathBase = "/app"
+httpsPort = 443
+webSocket = false
+recycleOnFileChange = ["a.json"]
+
+[authentication]
+windows = true
+
+[handlerSettings]
+shutdownDelay = 0
+
+[environmentVariables]
+Z = "1"
+A = "2"
+"#,
+        );
+        assert!(errors.is_empty(), "{errors:?}");
+        let value = |text: &Option<Text>| text.as_ref().map(|text| text.text.clone()).unwrap();
+        assert_eq!(value(&raw.process_path), "dotnet");
+        assert_eq!(raw.process_path.as_ref().unwrap().at, Position::new(2, 15));
+        assert!(matches!(&raw.arguments, Some(Arguments::List(list)) if list.len() == 2));
+        assert_eq!(value(&raw.startup_time_limit), "30");
+        assert_eq!(value(&raw.request_timeout), "00:01:00");
+        assert_eq!(value(&raw.stdout_log_enabled), "true");
+        assert_eq!(value(&raw.path_base), "/app");
+        assert_eq!(value(&raw.https_port), "443");
+        assert_eq!(value(&raw.web_socket), "false");
+        assert_eq!(raw.recycle_on_file_change[0].text, "a.json");
+        assert_eq!(value(&raw.windows_authentication), "true");
+        assert_eq!(raw.handler_settings[0].1.text, "0");
+        let names: Vec<_> = raw
+            .environment
+            .iter()
+            .map(|(name, _)| &*name.text)
+            .collect();
+        assert_eq!(names, ["Z", "A"], "in the order of the file");
+    }
+
+    #[test]
+    fn arguments_may_be_one_line() {
+        let (raw, errors) = read_all(r#"arguments = 'App.dll "a b"'"#);
+        assert!(errors.is_empty());
+        assert!(
+            matches!(raw.arguments, Some(Arguments::Line(line)) if line.text == "App.dll \"a b\"")
+        );
+    }
+
+    #[test]
+    fn tells_all_that_is_wrong_and_where() {
+        let (_, errors) = read_all(
+            "processpath = 'x'\narguments = 1\n[environmentVariables]\nA = 1\n[authentication]\nkerberos = true\n",
+        );
+        let mut errors = errors;
+        errors.sort();
+        assert_eq!(
+            errors,
+            [
+                "1:1: processpath: not a key that is known; did you mean `processPath`?",
+                "2:13: arguments: expected a string or an array of strings, got `integer`",
+                "4:5: A: expected a string, got `integer`",
+                "6:1: kerberos: not a key that is known",
+            ]
+        );
+        for text in ["x = ", "a = 1\na = 2", "= 1"] {
+            assert_eq!(read_all(text).1.len(), 1, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(
+            text in prop_oneof![
+                any::<String>(),
+                r#"(arguments|environmentVariables|handlerSettings|authentication| = |\[|\]|\{|\}|"|'|\n|1|true|\.|,)*"#,
+            ]
+        ) {
+            let _ = read_all(&text);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the task shows to the handles: the ready backends, and how things stand.
+
+use std::{sync::Arc, time::SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::{
+    error::StartFailure,
+    proxy::{Backend, Lease},
+};
+
+/// The backends that take requests: immutable, replaced as a whole.
+pub(super) type Ready = Vec<Backend>;
+
+/// How things stand, as the task last saw them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outlook {
+    /// Whether a request has to ask before anything is started.
+    pub(super) needs_demand: bool,
+    /// No process ever again.
+    pub(super) closed: bool,
+    /// Why no process is started now.
+    pub(super) refusal: Option<Arc<StartFailure>>,
+    /// How many starts failed. Who saw a lower number waited for one that failed.
+    pub(super) failures: u64,
+    /// How many stops there were. Who saw a lower number is turned away.
+    pub(super) stops: u64,
+    /// The last start that failed, and when.
+    pub(super) last_failure: Option<(Arc<StartFailure>, SystemTime)>,
+    /// How many processes took the place of another.
+    pub(super) restarts: u64,
+    /// The state of each slot.
+    pub(super) states: Vec<&'static str>,
+    /// Every process.
+    pub(super) processes: Vec<Entry>,
+}
+
+/// One process, for a status.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) slot: usize,
+    pub(super) generation: u64,
+    pub(super) attempt: u8,
+    pub(super) pid: u32,
+    pub(super) port: u16,
+    pub(super) state: &'static str,
+    pub(super) started: SystemTime,
+    pub(super) backend: Option<Backend>,
+}
+
+/// The task's side.
+#[derive(Debug)]
+pub(super) struct Board {
+    ready: Arc<ArcSwap<Ready>>,
+    outlook: watch::Sender<Outlook>,
+}
+
+/// A handle's side.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    ready: Arc<ArcSwap<Ready>>,
+    outlook: watch::Receiver<Outlook>,
+}
+
+pub(super) fn board() -> (Board, View) {
+    let ready = Arc::new(ArcSwap::from_pointee(Ready::new()));
+    let outlook = Outlook {
+        needs_demand: true,
+        ..Outlook::default()
+    };
+    let (sender, receiver) = watch::channel(outlook);
+    let board = Board {
+        ready: Arc::clone(&ready),
+        outlook: sender,
+    };
+    let view = View {
+        ready,
+        outlook: receiver,
+    };
+    (board, view)
+}
+
+impl Board {
+    /// Shows other backends, and only then how things stand: who wakes up finds them.
+    pub(super) fn show(&self, ready: Ready, change: impl FnOnce(&mut Outlook)) {
+        self.ready.store(Arc::new(ready));
+        // Before anybody looks how many requests a backend has: see `View::lease`.
+        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        self.outlook.send_modify(change);
+    }
+}
+
+impl View {
+    /// A lease of the backend with the fewest requests.
+    ///
+    /// A backend that is taken out between the look and the lease could be found idle and stopped
+    /// under a request, so the lease counts only if the backends are still the same ones after it.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        loop {
+            let ready = self.ready.load();
+            let lease = match ready.as_slice() {
+                [] => return None,
+                [only] => only.lease(),
+                many => many.iter().min_by_key(|one| one.in_flight())?.lease(),
+            };
+            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+            if Arc::ptr_eq(&ready, &self.ready.load()) {
+                return Some(lease);
+            }
+        }
+    }
+
+    /// How things stand.
+    pub(super) fn outlook(&self) -> watch::Ref<'_, Outlook> {
+        self.outlook.borrow()
+    }
+
+    /// A view of its own for somebody who waits for a change.
+    pub(super) fn watch(&self) -> watch::Receiver<Outlook> {
+        self.outlook.clone()
+    }
+}

@@ -1,0 +1,114 @@
+//! The future of a supervised request.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Request;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::handle::Supervisor;
+use crate::{
+    Connection,
+    error::Error,
+    proxy::{Forward, Lease},
+};
+
+/// Boxed: a request that finds a process ready never makes one.
+type Waiting = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
+
+pin_project! {
+    /// The future of [`Supervised`](super::Supervised).
+    ///
+    /// Dropping it frees the request's place in the queue.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Forward<B>>,
+    {
+        #[pin]
+        state: State<S, S::Future, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F, B> {
+        /// Waits for a process.
+        Wait { lease: Waiting, rest: Option<(S, Connection, Request<B>)> },
+        /// Waits for the proxy.
+        Ready { inner: S, forward: Option<Forward<B>> },
+        /// Waits for the answer.
+        Call { #[pin] future: F },
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Forward<B>, Error = Error>,
+{
+    pub(super) const fn forward(inner: S, forward: Forward<B>) -> Self {
+        let forward = Some(forward);
+        Self {
+            state: State::Ready { inner, forward },
+        }
+    }
+
+    pub(super) fn wait(
+        inner: S,
+        supervisor: Supervisor,
+        connection: Connection,
+        request: Request<B>,
+    ) -> Self {
+        let lease = Box::pin(async move { supervisor.lease().await });
+        let rest = Some((inner, connection, request));
+        Self {
+            state: State::Wait { lease, rest },
+        }
+    }
+}
+
+impl<S, B> Future for ResponseFuture<S, B>
+where
+    S: Service<Forward<B>, Error = Error>,
+{
+    type Output = Result<S::Response, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Wait { lease, rest } => {
+                    let lease = ready!(lease.as_mut().poll(cx))?;
+                    let (inner, connection, request) = rest
+                        .take()
+                        .expect("a wait ends once, and then this state is left");
+                    let forward = Some(Forward::new(lease, connection, request));
+                    State::Ready { inner, forward }
+                }
+                StateProj::Ready { inner, forward } => {
+                    ready!(inner.poll_ready(cx))?;
+                    let forward = forward
+                        .take()
+                        .expect("called once, and then this state is left");
+                    let future = inner.call(forward);
+                    State::Call { future }
+                }
+                StateProj::Call { future } => return future.poll(cx),
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Forward<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

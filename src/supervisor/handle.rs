@@ -1,0 +1,205 @@
+//! The handle: what the rest of the program holds of a supervisor.
+
+use std::{fmt, io, sync::Arc};
+
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::{Duration, timeout},
+};
+
+use super::{
+    Builder,
+    board::{Outlook, View},
+    message::Message,
+    status::Status,
+};
+use crate::{
+    config::{Config, Vars},
+    error::{Error, Stage, StartFailure},
+    proxy::Lease,
+};
+
+/// Keeps an app's processes; a handle, cheap to clone.
+///
+/// Dropping the last handle stops the app and ends the supervisor's thread, without waiting for
+/// either: a program that is about to end calls [`shutdown`](Self::shutdown) and waits.
+#[derive(Clone)]
+pub struct Supervisor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    view: View,
+    messages: mpsc::Sender<Message>,
+    /// One permit for each request that may wait.
+    queue: Semaphore,
+    queue_limit: usize,
+    queue_time: Duration,
+}
+
+impl Supervisor {
+    /// A supervisor of the app that `config` describes, with everything else at its default.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread or no event queue.
+    pub fn new(config: Arc<Config>, vars: Arc<dyn Vars>) -> io::Result<Self> {
+        Self::builder(config, vars).build()
+    }
+
+    /// A supervisor to be set up further.
+    pub fn builder(config: Arc<Config>, vars: Arc<dyn Vars>) -> Builder {
+        Builder::new(config, vars)
+    }
+
+    pub(super) fn with(
+        view: View,
+        messages: mpsc::Sender<Message>,
+        queue_limit: usize,
+        queue_time: Duration,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                view,
+                messages,
+                queue: Semaphore::new(queue_limit),
+                queue_limit,
+                queue_time,
+            }),
+        }
+    }
+
+    /// The right to send a request to a process that is ready now: no lock, no channel.
+    #[must_use]
+    pub fn try_lease(&self) -> Option<Lease> {
+        self.shared.view.lease()
+    }
+
+    /// The right to send a request, as soon as a process is ready; starts one where none runs.
+    ///
+    /// Cancel safe: dropping the future frees its place in the queue. It needs a tokio runtime with
+    /// a timer.
+    ///
+    /// # Errors
+    ///
+    /// When the start that it waited for failed, no start is tried for a while, the queue is full,
+    /// the wait took too long, or the app stopped meanwhile.
+    pub async fn lease(&self) -> Result<Lease, Error> {
+        if let Some(lease) = self.try_lease() {
+            return Ok(lease);
+        }
+        let shared = &self.shared;
+        let _place = shared
+            .queue
+            .try_acquire()
+            .map_err(|_| Error::queue_full())?;
+        timeout(shared.queue_time, self.wait())
+            .await
+            .unwrap_or_else(|_| Err(Error::queue_timeout()))
+    }
+
+    async fn wait(&self) -> Result<Lease, Error> {
+        let mut outlook = self.shared.view.watch();
+        let mut begin = None;
+        loop {
+            let demand = judge(&outlook.borrow_and_update(), &mut begin)?;
+            if let Some(lease) = self.try_lease() {
+                return Ok(lease);
+            }
+            if let Some(stops) = demand {
+                self.send(Message::Demand { stops }).await?;
+            }
+            changed(&mut outlook).await?;
+        }
+    }
+
+    /// Replaces every process: a new one becomes ready and takes the requests, then the old one
+    /// finishes its own and stops. Where the new one fails, the old one stays.
+    ///
+    /// Where none runs there is nothing to replace, and none is started. Where the app is bound to
+    /// one port, by `ASPNETCORE_PORT`, two can't overlap: requests wait meanwhile.
+    ///
+    /// The restart goes on if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the new process could not be started.
+    pub async fn restart(&self) -> Result<(), Arc<StartFailure>> {
+        self.ask(|done| Message::Restart { done })
+            .await
+            .unwrap_or_else(|| Err(closed()))
+    }
+
+    /// Stops every process; returns when they are gone.
+    ///
+    /// Requests that wait are turned away. One that comes later starts the app again. The stop goes
+    /// on if the future is dropped.
+    pub async fn stop(&self) {
+        self.ask(|done| Message::Stop { done }).await;
+    }
+
+    /// Stops every process for good; returns when they are gone.
+    ///
+    /// Requests that wait or come later are turned away. The stop goes on if the future is dropped.
+    pub async fn shutdown(&self) {
+        self.ask(|done| Message::Shutdown { done }).await;
+    }
+
+    /// How the processes are.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let waiting = shared.queue_limit - shared.queue.available_permits();
+        Status::new(&shared.view.outlook(), waiting)
+    }
+
+    /// Sends a message and waits for the answer; `None` where the task has ended.
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Option<T> {
+        let (done, answer) = oneshot::channel();
+        self.send(message(done)).await.ok()?;
+        answer.await.ok()
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Error> {
+        let sent = self.shared.messages.send(message).await;
+        sent.map_err(|_| Error::stopping())
+    }
+}
+
+/// What a waiting request is to do: leave with an error, ask for a start (having seen so many
+/// stops), or wait on. `begin` is how many starts had failed and how many stops there were when it
+/// came.
+fn judge(outlook: &Outlook, begin: &mut Option<(u64, u64)>) -> Result<Option<u64>, Error> {
+    let (failures, stops) = *begin.get_or_insert((outlook.failures, outlook.stops));
+    if outlook.closed || outlook.stops != stops {
+        return Err(Error::stopping());
+    }
+    let failed = outlook.last_failure.as_ref();
+    let failed = failed.filter(|_| outlook.failures != failures);
+    let failed = failed.map(|(failure, _)| failure);
+    match failed.or(outlook.refusal.as_ref()) {
+        Some(failure) => Err(Error::start(Arc::clone(failure))),
+        None => Ok(outlook.needs_demand.then_some(stops)),
+    }
+}
+
+async fn changed(outlook: &mut watch::Receiver<Outlook>) -> Result<(), Error> {
+    outlook.changed().await.map_err(|_| Error::stopping())
+}
+
+/// The answer to a restart that came after the end.
+fn closed() -> Arc<StartFailure> {
+    Arc::new(StartFailure::new(
+        Stage::Prepare,
+        "the app was shut down",
+        "",
+    ))
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("states", &self.shared.view.outlook().states)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,405 @@
+//! What the task does when a state machine says so.
+
+use std::{mem, sync::Arc, time::SystemTime};
+
+use tokio::{
+    sync::oneshot,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    backoff,
+    generation::Generation,
+    message::Restarted,
+    process::Spawn,
+    ready,
+    slot::{Slot, Starting},
+    start::{Attempt, Failed},
+    state::{Action, Event, State},
+    stop::{self, Stop},
+    task::{Happening, Rolling, Task},
+};
+use crate::error::{Stage, StartFailure};
+
+/// The end of a failed process's output that the log shows, in characters.
+const LOGGED: usize = 2_000;
+
+impl<S: Spawn> Task<S> {
+    pub(super) fn perform(&mut self, index: usize, action: Action) {
+        match action {
+            Action::Spawn => self.spawn(index),
+            Action::Promote => self.promote(index),
+            Action::Abandon => self.abandon(index),
+            Action::Retire => self.retire(index, Duration::ZERO),
+            Action::Bury => self.bury(index),
+            Action::Fail => self.fail(index),
+            Action::Keep => self.keep(index),
+            Action::Refuse => self.refuse(index),
+            Action::TurnAway => self.rolled(index, &Err(Arc::new(stopped()))),
+            Action::BackOff { failures } => {
+                self.set_alarm(index, Instant::now() + backoff::delay(failures));
+            }
+            Action::Forgive => self.window.forgive(),
+            Action::Hurry => self.hurry(index),
+            Action::TellStopped => self.tell_stopped(),
+            Action::TellIdle => self.rolled(index, &Ok(())),
+        }
+    }
+
+    /// Starts a process, unless too many failed lately. That is asked at the first attempt only.
+    fn spawn(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let attempt = match slot.state {
+            State::Starting { attempt: 1, .. } if self.window.refuses(Instant::now()).is_some() => {
+                return self.feed(index, Event::Refused);
+            }
+            State::Starting { attempt, .. } | State::Replacing { attempt, .. } => attempt,
+            State::Idle
+            | State::Ready { .. }
+            | State::BackingOff { .. }
+            | State::Refused { .. }
+            | State::Stopping { .. }
+            | State::Stopped => return,
+        };
+        match self.starter.begin(attempt) {
+            Ok(attempt) => self.wait_for(index, attempt),
+            Err(failed) => self.start_failed(index, *failed),
+        }
+    }
+
+    fn wait_for(&mut self, index: usize, attempt: Attempt<S::Process>) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let cancel = CancellationToken::new();
+        let generation = attempt.label().generation;
+        slot.starting = Some(Starting {
+            label: attempt.label().clone(),
+            cancel: cancel.clone(),
+        });
+        slot.attempts += 1;
+        self.jobs.spawn(async move {
+            let outcome = attempt.run(cancel).await;
+            Happening::Attempted {
+                slot: index,
+                generation,
+                outcome,
+            }
+        });
+    }
+
+    /// An attempt came to its end, perhaps after nobody wanted it any more.
+    pub(super) fn attempted(
+        &mut self,
+        index: usize,
+        generation: u64,
+        outcome: Option<Result<Generation<S::Process>, Box<Failed>>>,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        slot.attempts = slot.attempts.saturating_sub(1);
+        let wanted = slot.take_starting(generation).is_some();
+        match outcome {
+            Some(Ok(generation)) if wanted => {
+                slot.next = Some(generation);
+                self.feed(index, Event::Listening);
+            }
+            Some(Ok(generation)) => self.dispose(index, Arc::new(generation)),
+            Some(Err(failed)) if wanted => self.start_failed(index, *failed),
+            Some(Err(_)) | None => {}
+        }
+        self.check_gone(index);
+    }
+
+    fn start_failed(&mut self, index: usize, failed: Failed) {
+        let Failed { failure, critical } = failed;
+        // ANCM: event 1000.
+        warn!(
+            slot = index,
+            stage = %failure.stage,
+            reason = %failure.reason,
+            process.pid = failure.pid,
+            port = failure.port,
+            elapsed = ?failure.elapsed,
+            "Start attempt failed"
+        );
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.failure = Some(Arc::new(failure));
+        }
+        self.feed(index, Event::StartFailed { critical });
+    }
+
+    /// What became ready serves; what served drains.
+    fn promote(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let Some(next) = slot.next.take() else { return };
+        let next = Arc::new(next);
+        let (label, listener) = (next.label().clone(), next.listener());
+        let old = slot.current.replace(Arc::clone(&next));
+        if mem::replace(&mut slot.served, true) {
+            self.restarts += 1;
+        }
+        // ANCM: event 1001.
+        info!(
+            process.pid = label.pid,
+            process.attempt = label.attempt,
+            generation = label.generation,
+            port = label.port,
+            listener,
+            "Process is ready"
+        );
+        self.watch(index, next);
+        if let Some(old) = old {
+            self.stop(index, old, self.settings.drain_limit);
+        }
+        self.rolled(index, &Ok(()));
+    }
+
+    fn watch(&mut self, index: usize, generation: Arc<Generation<S::Process>>) {
+        self.jobs.spawn(async move {
+            let label = generation.label();
+            let (number, port) = (label.generation, label.port);
+            let exit = ready::gone(generation.process(), port, generation.listener()).await;
+            generation.output().catch_up().await;
+            Happening::Ended {
+                slot: index,
+                generation: number,
+                exit,
+            }
+        });
+    }
+
+    fn abandon(&mut self, index: usize) {
+        let starting = self.slots.get_mut(index).and_then(|s| s.starting.take());
+        if let Some(starting) = starting {
+            info!(
+                process.pid = starting.label.pid,
+                "Process that starts is given up"
+            );
+            starting.cancel.cancel();
+        }
+    }
+
+    fn retire(&mut self, index: usize, drain: Duration) {
+        let current = self.slots.get_mut(index).and_then(|s| s.current.take());
+        if let Some(current) = current {
+            self.stop(index, current, drain);
+        }
+    }
+
+    /// Lets a process go through the stop protocol.
+    fn stop(&mut self, index: usize, old: Arc<Generation<S::Process>>, drain: Duration) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let config = self.starter.config();
+        let stop = Stop {
+            path_base: config.path_base.clone(),
+            drain,
+            limit: config.shutdown_time_limit,
+            hurry: slot.hurry.clone(),
+        };
+        let label = old.label();
+        let (generation, in_flight) = (label.generation, old.backend().in_flight());
+        info!(
+            process.pid = label.pid,
+            generation, in_flight, "Process takes no more requests"
+        );
+        slot.retiring.push(Arc::clone(&old));
+        self.jobs.spawn(async move {
+            stop.run(&old).await;
+            Happening::Retired {
+                slot: index,
+                generation,
+            }
+        });
+    }
+
+    fn bury(&mut self, index: usize) {
+        self.window.record(Instant::now());
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let (current, failure) = (slot.current.take(), slot.failure.clone());
+        if let Some(failure) = failure {
+            // ANCM: event 1030.
+            warn!(
+                process.pid = failure.pid,
+                port = failure.port,
+                reason = %failure.reason,
+                output = ?end_of(&failure.output),
+                "Process ended by itself"
+            );
+        }
+        if let Some(current) = current {
+            self.dispose(index, current);
+        }
+    }
+
+    /// Cleans up after a process that ended, or that nobody wants.
+    fn dispose(&mut self, index: usize, old: Arc<Generation<S::Process>>) {
+        let limit = self.starter.config().shutdown_time_limit;
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.retiring.push(Arc::clone(&old));
+        }
+        self.jobs.spawn(async move {
+            stop::bury(&old, limit).await;
+            Happening::Retired {
+                slot: index,
+                generation: old.label().generation,
+            }
+        });
+    }
+
+    /// Tells who waits, unless another slot may still serve them.
+    fn fail(&mut self, index: usize) {
+        self.window.record(Instant::now());
+        let failure = self.failure_of(index);
+        report(&failure, "App could not be started");
+        self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
+        if !self.slots.iter().any(|slot| slot.state.is_hopeful()) {
+            self.failures += 1;
+        }
+        self.rolled(index, &Err(failure));
+    }
+
+    fn keep(&mut self, index: usize) {
+        let failure = self.failure_of(index);
+        report(
+            &failure,
+            "New process could not be started, the old one stays",
+        );
+        self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
+        self.rolled(index, &Err(failure));
+    }
+
+    /// Tells who waits, by what the board shows, and comes back when the minute is over.
+    fn refuse(&mut self, index: usize) {
+        let now = Instant::now();
+        let until = self.window.refuses(now).unwrap_or(now);
+        let limit = self.starter.config().rapid_fails_per_minute;
+        let last = self.failure_of(index);
+        let mut failure = StartFailure::clone(&last);
+        if last.stage != Stage::RapidFail {
+            failure.stage = Stage::RapidFail;
+            failure.reason = format!(
+                "more than {limit} failures within a minute, the last one: {}",
+                last.reason
+            );
+        }
+        // ANCM: event 1003.
+        error!(limit, pause = ?until - now, reason = %last.reason, "App failed too often and is not started for a while");
+        let failure = Arc::new(failure);
+        self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.failure = Some(Arc::clone(&failure));
+        }
+        self.set_alarm(index, until);
+        self.rolled(index, &Err(failure));
+    }
+
+    fn failure_of(&self, index: usize) -> Arc<StartFailure> {
+        let failure = self.slots.get(index).and_then(|slot| slot.failure.clone());
+        // Another slot's failures may have filled the window.
+        failure
+            .or_else(|| Some(Arc::clone(&self.last_failure.as_ref()?.0)))
+            .unwrap_or_else(|| Arc::new(self.starter.failure(Stage::Prepare, "unknown")))
+    }
+
+    fn set_alarm(&mut self, index: usize, alarm: Instant) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.alarm = Some(alarm);
+        }
+    }
+
+    fn hurry(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            mem::take(&mut slot.hurry).cancel();
+        }
+    }
+
+    /// Answers who asked for a stop once every slot is through.
+    fn tell_stopped(&mut self) {
+        let stopping = |slot: &Slot<_>| matches!(slot.state, State::Stopping { .. });
+        if !self.slots.iter().any(stopping) {
+            for done in self.stoppers.drain(..) {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Requests that wait find by this number that a stop came over them.
+    pub(super) fn turn_away(&mut self) {
+        self.stops += 1;
+    }
+
+    /// Begins a restart with the first slot. One that is under way begins again, for both.
+    pub(super) fn roll(&mut self, done: oneshot::Sender<Restarted>) {
+        let mut rolling = self.rolling.take().unwrap_or(Rolling {
+            slot: 0,
+            done: Vec::new(),
+        });
+        rolling.slot = 0;
+        rolling.done.push(done);
+        self.rolling = Some(rolling);
+        self.restart(0);
+    }
+
+    fn restart(&mut self, index: usize) {
+        let overlap = !self.starter.has_one_port();
+        self.feed(index, Event::Restart { overlap });
+    }
+
+    /// A start of this slot has ended: the restart goes on with the next slot, or has ended too.
+    fn rolled(&mut self, index: usize, result: &Restarted) {
+        let slots = self.slots.len();
+        let Some(mut rolling) = self.rolling.take_if(|rolling| rolling.slot == index) else {
+            return;
+        };
+        if result.is_ok() && index + 1 < slots {
+            rolling.slot = index + 1;
+            self.rolling = Some(rolling);
+            self.restart(index + 1);
+            return;
+        }
+        for done in rolling.done {
+            let _ = done.send(result.clone());
+        }
+    }
+}
+
+/// The answer to a restart that a stop came over.
+fn stopped() -> StartFailure {
+    StartFailure::new(Stage::Prepare, "the app was stopped", "")
+}
+
+/// ANCM: event 1020. Everything that helps to mend it, but not the environment: it holds the token.
+fn report(failure: &StartFailure, what: &'static str) {
+    error!(
+        stage = %failure.stage,
+        reason = %failure.reason,
+        command = %failure.command,
+        process.pid = failure.pid,
+        port = failure.port,
+        exit = failure.exit,
+        elapsed = ?failure.elapsed,
+        output = ?end_of(&failure.output),
+        "{what}"
+    );
+}
+
+fn end_of(output: &str) -> &str {
+    let begin = output
+        .char_indices()
+        .rev()
+        .nth(LOGGED - 1)
+        .map_or(0, |(index, _)| index);
+    output.get(begin..).unwrap_or_default()
+}

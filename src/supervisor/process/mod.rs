@@ -1,0 +1,179 @@
+//! One process of an app and everything it starts: a tree that we can watch, end and recognise.
+//!
+//! # Theory of operation
+//!
+//! **Unix.** Between us and the program stands a *guardian*: a small process that [`Os`] forks, that starts the
+//! program as its own child and that holds one end of a socket whose other end only we hold.
+//!
+//! ```text
+//! we ──socket── guardian ── program ── what it starts ── …
+//! ```
+//!
+//! * The guardian is the program's parent for as long as it lives, so the parent-death signal that kills the
+//!   program hangs on the guardian alone and not on whichever *thread* of ours called `spawn`.
+//!   Any thread may spawn, and may end.
+//! * When we die, `kill -9` included, the kernel closes the socket; the guardian reads the end of it, ends
+//!   the whole tree, and goes.
+//! * On Linux it is a child subreaper: whatever loses its parent inside the tree becomes the guardian's child, be it
+//!   in another process group or session. Ending the tree is "kill my children until I have none", and as only a
+//!   parent frees the number of a dead child, no number can have been reused when it is killed.
+//! * Who is in the tree is a question of the parent chain: it leads to the guardian, or it does not.
+//!
+//! What escapes: on Linux, a process that something *outside* the tree starts on its request (systemd, a container
+//! engine, `at`), and one that runs as another user whom we may not signal (set-user-ID programs). Killing the
+//! *guardian* with `kill -9` kills the program by its parent-death signal, but not what the program started.
+//! On other Unix systems the guardian ends the program's process group: what left the group, escapes.
+//!
+//! **Windows.** A job object that ends all its processes when its last handle is closed, which the system does when we die.
+
+use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
+
+#[cfg(any(windows, test))]
+mod command_line;
+mod exit;
+#[cfg(target_os = "linux")]
+mod forget;
+#[cfg(unix)]
+mod guardian;
+#[cfg(target_os = "linux")]
+mod tree;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+pub(crate) use self::exit::Exit;
+#[cfg(unix)]
+pub(crate) use self::unix::{Child, OutputPipe};
+#[cfg(windows)]
+pub(crate) use self::windows::{Child, OutputPipe};
+
+/// What to start.
+///
+/// Its `Debug` leaves the environment's values out: the pairing token is one of them.
+pub(crate) struct Launch {
+    /// A name to be searched for in `PATH`, of [`environment`](Self::environment) on Unix, or a path. A relative path
+    /// with a separator counts from [`directory`](Self::directory) on Unix; an absolute one is better.
+    pub(crate) program: PathBuf,
+    /// What follows the program's name.
+    pub(crate) arguments: Vec<OsString>,
+    /// The working directory.
+    pub(crate) directory: PathBuf,
+    /// All of the environment: nothing is inherited.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Where standard output and standard error go. Standard input is empty.
+    pub(crate) output: Output,
+}
+
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Launch")
+            .field("program", &self.program)
+            .field("arguments", &self.arguments)
+            .field("directory", &self.directory)
+            .field("environment", &names)
+            .field("output", &self.output)
+            .finish()
+    }
+}
+
+/// Where a process writes to.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Nowhere.
+    Null,
+    /// Both streams into one pipe: [`Process::take_output`].
+    Pipe,
+    /// Both streams to this file.
+    File(File),
+}
+
+/// Who listens on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// Nobody whom a connection to `127.0.0.1` would reach.
+    None,
+    /// The process, or one of its tree: this one. Nobody else could receive a connection to `127.0.0.1`.
+    Own(u32),
+    /// Somebody else, whose number is known or not, would receive some or all connections to `127.0.0.1`.
+    Stranger(Option<u32>),
+}
+
+/// Starts processes. The seam: tests bring their own.
+pub(crate) trait Spawn: Send + 'static {
+    /// What it starts.
+    type Process: Process;
+
+    /// Starts `launch`. Blocks for as long as the operating system needs to begin the program: about a millisecond.
+    ///
+    /// # Errors
+    ///
+    /// Where the program, or the directory, is not there or may not be used; the text names it.
+    fn spawn(&self, launch: &Launch) -> io::Result<Self::Process>;
+}
+
+/// One process and its tree. Cheap to clone; when the last clone is dropped, the whole tree is killed.
+pub(crate) trait Process: Clone + Send + Sync + 'static {
+    /// The number of the created process.
+    fn id(&self) -> u32;
+
+    /// Resolves when the created process has ended, at once if it has. What it started may still run.
+    ///
+    /// Cancel safe; may be awaited any number of times, from any clone.
+    fn exited(&self) -> impl Future<Output = Exit> + Send;
+
+    /// The reading end of the output pipe: the first time, and only with [`Output::Pipe`].
+    fn take_output(&self) -> Option<OutputPipe>;
+
+    /// Asks the process to end: `SIGTERM` to its group, Ctrl-Break on Windows. Nothing, once it has ended.
+    fn terminate(&self);
+
+    /// Ends the whole tree at once; [`exited`](Self::exited) tells when the process is gone.
+    fn kill(&self);
+
+    /// Who would receive a connection to `127.0.0.1:port` now.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not tell.
+    fn listener(&self, port: u16) -> io::Result<Listener>;
+
+    /// The bytes of memory that the tree has for itself: what its processes do not share with a file, in memory or swapped out.
+    ///
+    /// # Errors
+    ///
+    /// Where that is not known: on other systems than Linux, so far.
+    fn memory(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Os;
+
+impl Spawn for Os {
+    type Process = Child;
+
+    /// Must be called within a tokio runtime with I/O enabled: it watches the process from there. When that
+    /// runtime ends, so does the tree.
+    fn spawn(&self, launch: &Launch) -> io::Result<Child> {
+        Child::spawn(launch).map_err(|error| explain(launch, &error))
+    }
+}
+
+/// Says what `error` is about: the operating system does not tell a missing directory from a missing program.
+fn explain(launch: &Launch, error: &io::Error) -> io::Error {
+    let (program, directory) = (launch.program.display(), launch.directory.display());
+    let text = if launch.directory.is_dir() {
+        format!("the program `{program}` can't be started: {error}")
+    } else {
+        format!("the directory `{directory}` is not there or is no directory: {error}")
+    };
+    io::Error::new(error.kind(), text)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;

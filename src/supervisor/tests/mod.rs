@@ -1,0 +1,6 @@
+mod fakes;
+mod queue;
+mod restart;
+mod service;
+mod start;
+mod stop;
