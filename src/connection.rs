@@ -1,8 +1,13 @@
 //! What a front knows of a client's connection.
 
+#[cfg(feature = "host")]
+use std::sync::OnceLock;
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
+use http::Extensions;
+#[cfg(feature = "host")]
+use http::HeaderValue;
 
 /// The scheme of a client's connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,6 +60,16 @@ struct Facts {
     local: Option<SocketAddr>,
     scheme: Scheme,
     certificate: Option<Bytes>,
+    /// What every request of this connection says of it, made once.
+    #[cfg(feature = "host")]
+    said: Said,
+}
+
+#[cfg(feature = "host")]
+#[derive(Clone, Debug, Default)]
+struct Said {
+    forwarded_for: OnceLock<HeaderValue>,
+    certificate: OnceLock<HeaderValue>,
 }
 
 impl Connection {
@@ -73,6 +88,17 @@ impl Connection {
     #[must_use]
     pub fn unknown() -> Self {
         Self::default()
+    }
+
+    /// What a request's `extensions` say of its connection: a `Connection` itself, else (with the feature
+    /// `axum`) the peer that axum's `ConnectInfo<SocketAddr>` names, else nothing.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions
+            .get()
+            .cloned()
+            .or_else(|| connect_info(extensions))
+            .unwrap_or_default()
     }
 
     /// Sets the address that the client connected to. Defaults to none.
@@ -117,10 +143,53 @@ impl Connection {
         self.facts.certificate.as_ref()
     }
 
+    /// The peer as `X-Forwarded-For` names it: always with its port, IPv6 in brackets.
+    ///
+    /// An IPv4 client of a listener for both families is named by its IPv4 address.
+    #[cfg(feature = "host")]
+    pub(crate) fn forwarded_for(&self) -> Option<&HeaderValue> {
+        let peer = self.facts.peer?;
+        let value = self.facts.said.forwarded_for.get_or_init(|| {
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            header_value(peer.to_string())
+        });
+        Some(value)
+    }
+
+    /// The certificate as `MS-ASPNETCORE-CLIENTCERT` holds it: base64 of its DER in one line.
+    #[cfg(feature = "host")]
+    pub(crate) fn certificate_value(&self) -> Option<&HeaderValue> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let der = self.facts.certificate.as_ref()?;
+        let value = &self.facts.said.certificate;
+        Some(value.get_or_init(|| header_value(STANDARD.encode(der))))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {
-        change(Arc::make_mut(&mut self.facts));
+        let facts = Arc::make_mut(&mut self.facts);
+        change(facts);
+        #[cfg(feature = "host")]
+        {
+            facts.said = Said::default();
+        }
         self
     }
+}
+
+#[cfg(feature = "host")]
+fn header_value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("addresses and base64 are plain ASCII")
+}
+
+#[cfg(feature = "axum")]
+fn connect_info(extensions: &Extensions) -> Option<Connection> {
+    let axum::extract::ConnectInfo::<SocketAddr>(peer) = extensions.get()?;
+    Some(Connection::new(*peer))
+}
+
+#[cfg(not(feature = "axum"))]
+fn connect_info(_: &Extensions) -> Option<Connection> {
+    None
 }
 
 impl fmt::Debug for Connection {

@@ -27,6 +27,10 @@ pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-
 pub const X_ORIGINAL_FOR: HeaderName = HeaderName::from_static("x-original-for");
 /// The scheme before a forwarded one took its place.
 pub const X_ORIGINAL_PROTO: HeaderName = HeaderName::from_static("x-original-proto");
+/// The host before a forwarded one took its place.
+pub const X_ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-original-host");
+/// The path base before a forwarded one took its place.
+pub const X_ORIGINAL_PREFIX: HeaderName = HeaderName::from_static("x-original-prefix");
 
 /// Every header whose name starts like this belongs to the module: a client can't send one.
 ///
@@ -78,6 +82,158 @@ pub fn is_forwarded(name: &HeaderName) -> bool {
     })
 }
 
+/// What a name means to a gateway, before it forwards a message.
+#[cfg(feature = "host")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// For the recipient: passes.
+    EndToEnd,
+    /// `Connection`: names more fields of this kind (RFC 9110, 7.6.1).
+    Connection,
+    /// For this connection alone (RFC 9110, 7.6.1): `Keep-Alive`, `Proxy-Connection`, `Transfer-Encoding`,
+    /// `HTTP2-Settings`.
+    HopByHop,
+    /// `TE`: for this connection alone, but `trailers` is said anew (RFC 9110, 10.1.4).
+    Te,
+    /// `Upgrade`: for this connection alone, unless the gateway joins in (RFC 9110, 7.8).
+    Upgrade,
+    /// `Content-Length`: said anew, from the body.
+    ContentLength,
+    /// `Host`.
+    Host,
+    /// `Cookie`, which HTTP/2 may cut to pieces (RFC 9113, 8.2.3).
+    Cookie,
+    /// `Expect` (RFC 9110, 10.1.1).
+    Expect,
+    /// The module's alone, in whatever spelling: see [`is_reserved`].
+    Reserved,
+    /// Where a request came from: the names of [`is_forwarded`], and RFC 7239's `Forwarded`.
+    Forwarded,
+    /// One of the names above but for underscores in the place of dashes.
+    ///
+    /// Whoever folds the two, as CGI does, can't tell it from the real one (RFC 9110, 17.10).
+    Alias,
+}
+
+/// The names with a meaning that are as long as `length`, but for the reserved ones: with dashes, in lower case.
+///
+/// By length, because every name of every message is looked up here, and most lengths have no such name at all.
+#[cfg(feature = "host")]
+const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
+    match length {
+        2 => &[(b"te", Field::Te)],
+        4 => &[(b"host", Field::Host)],
+        6 => &[(b"cookie", Field::Cookie), (b"expect", Field::Expect)],
+        7 => &[(b"upgrade", Field::Upgrade)],
+        9 => &[(b"forwarded", Field::Forwarded)],
+        10 => &[
+            (b"connection", Field::Connection),
+            (b"keep-alive", Field::HopByHop),
+        ],
+        14 => &[
+            (b"content-length", Field::ContentLength),
+            (b"http2-settings", Field::HopByHop),
+        ],
+        15 => &[(b"x-forwarded-for", Field::Forwarded)],
+        16 => &[
+            (b"x-forwarded-host", Field::Forwarded),
+            (b"proxy-connection", Field::HopByHop),
+        ],
+        17 => &[
+            (b"x-forwarded-proto", Field::Forwarded),
+            (b"transfer-encoding", Field::HopByHop),
+        ],
+        18 => &[(b"x-forwarded-prefix", Field::Forwarded)],
+        _ => &[],
+    }
+}
+
+#[cfg(feature = "host")]
+impl Field {
+    /// What `name` means.
+    pub(crate) fn of(name: &HeaderName) -> Self {
+        if is_reserved(name) {
+            return Self::Reserved;
+        }
+        let text = name.as_str().as_bytes();
+        let known = known_fields(text.len())
+            .iter()
+            .find(|(want, _)| eq_folded(text, want));
+        match known {
+            Some(_) if text.contains(&b'_') => Self::Alias,
+            Some(&(_, field)) => field,
+            None => Self::EndToEnd,
+        }
+    }
+
+    /// Whether it may stand in a trailer section.
+    ///
+    /// What says how to frame, route or trust a message may not (RFC 9110, 6.5.1).
+    pub(crate) const fn may_trail(self) -> bool {
+        matches!(self, Self::EndToEnd)
+    }
+}
+
+/// The options of all `Connection` lines, in the case in which they were sent.
+#[cfg(feature = "host")]
+pub(crate) fn connection_options(headers: &http::HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .flat_map(|line| list(line.as_bytes()))
+}
+
+/// The elements of a comma-separated list without the white space around them and the empty ones (RFC 9110, 5.6.1).
+#[cfg(feature = "host")]
+pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// The fields that `Connection` says are for this connection alone, where it may say so of them.
+///
+/// Not of those that it says something else with (`close`, `keep-alive`, `upgrade`, `te`), nor of those without which
+/// the message is another one, nor of what a trusted proxy said before us: a client can leave out what it sent, but
+/// not change how the rest is read, or hide where it came from.
+#[cfg(feature = "host")]
+pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = HeaderName> {
+    const OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
+    connection_options(headers)
+        .filter(|option| {
+            !OPTIONS
+                .iter()
+                .any(|known| option.eq_ignore_ascii_case(known))
+        })
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .filter(|name| {
+            !matches!(
+                Field::of(name),
+                Field::Host | Field::ContentLength | Field::Connection | Field::Forwarded
+            ) && headers.contains_key(name)
+        })
+}
+
+/// Takes out of a trailer section what may not stand there, above all what only the module says.
+#[cfg(feature = "host")]
+pub(crate) fn clean_trailers(trailers: &mut http::HeaderMap) {
+    let unfit: Vec<_> = trailers
+        .keys()
+        .filter(|name| !Field::of(name).may_trail())
+        .cloned()
+        .collect();
+    for name in unfit {
+        trailers.remove(name);
+    }
+}
+
+#[cfg(feature = "host")]
+fn eq_folded(have: &[u8], want: &[u8]) -> bool {
+    have.iter()
+        .zip(want)
+        .all(|(&have, &want)| fold(have) == want)
+}
+
 /// Header names are lower case already; what is left to fold is the underscore.
 const fn fold(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte }
@@ -111,6 +267,63 @@ mod tests {
         ] {
             assert!(!is_reserved(&name(text)), "{text}");
         }
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn every_known_name_is_found_by_its_length_and_so_is_its_alias() {
+        let mut count = 0;
+        for length in 0..32 {
+            for (text, field) in known_fields(length) {
+                assert_eq!(text.len(), length);
+                let text = std::str::from_utf8(text).unwrap();
+                assert_eq!(
+                    Field::of(&name(&text.to_ascii_uppercase())),
+                    *field,
+                    "{text}"
+                );
+                if text.contains('-') {
+                    assert_eq!(
+                        Field::of(&name(&text.replace('-', "_"))),
+                        Field::Alias,
+                        "{text}"
+                    );
+                }
+                count += 1;
+            }
+        }
+        assert_eq!(count, 16);
+        for text in ["x", "hosts", "x_y", "content-type", "authorization"] {
+            assert_eq!(Field::of(&name(text)), Field::EndToEnd, "{text}");
+        }
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn a_list_is_split_at_its_commas_alone() {
+        let split = |text: &'static str| list(text.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(split(" a ,b\t,, c d ,"), [&b"a"[..], b"b", b"c d"]);
+        assert!(split(" , ").is_empty());
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn trailers_say_nothing_that_only_a_head_may() {
+        let mut trailers = http::HeaderMap::new();
+        for text in [
+            "x-sum",
+            "ms-aspnetcore-token",
+            "x_forwarded_for",
+            "host",
+            "content-length",
+            "te",
+            "cookie",
+        ] {
+            trailers.append(name(text), http::HeaderValue::from_static("1"));
+            trailers.append(name(text), http::HeaderValue::from_static("2"));
+        }
+        clean_trailers(&mut trailers);
+        assert_eq!(trailers.keys().collect::<Vec<_>>(), ["x-sum"]);
     }
 
     #[test]

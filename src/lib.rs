@@ -3,6 +3,7 @@
 pub mod app;
 pub mod headers;
 
+mod body;
 mod connection;
 mod path_base;
 mod token;
@@ -22,7 +23,10 @@ pub mod proxy;
 #[cfg(feature = "host")]
 pub mod supervisor;
 
+#[cfg(feature = "host")]
+pub use self::host::{Host, HostBody, HostFuture};
 pub use self::{
+    body::ResponseBody,
     connection::{Connection, Scheme},
     path_base::{InvalidPathBase, PathBase},
     token::{InvalidToken, PairingToken},

@@ -1,6 +1,6 @@
 //! The prefix under which an app is mounted.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// The path base: `/` for an app at the root of its site, else `/app` or `/a/b`.
 ///
@@ -16,10 +16,14 @@ use std::{fmt, str::FromStr};
 /// assert_eq!(base.split("/shopping"), None);
 /// assert_eq!(base.join("/cart"), "/shop/cart");
 /// ```
+///
+/// As an extension of a request, where a [`PathBaseLayer`](crate::app::PathBaseLayer) puts it, it is the base as
+/// the client wrote it: links made with [`join`](Self::join) look like the link that the client followed. Cheap to
+/// clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PathBase {
     /// Without a slash at the end, so the root is empty.
-    prefix: String,
+    prefix: Arc<str>,
 }
 
 impl PathBase {
@@ -55,6 +59,26 @@ impl PathBase {
         (whole && head.eq_ignore_ascii_case(&self.prefix)).then_some((head, rest))
     }
 
+    /// What [`split`](Self::split) found at the head of a path: this base as the client wrote it.
+    pub(crate) fn as_written(&self, head: &str) -> Self {
+        if *self.prefix == *head {
+            return self.clone();
+        }
+        let prefix = Arc::from(head);
+        Self { prefix }
+    }
+
+    /// The base of an app at `inner` within an app at this base.
+    pub(crate) fn then(&self, inner: &Self) -> Self {
+        match (self.is_root(), inner.is_root()) {
+            (true, _) => inner.clone(),
+            (_, true) => self.clone(),
+            (false, false) => Self {
+                prefix: [self.as_prefix(), inner.as_prefix()].concat().into(),
+            },
+        }
+    }
+
     /// `path` of the app as a path of the site.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
@@ -85,7 +109,7 @@ impl FromStr for PathBase {
             .all(|s| !matches!(s, "" | "." | ".."));
         if well_formed && plain && segments {
             Ok(Self {
-                prefix: prefix.to_owned(),
+                prefix: prefix.into(),
             })
         } else {
             Err(InvalidPathBase {
@@ -140,6 +164,44 @@ mod tests {
         assert_eq!(PathBase::root().split("/x"), Some(("", "/x")));
         assert_eq!(PathBase::root().split(""), Some(("", "")));
         assert_eq!(PathBase::root().as_str(), "/");
+    }
+
+    #[test]
+    fn bases_within_bases_and_as_written() {
+        let base = |text: &str| text.parse::<PathBase>().unwrap();
+        for (outer, inner, want) in [
+            ("/a", "/b", "/a/b"),
+            ("/", "/b", "/b"),
+            ("/a", "/", "/a"),
+            ("/", "/", "/"),
+        ] {
+            assert_eq!(base(outer).then(&base(inner)).as_str(), want);
+        }
+        assert_eq!(base("/a").as_written("/A").as_str(), "/A");
+        assert_eq!(base("/a").as_written("/a"), base("/a"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_joined_splits_again(
+            base in "(/[a-zA-Z0-9._~%-]{1,8}){0,3}",
+            path in "/[!-~&&[^?#]]{0,20}",
+        ) {
+            if let Ok(base) = base.parse::<PathBase>() {
+                let joined = base.join(&path);
+                proptest::prop_assert_eq!(base.split(&joined), Some((base.as_prefix(), &*path)));
+            }
+        }
+
+        #[test]
+        fn the_two_parts_are_the_whole(base in "/[a-c]{1,2}", path in "/[a-cA-C/]{0,6}") {
+            let base: PathBase = base.parse().unwrap();
+            if let Some((head, rest)) = base.split(&path) {
+                proptest::prop_assert_eq!(format!("{head}{rest}"), path.as_str());
+                proptest::prop_assert!(rest.is_empty() || rest.starts_with('/'));
+                proptest::prop_assert!(head.eq_ignore_ascii_case(base.as_prefix()));
+            }
+        }
     }
 
     #[test]

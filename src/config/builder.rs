@@ -196,7 +196,8 @@ impl Builder {
             program,
         } = self;
         config.content_root = directory(&config.content_root)?;
-        check_limits(&config, &mut findings);
+        check_times(&config, &mut findings);
+        check_numbers(&config, &mut findings);
         check_names(&config, &mut findings);
         make_absolute(&mut config);
         let places = Places {
@@ -225,7 +226,7 @@ impl Builder {
     }
 }
 
-fn check_limits(config: &Config, findings: &mut Findings) {
+fn check_times(config: &Config, findings: &mut Findings) {
     let seconds = |limit: u32| Duration::from_secs(u64::from(limit));
     for (key, value, longest) in [
         (
@@ -249,6 +250,9 @@ fn check_limits(config: &Config, findings: &mut Findings) {
             findings.error(None, bad);
         }
     }
+}
+
+fn check_numbers(config: &Config, findings: &mut Findings) {
     for (key, value, range) in [
         (
             "rapid_fails_per_minute",

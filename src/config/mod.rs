@@ -23,11 +23,53 @@
 //! # Ok::<(), ancm::config::Errors>(())
 //! ```
 //!
+//! In `ancm.toml` every key but `processPath` may be left out:
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # use ancm::config::Config;
+//! # let root = std::env::temp_dir();
+//! let toml = r#"
+//! processPath = "dotnet"
+//! arguments = ["App.dll"]                 # or one line, split as Windows does
+//! startupTimeLimit = 120                  # seconds, 0 to 3600
+//! shutdownTimeLimit = 10                  # seconds, 0 to 600
+//! requestTimeout = "00:02:00"             # [d.]hh:mm:ss; zero: no limit
+//! rapidFailsPerMinute = 10                # 0 to 100
+//! processesPerApplication = 1             # 1 to 100
+//! stdoutLogEnabled = false
+//! stdoutLogFile = './aspnetcore-stdout'   # what the files' names begin with
+//! disableStartUpErrorPage = false
+//! forwardWindowsAuthToken = true
+//! hostingModel = "outofprocess"
+//! recycleOnFileChange = ["appsettings.json"]
+//! pathBase = "/"
+//! httpsPort = 443
+//! webSocket = true
+//!
+//! [authentication]
+//! windows = false
+//! basic = false
+//! anonymous = true
+//!
+//! [environmentVariables]
+//! ASPNETCORE_ENVIRONMENT = "Production"
+//!
+//! [handlerSettings]
+//! shutdownDelay = 1000                    # milliseconds
+//! "#;
+//! let vars: BTreeMap<String, String> = BTreeMap::new();
+//! let loaded = Config::from_toml(&root, toml.as_bytes(), &vars)?;
+//! assert!(loaded.warnings.is_empty());
+//! assert_eq!(loaded.config.https_port(), Some(443));
+//! # Ok::<(), ancm::config::Errors>(())
+//! ```
+//!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
 mod builder;
 mod command;
-#[allow(dead_code, reason = "the supervisor's part of this module")]
+mod detail;
 pub(crate) mod environment;
 mod expand;
 mod findings;

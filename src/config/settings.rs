@@ -113,6 +113,13 @@ impl Config {
         }
     }
 
+    /// The same app, mounted under another prefix than its configuration says.
+    #[must_use]
+    pub fn with_path_base(mut self, path_base: PathBase) -> Self {
+        self.path_base = path_base;
+        self
+    }
+
     /// The app's directory: absolute, and the working directory of its process.
     #[must_use]
     pub fn content_root(&self) -> &Path {

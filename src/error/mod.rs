@@ -1,5 +1,6 @@
 //! Why a request got no answer from the app: typed inside, mapped to a status in one place.
 
+mod layer;
 mod page;
 mod start;
 
@@ -8,7 +9,8 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 use http::StatusCode;
 
 pub use self::{
-    page::{CorrelationId, ErrorPage},
+    layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
+    page::{CorrelationId, ErrorPage, Format},
     start::{Stage, StartFailure},
 };
 

@@ -29,6 +29,37 @@ impl fmt::Display for CorrelationId {
     }
 }
 
+/// The form in which a client wants to be told of an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// A page for people.
+    #[default]
+    Html,
+    /// `application/problem+json` (RFC 9457), for programs.
+    Json,
+}
+
+impl Format {
+    /// JSON where `Accept` names it and not HTML, which a browser never does; else HTML.
+    #[must_use]
+    pub fn preferred(headers: &HeaderMap) -> Self {
+        let mut json = false;
+        for value in headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+        {
+            if value.contains("text/html") {
+                return Self::Html;
+            }
+            json |=
+                value.contains("application/json") || value.contains("application/problem+json");
+        }
+        if json { Self::Json } else { Self::Html }
+    }
+}
+
 /// How errors are shown to clients.
 #[derive(Clone, Debug, Default)]
 pub struct ErrorPage {
@@ -65,13 +96,15 @@ impl ErrorPage {
         self
     }
 
-    /// The answer to a client whose request ended in `error`: JSON where `headers` prefer it, else HTML.
+    /// The answer to a client whose request ended in `error`.
     #[must_use]
-    pub fn render(&self, error: &Error, id: CorrelationId, headers: &HeaderMap) -> Response<Bytes> {
+    pub fn render(&self, error: &Error, id: CorrelationId, format: Format) -> Response<Bytes> {
         let (content_type, body) = match error.start_failure() {
             Some(_) if self.startup_page_disabled => (None, String::new()),
-            _ if prefers_json(headers) => (Some("application/problem+json"), self.json(error, id)),
-            _ => (Some("text/html; charset=utf-8"), self.html(error, id)),
+            _ => match format {
+                Format::Json => (Some("application/problem+json"), self.json(error, id)),
+                Format::Html => (Some("text/html; charset=utf-8"), self.html(error, id)),
+            },
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = error.status();
@@ -219,18 +252,6 @@ fn facts(failure: &StartFailure) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Whether the client names JSON and not HTML: enough for a tool, and a browser never does.
-fn prefers_json(headers: &HeaderMap) -> bool {
-    let names = |what: &str| {
-        headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .any(|v| v.contains(what))
-    };
-    (names("application/json") || names("application/problem+json")) && !names("text/html")
-}
-
 fn html_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
@@ -263,14 +284,14 @@ mod tests {
         Error::start(Arc::new(failure))
     }
 
-    fn body(page: &ErrorPage, error: &Error, headers: &HeaderMap) -> String {
-        let response = page.render(error, CorrelationId(0xabc), headers);
+    fn body(page: &ErrorPage, error: &Error, format: Format) -> String {
+        let response = page.render(error, CorrelationId(0xabc), format);
         String::from_utf8(response.into_body().to_vec()).unwrap()
     }
 
     #[test]
     fn a_failed_start_names_the_stage_and_nothing_secret() {
-        let page = body(&ErrorPage::new(), &failed_start(), &HeaderMap::new());
+        let page = body(&ErrorPage::new(), &failed_start(), Format::Html);
         assert!(
             page.contains("HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure"),
             "{page}"
@@ -288,7 +309,7 @@ mod tests {
         let page = body(
             &ErrorPage::new().detailed(true),
             &failed_start(),
-            &HeaderMap::new(),
+            Format::Html,
         );
         for want in [
             "dotnet App.dll",
@@ -302,9 +323,11 @@ mod tests {
 
     #[test]
     fn json_for_who_asks_for_it() {
-        let headers =
-            HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        let text = body(&ErrorPage::new().detailed(true), &failed_start(), &headers);
+        let text = body(
+            &ErrorPage::new().detailed(true),
+            &failed_start(),
+            Format::Json,
+        );
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["status"], 502);
         assert_eq!(json["stage"], "exited");
@@ -312,16 +335,37 @@ mod tests {
     }
 
     #[test]
+    fn a_browser_gets_a_page_and_a_tool_gets_json() {
+        for (accept, want) in [
+            (None, Format::Html),
+            (Some("*/*"), Format::Html),
+            (Some("application/json"), Format::Json),
+            (
+                Some("application/problem+json, application/json;q=0.9"),
+                Format::Json,
+            ),
+            (
+                Some("text/html,application/json;q=0.9,*/*;q=0.8"),
+                Format::Html,
+            ),
+        ] {
+            let headers = accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept)));
+            let headers = HeaderMap::from_iter(headers);
+            assert_eq!(Format::preferred(&headers), want, "{accept:?}");
+        }
+    }
+
+    #[test]
     fn the_start_up_page_can_be_disabled_and_only_that() {
         let page = ErrorPage::new().startup_page_disabled(true);
-        assert_eq!(body(&page, &failed_start(), &HeaderMap::new()), "");
-        assert_ne!(body(&page, &Error::stopping(), &HeaderMap::new()), "");
+        assert_eq!(body(&page, &failed_start(), Format::Html), "");
+        assert_ne!(body(&page, &Error::stopping(), Format::Html), "");
     }
 
     #[test]
     fn an_additional_link_is_shown_on_start_failures() {
         let page = ErrorPage::new().link(Some("http://localhost/?a&b".to_owned()));
-        let text = body(&page, &failed_start(), &HeaderMap::new());
+        let text = body(&page, &failed_start(), Format::Html);
         assert!(text.contains(
             "<a href=\"http://localhost/?a&amp;b\"> <cite> http://localhost/?a&amp;b </cite></a>"
         ));
@@ -329,8 +373,7 @@ mod tests {
 
     #[test]
     fn transient_errors_say_when_to_come_back() {
-        let render =
-            |error: Error| ErrorPage::new().render(&error, CorrelationId(1), &HeaderMap::new());
+        let render = |error: Error| ErrorPage::new().render(&error, CorrelationId(1), Format::Html);
         assert!(
             render(Error::queue_full())
                 .headers()

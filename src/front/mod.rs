@@ -1,1 +1,78 @@
 //! A hyper server for the host half: accepts, speaks HTTP/1.1 and HTTP/2, limits, drains.
+//!
+//! It is optional: the host half is a tower service, and any hyper server can be its front. This
+//! one is made for it. Each core has a thread with a runtime of its own, each connection a service
+//! of its own that knows who the client is, and what a client can do to a server is bounded from
+//! the start: the [options](Front) say how, and why.
+//!
+//! ```
+//! use std::{convert::Infallible, io::{Read, Write}, net::TcpStream, num::NonZeroUsize};
+//! use ancm::{Connection, front::Front};
+//! use http::{Request, Response};
+//! use hyper::body::Incoming;
+//! use tower::service_fn;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let front = Front::new()
+//!     .threads(NonZeroUsize::MIN)
+//!     .bind(&["127.0.0.1:0".parse().unwrap()])?;
+//! let address = front.local_addresses()[0];
+//!
+//! // One service for each connection: what is known of the client is known once.
+//! let make = |connection: Connection| {
+//!     let port = connection.peer().map(|peer| peer.port()).unwrap_or_default();
+//!     service_fn(move |_: Request<Incoming>| async move {
+//!         Ok::<_, Infallible>(Response::new(format!("port {port}")))
+//!     })
+//! };
+//! let client = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
+//!     let mut client = TcpStream::connect(address)?;
+//!     client.write_all(b"GET / HTTP/1.1\r\nhost: me\r\nconnection: close\r\n\r\n")?;
+//!     let mut answer = String::new();
+//!     client.read_to_string(&mut answer)?;
+//!     Ok((client.local_addr()?.port(), answer))
+//! });
+//! let (stop, stopped) = tokio::sync::oneshot::channel();
+//! let served = tokio::spawn(front.serve(make, async { stopped.await.unwrap() }));
+//!
+//! let (port, answer) = client.await??;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK"));
+//! assert!(answer.ends_with(&format!("port {port}")));
+//!
+//! stop.send(()).unwrap();
+//! assert_eq!(served.await??.cut_connections, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is refused
+//!
+//! hyper answers what is not HTTP with 400, 414 or 431 and closes; the service sees nothing of it.
+//! A request with both `Content-Length` and `Transfer-Encoding` is taken by the latter, loses the
+//! former, and its connection ends with the response (RFC 9112, 6.3). A bare LF ends a line of the
+//! head (RFC 9112, 2.2), but none of a chunked body. A missing or repeated `Host` is for the proxy
+//! to refuse, and how long a request's body may take is for it to say.
+//!
+//! # How it is built
+//!
+//! `accept` → `connection` (which version?) → `http` (hyper) → `service` (yours). What is to be
+//! said before HTTP, TLS for example, belongs between the first two.
+
+mod accept;
+mod clients;
+mod connection;
+mod http;
+mod io;
+mod listen;
+mod options;
+mod preface;
+mod pulse;
+mod server;
+mod service;
+mod worker;
+
+pub use self::{
+    options::Front,
+    server::{Bound, Drained},
+};

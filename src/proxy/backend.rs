@@ -3,7 +3,6 @@
 use std::{
     fmt,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,6 +12,7 @@ use std::{
 use http::Request;
 use tokio::sync::Notify;
 
+use super::pool::Pool;
 use crate::{Connection, PairingToken};
 
 /// Where an app listens.
@@ -23,7 +23,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// HTTP/1.1 over a Unix socket.
     #[cfg(unix)]
-    Unix(PathBuf),
+    Unix(std::path::PathBuf),
 }
 
 impl fmt::Display for Address {
@@ -58,6 +58,7 @@ struct Shared {
     owner: Option<Arc<dyn Owner>>,
     in_flight: AtomicUsize,
     drained: Notify,
+    pool: Pool,
 }
 
 impl Backend {
@@ -82,6 +83,7 @@ impl Backend {
                 owner,
                 in_flight,
                 drained,
+                pool: Pool::new(),
             }),
         }
     }
@@ -122,6 +124,16 @@ impl Backend {
             }
             notified.await;
         }
+    }
+
+    /// Its connections that carry no request.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// Whether somebody has to be asked whose the listener is.
+    pub(super) fn has_owner(&self) -> bool {
+        self.shared.owner.is_some()
     }
 
     /// Whether the listener is known to be the app's own; asked anew at each call.

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Extensions, Request};
+use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -55,39 +55,12 @@ impl<S> Supervised<S> {
 
     /// The same service for the requests of one connection.
     ///
-    /// Without it, a request's connection is the [`Connection`] in its extensions, else what axum's
-    /// `ConnectInfo<SocketAddr>` there says (with the feature `axum`), else [`Connection::unknown`].
+    /// Without it, a request's connection is [what its extensions say](Connection::of).
     #[must_use]
     pub fn for_connection(mut self, connection: Connection) -> Self {
         self.connection = Some(connection);
         self
     }
-
-    fn connection(&self, extensions: &Extensions) -> Connection {
-        let known = self.connection.as_ref();
-        known
-            .or_else(|| extensions.get())
-            .cloned()
-            .unwrap_or_else(|| peer(extensions))
-    }
-}
-
-#[cfg(feature = "axum")]
-fn peer(extensions: &Extensions) -> Connection {
-    use std::net::SocketAddr;
-
-    use axum::extract::ConnectInfo;
-
-    extensions
-        .get()
-        .map_or_else(Connection::unknown, |&ConnectInfo::<SocketAddr>(peer)| {
-            Connection::new(peer)
-        })
-}
-
-#[cfg(not(feature = "axum"))]
-fn peer(_: &Extensions) -> Connection {
-    Connection::unknown()
 }
 
 impl<S, B> Service<Request<B>> for Supervised<S>
@@ -105,7 +78,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let connection = self.connection(request.extensions());
+        let known = self.connection.clone();
+        let connection = known.unwrap_or_else(|| Connection::of(request.extensions()));
         let inner = self.inner.clone();
         match self.supervisor.try_lease() {
             Some(lease) => ResponseFuture::forward(inner, Forward::new(lease, connection, request)),

@@ -1,3 +1,37 @@
 //! The `ancm` program: serves a published ASP.NET Core app, or any program that listens on a port.
 
-fn main() {}
+mod args;
+mod check;
+mod demo;
+mod failure;
+mod log;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::{
+    args::{Arguments, Command},
+    failure::Failure,
+};
+
+fn main() -> ExitCode {
+    // What clap has to say, it says itself: help and version with status 0, a usage error with 2.
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    log::init(arguments.log_format)?;
+    match arguments.command {
+        Command::Run(raw) => run::run(&raw.try_into()?),
+        Command::Check(raw) => check::check(&raw.try_into()?),
+        Command::Demo(raw) => demo::run(raw),
+        Command::DemoApp(raw) => demo::app(raw),
+    }
+}

@@ -36,20 +36,8 @@ pub(super) fn resolve(
         findings,
         looked_for: Vec::new(),
     };
-    let stem = os::without_exe(&path);
-    let file = search.file(&path)?;
-    if let Some(file) = &file
-        && !(stem.is_some() && is_windows_program(file))
-    {
-        return Ok(file.clone().into());
-    }
-    if let Some(stem) = stem
-        && let Some(found) = search.without_ending(stem)?
-    {
+    if let Some(found) = search.of_the_app(&path)? {
         return Ok(found);
-    }
-    if let Some(file) = file {
-        return Ok(file.into());
     }
     let name = base_name(&path);
     let bare = name == path;
@@ -89,6 +77,20 @@ struct Search<'a, 'b> {
 }
 
 impl Search<'_, '_> {
+    /// The program that `path` names by its place, or what stands for it where it is one of Windows.
+    fn of_the_app(&mut self, path: &str) -> Result<Option<Found>, Unresolved> {
+        let file = self.file(path)?;
+        let Some(stem) = os::without_exe(path) else {
+            return Ok(file.map(Found::from));
+        };
+        let foreign = file.as_deref().is_none_or(is_windows_program);
+        let instead = match foreign {
+            true => self.without_ending(stem)?,
+            false => None,
+        };
+        Ok(instead.or(file.map(Found::from)))
+    }
+
     /// The file that `path` names, absolute or in the content root.
     fn file(&mut self, path: &str) -> Result<Option<PathBuf>, Unresolved> {
         if os::is_foreign(path) {

@@ -195,6 +195,18 @@ fn what_will_not_do_what_is_wanted_is_told() {
             WarningKind::Suspicious,
         ),
         (
+            r#"processesPerApplication="2""#,
+            r#"<environmentVariables><environmentVariable name="ASPNETCORE_PORT" value="5000"/></environmentVariables>"#,
+            "ASPNETCORE_PORT",
+            WarningKind::Suspicious,
+        ),
+        (
+            "",
+            r#"<environmentVariables><environmentVariable name="ASPNETCORE_TOKEN" value="a&#10;b"/></environmentVariables>"#,
+            "ASPNETCORE_TOKEN",
+            WarningKind::Suspicious,
+        ),
+        (
             "",
             r#"<handlerSettings><handlerSetting name="enableShadowCopy" value="true"/></handlerSettings>"#,
             "handlerSetting enableShadowCopy",
@@ -221,6 +233,40 @@ fn what_will_not_do_what_is_wanted_is_told() {
 }
 
 #[test]
+fn the_launcher_s_path_stands_in_for_a_missing_section() {
+    let root = root();
+    let vars = [("ANCM_LAUNCHER_PATH".to_owned(), "tool".to_owned())];
+    let vars: BTreeMap<String, String> = vars.into();
+    let text = b"<configuration/>";
+    let loaded = Config::from_web_config(root.path(), text, &vars).unwrap();
+    assert_eq!(loaded.config.command().program(), Path::new("tool"));
+    let error = Config::from_web_config(root.path(), text, &no_vars()).unwrap_err();
+    assert!(error.to_string().starts_with("processPath: missing"));
+}
+
+#[test]
+fn the_log_is_under_the_root_and_expanded_or_else_where_it_is_by_default() {
+    let root = root();
+    let vars = [("HOME".to_owned(), "/home/x".to_owned())];
+    let vars: BTreeMap<String, String> = vars.into();
+    let load = |inner: &str| {
+        let text = format!("processPath = 'x'\nstdoutLogEnabled = true\n{inner}");
+        Config::from_toml(root.path(), text.as_bytes(), &vars).unwrap()
+    };
+    let default = root.path().join("aspnetcore-stdout");
+    assert_eq!(load("").config.stdout_log(), Some(&*default));
+    #[cfg(unix)]
+    {
+        let azure = load(r"stdoutLogFile = '\\?\%home%\LogFiles\stdout'");
+        let want = Path::new("/home/x/LogFiles/stdout");
+        assert_eq!(azure.config.stdout_log(), Some(want));
+        let drive = load(r"stdoutLogFile = 'Q:\logs\out'");
+        assert_eq!(drive.config.stdout_log(), Some(&*default));
+        assert_eq!(drive.warnings[0].kind(), WarningKind::Translated);
+    }
+}
+
+#[test]
 fn the_shutdown_delay_has_two_substitutes() {
     let root = root();
     let text = |inner: &str| format!("processPath = 'x'\n{inner}").into_bytes();
@@ -238,6 +284,10 @@ fn the_shutdown_delay_has_two_substitutes() {
         let delay = loaded.config.handler_settings().shutdown_delay();
         assert_eq!(delay, Duration::from_millis(want), "{inner}");
     }
+    let twice = "environmentVariables = { ANCM_shutdownDelay = '8', ANCM_SHUTDOWNDELAY = '9' }";
+    let loaded = Config::from_toml(root.path(), &text(twice), &vars).unwrap();
+    let delay = loaded.config.handler_settings().shutdown_delay();
+    assert_eq!(delay, Duration::from_millis(9), "the last of a name counts");
     let negative = text("handlerSettings = { shutdownDelay = -1 }");
     assert!(Config::from_toml(root.path(), &negative, &vars).is_err());
 }

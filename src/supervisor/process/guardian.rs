@@ -57,6 +57,11 @@ pub(super) fn interpose(socket: RawFd) -> io::Result<()> {
 /// In what becomes the program: leads a session of its own, without a terminal, and dies with the guardian.
 fn lead(guardian: Pid) -> io::Result<()> {
     setsid()?;
+    // What we ignore would stay ignored: a program that can't wait for its children, that can't be asked to end.
+    for signal in 1..32 {
+        // SAFETY: the default action; a number for which there is none to set is refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     #[cfg(target_os = "linux")]
     {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -117,8 +122,10 @@ fn settle(socket: RawFd) -> libc::sigset_t {
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
         let _ = rustix::thread::set_name(c"ancm-guardian");
-        // It holds a copy of our memory as of the fork.
+        // Nobody but root may look into what it still has of our memory.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        // SAFETY: this process has one thread, which uses its stack and makes system calls from here on.
+        unsafe { super::forget::forget() };
     }
     waiting
 }

@@ -17,11 +17,13 @@
 //! * On Linux it is a child subreaper: whatever loses its parent inside the tree becomes the guardian's child, be it
 //!   in another process group or session. Ending the tree is "kill my children until I have none", and as only a
 //!   parent frees the number of a dead child, no number can have been reused when it is killed.
+//! * Its cost is one process with a few hundred kilobytes: it closes all it inherited and gives our memory back.
 //! * Who is in the tree is a question of the parent chain: it leads to the guardian, or it does not.
 //!
 //! What escapes: on Linux, a process that something *outside* the tree starts on its request (systemd, a container
 //! engine, `at`), and one that runs as another user whom we may not signal (set-user-ID programs). Killing the
-//! *guardian* with `kill -9` kills the program by its parent-death signal, but not what the program started.
+//! *guardian* with `kill -9` kills the program by its parent-death signal, but not what the program started. And somebody
+//! in our process who forks without `exec` holds a copy of the socket: the end of it is the end of both.
 //! On other Unix systems the guardian ends the program's process group: what left the group, escapes.
 //!
 //! **Windows.** A job object that ends all its processes when its last handle is closed, which the system does when we die.
@@ -31,8 +33,12 @@ use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
 #[cfg(any(windows, test))]
 mod command_line;
 mod exit;
+#[cfg(target_os = "linux")]
+mod forget;
 #[cfg(unix)]
 mod guardian;
+#[cfg(target_os = "linux")]
+mod linux;
 #[cfg(target_os = "linux")]
 mod tree;
 #[cfg(unix)]
@@ -136,6 +142,15 @@ pub(crate) trait Process: Clone + Send + Sync + 'static {
     ///
     /// When the operating system does not tell.
     fn listener(&self, port: u16) -> io::Result<Listener>;
+
+    /// The bytes of memory that the tree has for itself: what its processes do not share with a file, in memory or swapped out.
+    ///
+    /// # Errors
+    ///
+    /// Where that is not known: on other systems than Linux, so far.
+    fn memory(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The operating system.

@@ -133,15 +133,24 @@ async fn output_goes_to_a_file_or_nowhere() {
 #[tokio::test]
 async fn nothing_but_what_is_given_is_inherited() {
     let script = "env | grep -v ^PATH= | grep -v ^_= | grep -v ^PWD= | grep -v ^OLDPWD= | grep -v ^SHLVL=; \
-                  ls /proc/self/fd | wc -l; grep SigBlk /proc/self/status";
+                  ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status";
     let mut launch = shell(script);
     launch.environment.push(("A".into(), "b c".into()));
     let forgotten = std::fs::File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&forgotten, rustix::io::FdFlags::empty()).unwrap();
+    #[expect(unsafe_code, reason = "ignores a signal that nobody here uses")]
+    // SAFETY: no handler.
+    unsafe {
+        libc::signal(libc::SIGUSR2, libc::SIG_IGN);
+    }
     let child = Os.spawn(&launch).unwrap();
     let text = read_until(&child, "").await;
     // The three streams, and the directory that `ls` reads.
+    let (text, ignored) = text.split_once("SigIgn:\t").unwrap();
     assert_eq!(text, "A=b c\n4\nSigBlk:\t0000000000000000\n");
+    // The C library does not let its own two real-time signals, 32 and 33, be changed.
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
 }
 
 #[tokio::test]
@@ -281,6 +290,48 @@ async fn the_end_of_the_guardian_ends_the_program() {
     kill_process(Pid::from_raw(guardian).unwrap(), Signal::KILL).unwrap();
     assert_eq!(child.exited().await, Exit::signal(9));
     assert!(program.all_ended_within(SOON));
+}
+
+#[tokio::test]
+async fn memory_is_that_of_the_whole_tree() {
+    let mut launch = again("memory");
+    let one = Os.spawn(&launch).unwrap();
+    assert_eq!(read_until(&one, "ready").await.matches("ready").count(), 1);
+    let program = std::env::current_exe().unwrap();
+    let command = format!("{program:?} {}", role_arguments().join(" "));
+    launch.program = "sh".into();
+    launch.arguments = vec![
+        "-c".into(),
+        format!("{command} & setsid {command} & wait").into(),
+    ];
+    let two = Os.spawn(&launch).unwrap();
+    let mut seen = String::new();
+    let mut output = two.take_output().unwrap();
+    while seen.matches("ready").count() < 2 {
+        let mut buffer = [0; 256];
+        let length = output.read(&mut buffer).await.unwrap();
+        seen.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    let (one, two) = (one.memory().unwrap() >> 20, two.memory().unwrap() >> 20);
+    assert!((32..60).contains(&one), "{one} MiB");
+    assert!((64..100).contains(&two), "{two} MiB");
+}
+
+/// A copy of our memory would stay in the guardian as we change ours, and our secrets with it.
+#[tokio::test]
+async fn the_guardian_forgets_our_memory() {
+    let mut memory = vec![1_u8; 32 << 20];
+    let child = Os.spawn(&shell("ps -o ppid= $$; exec sleep 1000")).unwrap();
+    let guardian = read_line(&child).await;
+    memory.fill(2);
+    let status = std::fs::read_to_string(format!("/proc/{guardian}/status")).unwrap();
+    assert!(status.contains("Name:\tancm-guardian\n"), "{status}");
+    let anonymous = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let anonymous = anonymous.unwrap().trim().trim_end_matches(" kB");
+    assert!(anonymous.parse::<u64>().unwrap() < 4096, "{anonymous} kB");
+    assert_eq!(std::hint::black_box(&memory).last(), Some(&2));
 }
 
 /// `kill -9` of the host: nothing of the tree survives it.
@@ -444,6 +495,11 @@ fn role() {
     match std::env::var(ROLE).as_deref() {
         Err(_) => {}
         Ok("host") => be_host(),
+        Ok("memory") => {
+            let memory = vec![1_u8; 32 << 20];
+            println!("ready {}", std::hint::black_box(&memory).len());
+            wait_for_ever();
+        }
         Ok(role) => {
             let listener = match role.strip_prefix("shared ") {
                 Some(address) => shared_listener(address),

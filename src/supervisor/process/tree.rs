@@ -1,6 +1,7 @@
 //! Who is in a process tree, and who of it holds a socket: from `/proc`.
 //!
-//! Nothing here allocates or takes a lock: the [guardian](super::guardian) calls it too.
+//! Nothing here allocates or takes a lock, because the [guardian](super::guardian) calls it too; but for [`members`] and
+//! [`private_memory`].
 
 use std::{ffi::CStr, io, mem::MaybeUninit, os::fd::AsFd};
 
@@ -68,6 +69,38 @@ pub(super) fn holds(id: i32, inode: u64) -> bool {
         }
     }
     false
+}
+
+/// Everybody whose chain of parents leads to `root`, as of now, in no order; `root` is not among them.
+pub(super) fn members(root: i32) -> Vec<i32> {
+    let mut strangers = Vec::new();
+    let _ = for_each_process(|process| strangers.push(process));
+    let (mut members, mut next) = (Vec::new(), Some(root));
+    for index in 0.. {
+        let Some(parent) = next else { break };
+        // Taken out, nobody is found twice, even where numbers were reused while the table was read.
+        let children = strangers.extract_if(.., |process| process.parent == parent);
+        members.extend(children.map(|process| process.id));
+        next = members.get(index).copied();
+    }
+    members
+}
+
+/// The bytes that a process holds for itself alone, in memory or swapped out. None, once it has ended.
+pub(super) fn private_memory(id: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    private_memory_in(&status)
+}
+
+fn private_memory_in(status: &str) -> Option<u64> {
+    let kibibytes = |name: &str| -> Option<u64> {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    let swapped = kibibytes("VmSwap:").unwrap_or(0);
+    kibibytes("RssAnon:")?
+        .checked_add(swapped)?
+        .checked_mul(1024)
 }
 
 fn open_directory(path: &CStr) -> Result<rustix::fd::OwnedFd, Errno> {
@@ -179,6 +212,34 @@ mod tests {
         assert!(descends(me, parent));
         assert!(!descends(parent, me));
         assert!(!descends(me, me));
+    }
+
+    #[test]
+    fn members_are_those_below() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let parent = rustix::process::getppid().unwrap().as_raw_pid();
+        let below = members(parent);
+        assert!(below.contains(&me) && !below.contains(&parent), "{below:?}");
+        assert!(!members(me).contains(&parent));
+    }
+
+    #[test]
+    fn private_memory_is_what_is_not_shared() {
+        let status = "Name:\tx\nVmRSS:\t 900 kB\nRssAnon:\t     300 kB\nRssFile:\t 600 kB\nVmSwap:\t  4 kB\n";
+        assert_eq!(private_memory_in(status), Some(304 * 1024));
+        assert_eq!(
+            private_memory_in(&status.replace("VmSwap", "Other")),
+            Some(300 * 1024)
+        );
+        for wrong in [
+            "",
+            "RssAnon:\t1 MB",
+            "RssAnon: x kB",
+            "RssAnon: 18446744073709551615 kB",
+        ] {
+            assert_eq!(private_memory_in(wrong), None, "{wrong}");
+        }
+        assert!(private_memory(i32::try_from(std::process::id()).unwrap()).unwrap() > 0);
     }
 
     #[test]

@@ -1,0 +1,395 @@
+//! What the module tells a process when it starts it: its environment variables, typed.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::{PairingToken, PathBase};
+
+const PORT: &str = "ASPNETCORE_PORT";
+const APPL_PATH: &str = "ASPNETCORE_APPL_PATH";
+const TOKEN: &str = "ASPNETCORE_TOKEN";
+const HTTP_AUTH: &str = "ASPNETCORE_IIS_HTTPAUTH";
+const WEBSOCKETS: &str = "ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED";
+const HTTPS_PORT: &str = "ASPNETCORE_ANCM_HTTPS_PORT";
+const PHYSICAL_PATH: &str = "ASPNETCORE_IIS_PHYSICAL_PATH";
+
+/// What no client sends unencoded in a path (RFC 3986, 3.3), so that a path base never holds it.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// What the module said when it started this process.
+///
+/// There is none under a normal start: the app half is then switched off, and the same binary runs with and
+/// without the module.
+///
+/// ```
+/// use ancm::app::ModuleEnvironment;
+///
+/// let module = ModuleEnvironment::from_vars(|name| match name {
+///     "ASPNETCORE_PORT" => Some("12345".to_owned()),
+///     "ASPNETCORE_APPL_PATH" => Some("/shop".to_owned()),
+///     "ASPNETCORE_TOKEN" => Some("secret".to_owned()),
+///     _ => None,
+/// })?;
+/// let module = module.expect("all three are there");
+/// assert_eq!(module.port(), 12345);
+/// assert_eq!(module.path_base().as_str(), "/shop");
+/// assert!(ModuleEnvironment::from_vars(|_| None)?.is_none());
+/// # Ok::<(), ancm::app::EnvironmentError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ModuleEnvironment {
+    port: u16,
+    path_base: PathBase,
+    token: PairingToken,
+    http_auth: Option<String>,
+    websockets_supported: bool,
+    https_port: Option<u16>,
+    physical_path: Option<String>,
+    iis: Iis,
+}
+
+/// What IIS says about the site, the pool and the application; each may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Iis {
+    /// `ASPNETCORE_IIS_VERSION`: `major.minor`.
+    pub version: Option<String>,
+    /// `ASPNETCORE_IIS_APP_POOL_ID`.
+    pub app_pool_id: Option<String>,
+    /// `ASPNETCORE_IIS_APP_POOL_CONFIG_FILE`.
+    pub app_pool_config_file: Option<String>,
+    /// `ASPNETCORE_IIS_SITE_NAME`.
+    pub site_name: Option<String>,
+    /// `ASPNETCORE_IIS_SITE_ID`.
+    pub site_id: Option<String>,
+    /// `ASPNETCORE_IIS_APP_CONFIG_PATH`.
+    pub app_config_path: Option<String>,
+    /// `ASPNETCORE_IIS_APPLICATION_ID`.
+    pub application_id: Option<String>,
+    /// `ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH`.
+    pub application_virtual_path: Option<String>,
+}
+
+impl ModuleEnvironment {
+    /// From the environment of this process; `None` under a normal start.
+    ///
+    /// # Errors
+    ///
+    /// When the module started this process and one of its variables makes no sense.
+    pub fn from_env() -> Result<Option<Self>, EnvironmentError> {
+        Self::from_vars(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+    }
+
+    /// From what `var` says each variable is; `None` where it is missing.
+    ///
+    /// ANCM: the app half is on when `PORT`, `APPL_PATH` and `TOKEN` are all there and none is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub fn from_vars(
+        var: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, EnvironmentError> {
+        let var = |name: &str| var(name).filter(|value| !value.is_empty());
+        let (Some(port), Some(path), Some(token)) = (var(PORT), var(APPL_PATH), var(TOKEN)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            port: parse_port(PORT, &port)?,
+            path_base: parse_path_base(&path)?,
+            token: PairingToken::new(&token).map_err(|_| EnvironmentError::token())?,
+            http_auth: var(HTTP_AUTH),
+            websockets_supported: parse_websockets(var(WEBSOCKETS).as_deref()),
+            https_port: var(HTTPS_PORT)
+                .map(|text| parse_port(HTTPS_PORT, &text))
+                .transpose()?,
+            physical_path: var(PHYSICAL_PATH),
+            iis: Iis::from_vars(&var),
+        }))
+    }
+
+    /// `ASPNETCORE_PORT`: where the module expects this process to listen, on `127.0.0.1`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `ASPNETCORE_APPL_PATH`: where the app is mounted, percent-encoded as clients send it.
+    #[must_use]
+    pub fn path_base(&self) -> &PathBase {
+        &self.path_base
+    }
+
+    /// `ASPNETCORE_TOKEN`: the secret that every request must carry.
+    #[must_use]
+    pub fn token(&self) -> &PairingToken {
+        &self.token
+    }
+
+    /// `ASPNETCORE_IIS_HTTPAUTH`: the authentications that the front offers, such as `windows` and `anonymous`.
+    pub fn http_auth(&self) -> impl Iterator<Item = &str> {
+        let items = self.http_auth.as_deref().unwrap_or_default();
+        items.split(';').filter(|item| !item.is_empty())
+    }
+
+    /// Whether the front may authenticate users.
+    ///
+    /// ANCM: anything but `anonymous` says so, `none` too, and so does a module that says nothing at all.
+    #[must_use]
+    pub fn is_authentication_enabled(&self) -> bool {
+        self.http_auth.is_none()
+            || self
+                .http_auth()
+                .any(|item| !item.eq_ignore_ascii_case("anonymous"))
+    }
+
+    /// `ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED`: whether upgrades reach this process. Defaults to `true`.
+    #[must_use]
+    pub fn websockets_supported(&self) -> bool {
+        self.websockets_supported
+    }
+
+    /// `ASPNETCORE_ANCM_HTTPS_PORT`: the front's one port for `https`, where redirects can go.
+    #[must_use]
+    pub fn https_port(&self) -> Option<u16> {
+        self.https_port
+    }
+
+    /// `ASPNETCORE_IIS_PHYSICAL_PATH`, which in IIS is not a path but the application's id.
+    #[must_use]
+    pub fn physical_path(&self) -> Option<&str> {
+        self.physical_path.as_deref()
+    }
+
+    /// What IIS says about the site, the pool and the application.
+    #[must_use]
+    pub fn iis(&self) -> &Iis {
+        &self.iis
+    }
+}
+
+impl Iis {
+    fn from_vars(var: &impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            version: var("ASPNETCORE_IIS_VERSION"),
+            app_pool_id: var("ASPNETCORE_IIS_APP_POOL_ID"),
+            app_pool_config_file: var("ASPNETCORE_IIS_APP_POOL_CONFIG_FILE"),
+            site_name: var("ASPNETCORE_IIS_SITE_NAME"),
+            site_id: var("ASPNETCORE_IIS_SITE_ID"),
+            app_config_path: var("ASPNETCORE_IIS_APP_CONFIG_PATH"),
+            application_id: var("ASPNETCORE_IIS_APPLICATION_ID"),
+            application_virtual_path: var("ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH"),
+        }
+    }
+}
+
+fn parse_port(name: &'static str, text: &str) -> Result<u16, EnvironmentError> {
+    match text.parse() {
+        Ok(port) if port != 0 => Ok(port),
+        _ => Err(EnvironmentError::new(
+            name,
+            "a port from 1 to 65535",
+            Some(text),
+        )),
+    }
+}
+
+/// The module says the path as IIS shows it, `/my app`; clients send `/my%20app`, and bytes are compared.
+///
+/// A `%` stays as it is: who says `%20` has encoded already.
+fn parse_path_base(text: &str) -> Result<PathBase, EnvironmentError> {
+    let encoded = utf8_percent_encode(text, ENCODED).to_string();
+    let expected = "`/` or whole segments such as `/app`";
+    encoded
+        .parse()
+        .map_err(|_| EnvironmentError::new(APPL_PATH, expected, Some(text)))
+}
+
+/// ANCM: what is no boolean counts as missing, and what is missing as supported.
+fn parse_websockets(text: Option<&str>) -> bool {
+    !text.is_some_and(|text| text.trim().eq_ignore_ascii_case("false"))
+}
+
+/// A variable of the module that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentError {
+    name: &'static str,
+    expected: &'static str,
+    /// `None` for the token, which is never shown.
+    value: Option<String>,
+}
+
+impl EnvironmentError {
+    fn new(name: &'static str, expected: &'static str, value: Option<&str>) -> Self {
+        let value = value.map(str::to_owned);
+        Self {
+            name,
+            expected,
+            value,
+        }
+    }
+
+    fn token() -> Self {
+        Self::new(TOKEN, "a text that a header can carry", None)
+    }
+
+    /// The variable's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// What it holds, unless that is a secret.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+impl fmt::Display for EnvironmentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}", self.name, self.expected)?;
+        match &self.value {
+            Some(value) => write!(f, ", got `{}`", value.escape_debug()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for EnvironmentError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Parsed = Result<Option<ModuleEnvironment>, EnvironmentError>;
+
+    /// The three that switch the app half on, and `more` over them.
+    fn parse(more: &[(&str, &str)]) -> Parsed {
+        let base = [(PORT, "12345"), (APPL_PATH, "/"), (TOKEN, "secret")];
+        ModuleEnvironment::from_vars(|name| {
+            let all = more.iter().chain(&base);
+            let (_, value) = all.copied().find(|(have, _)| *have == name)?;
+            Some(value.to_owned())
+        })
+    }
+
+    fn module(more: &[(&str, &str)]) -> ModuleEnvironment {
+        parse(more).unwrap().unwrap()
+    }
+
+    #[test]
+    fn is_off_unless_all_three_are_there() {
+        assert!(parse(&[]).unwrap().is_some());
+        for name in [PORT, APPL_PATH, TOKEN] {
+            assert!(parse(&[(name, "")]).unwrap().is_none(), "{name}");
+        }
+        // What is wrong in a variable does not matter then.
+        assert!(parse(&[(TOKEN, ""), (PORT, "x")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn errors_name_the_variable_and_its_value() {
+        for (name, value) in [
+            (PORT, "0"),
+            (PORT, "65536"),
+            (PORT, "http"),
+            (PORT, " 80"),
+            (APPL_PATH, "app"),
+            (APPL_PATH, "/a/../b"),
+            (HTTPS_PORT, "no"),
+        ] {
+            let error = parse(&[(name, value)]).unwrap_err();
+            assert_eq!((error.name(), error.value()), (name, Some(value)));
+            assert!(error.to_string().contains(name), "{error}");
+            assert!(error.to_string().contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_in_no_error_and_no_debug() {
+        let error = parse(&[(TOKEN, "top\nsecret")]).unwrap_err();
+        assert_eq!((error.name(), error.value()), (TOKEN, None));
+        assert!(!format!("{error} {error:?}").contains("secret"));
+        assert!(!format!("{:?}", module(&[])).contains("secret"));
+    }
+
+    #[test]
+    fn the_path_base_is_as_clients_send_it() {
+        for (text, want) in [
+            ("/", "/"),
+            ("/app1", "/app1"),
+            ("/a/b", "/a/b"),
+            ("/my app", "/my%20app"),
+            ("/my%20app", "/my%20app"),
+            ("/caf\u{e9}", "/caf%C3%A9"),
+        ] {
+            assert_eq!(module(&[(APPL_PATH, text)]).path_base().as_str(), want);
+        }
+    }
+
+    #[test]
+    fn authentication_is_on_for_anything_but_anonymous() {
+        for (text, enabled, items) in [
+            ("", true, 0),
+            (";", false, 0),
+            ("anonymous;", false, 1),
+            ("Anonymous", false, 1),
+            ("windows;anonymous;", true, 2),
+            ("basic;", true, 1),
+            ("none", true, 1),
+        ] {
+            let module = module(&[(HTTP_AUTH, text)]);
+            assert_eq!(module.is_authentication_enabled(), enabled, "{text}");
+            assert_eq!(module.http_auth().count(), items, "{text}");
+        }
+    }
+
+    #[test]
+    fn websockets_are_off_only_when_the_module_says_false() {
+        for (text, want) in [
+            ("false", false),
+            ("False", false),
+            ("true", true),
+            ("", true),
+            ("0", true),
+            ("maybe", true),
+        ] {
+            assert_eq!(
+                module(&[(WEBSOCKETS, text)]).websockets_supported(),
+                want,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_rest_is_as_it_stands() {
+        let module = module(&[
+            (HTTPS_PORT, "443"),
+            (PHYSICAL_PATH, "/LM/W3SVC/4/ROOT"),
+            ("ASPNETCORE_IIS_SITE_NAME", "Shop"),
+        ]);
+        assert_eq!(module.https_port(), Some(443));
+        assert_eq!(module.physical_path(), Some("/LM/W3SVC/4/ROOT"));
+        assert_eq!(module.iis().site_name.as_deref(), Some("Shop"));
+        assert_eq!(module.iis().version, None);
+        assert!(!module.token().matches(b""));
+        assert!(module.token().matches(b"secret"));
+    }
+}

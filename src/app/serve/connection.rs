@@ -1,0 +1,154 @@
+//! One connection: HTTP/1.1 or HTTP/2, its deadlines, its end.
+
+use std::{
+    error::Error,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+use tracing::debug;
+
+use super::socket::Socket;
+use crate::Connection;
+
+/// What every connection of a server shares.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// Cancelled when no more requests are taken.
+    pub(super) stopping: CancellationToken,
+    /// Cancelled when the connections are broken off.
+    pub(super) closed: CancellationToken,
+    pub(super) header_timeout: Duration,
+}
+
+impl Shared {
+    /// For one connection: what it looks at with every read is its own, so that no two wait for each other.
+    pub(super) fn of_connection(&self) -> Self {
+        Self {
+            stopping: self.stopping.child_token(),
+            closed: self.closed.child_token(),
+            header_timeout: self.header_timeout,
+        }
+    }
+}
+
+/// Serves `socket` until the client, the app or the server ends it.
+pub(super) async fn serve_connection<S, B>(
+    socket: Socket,
+    connection: Connection,
+    app: S,
+    shared: Shared,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let builder = builder(shared.header_timeout);
+    let app = WithConnection::new(app, connection);
+    let spoke = Arc::clone(&app.spoke);
+    let service = TowerToHyperService::new(app);
+    let mut http = pin!(builder.serve_connection_with_upgrades(TokioIo::new(socket), service));
+    // hyper's own deadline begins with HTTP/1: not while it waits to see which version the client speaks.
+    let mut first = pin!(sleep(shared.header_timeout));
+    let mut stopping = pin!(shared.stopping.cancelled());
+    let (mut told, mut checked) = (false, false);
+    loop {
+        tokio::select! {
+            biased;
+            result = http.as_mut() => {
+                if let Err(error) = result {
+                    debug!(%error, "Connection broken off");
+                }
+                return;
+            }
+            () = shared.closed.cancelled() => return,
+            () = stopping.as_mut(), if !told => {
+                told = true;
+                http.as_mut().graceful_shutdown();
+            }
+            () = first.as_mut(), if !checked => {
+                checked = true;
+                if !spoke.load(Ordering::Relaxed) {
+                    debug!("Connection closed: no request came in time");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn builder(header_timeout: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Without a timer hyper's deadline is set, and never comes.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .enable_connect_protocol();
+    builder
+}
+
+/// Tells the app from whom its requests are.
+#[derive(Clone, Debug)]
+struct WithConnection<S> {
+    inner: S,
+    connection: Connection,
+    /// Whether a request came.
+    spoke: Arc<AtomicBool>,
+}
+
+impl<S> WithConnection<S> {
+    fn new(inner: S, connection: Connection) -> Self {
+        Self {
+            inner,
+            connection,
+            spoke: Arc::default(),
+        }
+    }
+}
+
+impl<S> Service<Request<Incoming>> for WithConnection<S>
+where
+    S: Service<Request<Incoming>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        self.spoke.store(true, Ordering::Relaxed);
+        let extensions = request.extensions_mut();
+        #[cfg(feature = "axum")]
+        if let Some(peer) = self.connection.peer() {
+            extensions.insert(axum::extract::ConnectInfo(peer));
+        }
+        extensions.insert(self.connection.clone());
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,114 @@
+//! The command line: as it was typed (here), and as it is meant ([`Run`], only valid values).
+
+mod address;
+mod valid;
+
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+
+use ancm::{PathBase, proxy::Address};
+use clap::{Args, Parser, Subcommand};
+
+use crate::log::Format;
+
+pub(crate) use self::valid::{App, Run, addresses};
+
+/// Runs a published ASP.NET Core app, unmodified, or any program that listens on a port: starts it
+/// with the first request, forwards to it, replaces it when it dies.
+#[derive(Debug, Parser)]
+#[command(name = "ancm", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+pub(crate) struct Arguments {
+    /// How the log on stderr looks; RUST_LOG says what is in it (default: info)
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(crate) log_format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the app of a publish folder, a command, or an address
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RawRun),
+    /// Say what `run` would do with the same options, and do nothing
+    Check(RawRun),
+    /// Serve a page that shows what an app behind this program sees
+    Demo(RawDemo),
+    /// The app behind `demo`
+    #[command(hide = true)]
+    DemoApp(RawDemoApp),
+}
+
+/// `run` and `check` as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawRun {
+    /// The publish folder: the app's content root, in which its web.config lies [default: .]
+    pub(crate) dir: Option<PathBuf>,
+    /// Listen here; may be repeated. IP:PORT, localhost:PORT, :PORT (every IPv4 address) or
+    /// [IPv6]:PORT; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", value_parser = address::listen)]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The prefix under which the app is mounted, such as /shop [default: what the
+    /// configuration says, else /]
+    #[arg(long, value_name = "PATH", conflicts_with = "to")]
+    pub(crate) path_base: Option<PathBase>,
+    /// Read this file, a web.config or TOML, instead of DIR's web.config or ancm.toml
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "command"])]
+    pub(crate) config: Option<PathBuf>,
+    /// Threads of the front [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Start nothing and forward to this address
+    #[cfg_attr(unix, doc = "(also unix:/path)")]
+    #[arg(long, value_name = "ADDR", value_parser = address::forward, conflicts_with_all = ["dir", "command"])]
+    pub(crate) to: Option<Address>,
+    /// Run this command instead of what a web.config says; it listens on the port that
+    /// ASPNETCORE_PORT names
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `demo` as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawDemo {
+    /// Listen here, as with `run` [default: 127.0.0.1:8080, or a free port where that is taken]
+    #[arg(long, value_name = "ADDR", value_parser = address::listen)]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The prefix under which the page is mounted, such as /shop [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path_base: Option<PathBase>,
+}
+
+/// `demo-app` as `demo` types it.
+#[derive(Debug, Args)]
+pub(crate) struct RawDemoApp {
+    /// The file in which each process of the app leaves its id, so that the next one can count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  ancm run ./publish --listen :80
+  ancm run --path-base /shop -- node server.js
+  ancm run --to 127.0.0.1:5000";
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 after a clean stop, 2 for a usage or configuration error, 1 for the rest.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

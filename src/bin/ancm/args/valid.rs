@@ -1,0 +1,226 @@
+//! What the command line means: only valid values.
+
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use ancm::{PathBase, proxy::Address};
+
+use super::{RawRun, address::DEFAULT_LISTEN};
+use crate::failure::Failure;
+
+/// What `run` and `check` are about.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Run {
+    /// Not empty; no address stands there twice.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// `None`: one per core.
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) app: App,
+}
+
+/// Where the answers come from.
+#[derive(Debug, PartialEq)]
+pub(crate) enum App {
+    /// A publish folder.
+    Folder {
+        /// Absolute.
+        root: PathBuf,
+        /// Absolute. `None`: the folder's web.config.
+        file: Option<PathBuf>,
+        /// `None`: as the file says.
+        path_base: Option<PathBase>,
+    },
+    /// A command in a folder.
+    Command {
+        /// Absolute.
+        root: PathBuf,
+        program: PathBuf,
+        arguments: Vec<String>,
+        path_base: PathBase,
+    },
+    /// An app that somebody else runs.
+    Fixed(Address),
+}
+
+impl TryFrom<RawRun> for Run {
+    type Error = Failure;
+
+    fn try_from(raw: RawRun) -> Result<Self, Failure> {
+        Ok(Self {
+            listen: addresses(raw.listen)?,
+            threads: raw.threads,
+            app: app(raw.dir, raw.path_base, raw.config, raw.to, raw.command)?,
+        })
+    }
+}
+
+/// The default where nothing is said; each address once, but port 0 as often as it is typed.
+pub(crate) fn addresses(listen: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+    if listen.is_empty() {
+        return Ok(vec![DEFAULT_LISTEN]);
+    }
+    for (index, address) in listen.iter().enumerate() {
+        if address.port() != 0 && listen.iter().take(index).any(|other| other == address) {
+            return Err(Failure::usage(format_args!(
+                "--listen {address} is said twice"
+            )));
+        }
+    }
+    Ok(listen)
+}
+
+fn app(
+    dir: Option<PathBuf>,
+    path_base: Option<PathBase>,
+    config: Option<PathBuf>,
+    to: Option<Address>,
+    command: Vec<OsString>,
+) -> Result<App, Failure> {
+    if let Some(address) = to {
+        return Ok(App::Fixed(address));
+    }
+    let root = folder(dir.as_deref().unwrap_or_else(|| Path::new(".")))?;
+    let mut command = command.into_iter();
+    match command.next() {
+        Some(program) => Ok(App::Command {
+            root,
+            program: program.into(),
+            arguments: command.map(text).collect::<Result<_, _>>()?,
+            path_base: path_base.unwrap_or_default(),
+        }),
+        None => Ok(App::Folder {
+            root,
+            file: config.as_deref().map(file).transpose()?,
+            path_base,
+        }),
+    }
+}
+
+/// Not canonical: a deploy may swap the link that the folder's name is, and verbatim paths of Windows
+/// confuse apps.
+fn folder(dir: &Path) -> Result<PathBuf, Failure> {
+    let wrong = |why: &dyn Display| {
+        Failure::usage(format_args!(
+            "the folder `{}`: {why}; expected the publish folder, in which web.config lies",
+            dir.display()
+        ))
+    };
+    let metadata = dir.metadata().map_err(|error| wrong(&error))?;
+    if !metadata.is_dir() {
+        return Err(wrong(&"not a folder"));
+    }
+    std::path::absolute(dir).map_err(|error| wrong(&error))
+}
+
+fn file(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::usage(format_args!("--config `{}`: {error}", path.display())))
+}
+
+fn text(argument: OsString) -> Result<String, Failure> {
+    argument.into_string().map_err(|argument| {
+        Failure::usage(format_args!(
+            "the argument `{}` is not valid Unicode",
+            argument.display()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn parse(typed: &[&str]) -> Result<Run, Failure> {
+        let typed = ["ancm", "run"].iter().chain(typed);
+        match Arguments::try_parse_from(typed).unwrap().command {
+            Command::Run(raw) => raw.try_into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn here() -> PathBuf {
+        std::path::absolute(".").unwrap()
+    }
+
+    #[test]
+    fn nothing_said_is_this_folder_on_loopback() {
+        let want = Run {
+            listen: vec!["127.0.0.1:8080".parse().unwrap()],
+            threads: None,
+            app: App::Folder {
+                root: here(),
+                file: None,
+                path_base: None,
+            },
+        };
+        assert_eq!(parse(&[]).unwrap(), want);
+        assert_eq!(parse(&["."]).unwrap(), want);
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_the_command() {
+        let run = parse(&["--path-base", "/shop/", "--", "node", "--listen", "x"]).unwrap();
+        let want = App::Command {
+            root: here(),
+            program: "node".into(),
+            arguments: vec!["--listen".to_owned(), "x".to_owned()],
+            path_base: "/shop".parse().unwrap(),
+        };
+        assert_eq!(run.app, want);
+    }
+
+    #[test]
+    fn an_address_needs_no_folder() {
+        let run = parse(&["--to", ":5000", "--threads", "2"]).unwrap();
+        assert_eq!(
+            run.app,
+            App::Fixed(Address::Tcp("127.0.0.1:5000".parse().unwrap()))
+        );
+        assert_eq!(run.threads, NonZeroUsize::new(2));
+    }
+
+    #[test]
+    fn options_that_exclude_each_other_are_refused() {
+        for typed in [
+            &["--to", ":80", "."][..],
+            &["--to", ":80", "--", "node"],
+            &["--to", ":80", "--path-base", "/a"],
+            &["--to", ":80", "--config", "x"],
+            &["--config", "x", "--", "node"],
+            &["--threads", "0"],
+            &["--path-base", "shop"],
+            &["--listen", "8080"],
+            &["a", "b"],
+        ] {
+            let typed: Vec<_> = ["ancm", "run"].iter().chain(typed).collect();
+            let error = Arguments::try_parse_from(&typed).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_must_be_one() {
+        for dir in ["/no/such/folder", "Cargo.toml"] {
+            let message = format!("{:?}", parse(&[dir]).unwrap_err());
+            assert!(
+                message.contains(dir) && message.contains("Usage"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_is_said_once_but_a_free_port_as_often_as_wanted() {
+        assert!(parse(&["--listen", ":80", "--listen", ":80"]).is_err());
+        let run = parse(&["--listen", ":0", "--listen", ":0", "--listen", "[::1]:80"]).unwrap();
+        assert_eq!(run.listen.len(), 3);
+    }
+}

@@ -1,0 +1,39 @@
+//! `ancm check`: says what `run` would do with the same options.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use crate::{args::Run, failure::Failure, run::Target};
+
+/// The width of the column of names, as in the library's report.
+const WIDTH: usize = 24;
+
+/// Prints what was understood. What is wrong is an error before.
+pub(crate) fn check(run: &Run) -> Result<(), Failure> {
+    let target = Target::of(&run.app)?;
+    io::stdout()
+        .write_all(report(run, &target).as_bytes())
+        .map_err(|error| Failure::other(format_args!("can't write to stdout: {error}")))
+}
+
+fn report(run: &Run, target: &Target) -> String {
+    let mut text = match target {
+        Target::Read(loaded) => loaded.report().to_string(),
+        Target::Made(config) => config.report().to_string(),
+        Target::Fixed(address) => row("forwards to", address),
+    };
+    for address in &run.listen {
+        text.push_str(&row("listens on", address));
+    }
+    text.push_str(&match run.threads {
+        Some(threads) => row("threads", threads),
+        None => row("threads", "one per core"),
+    });
+    text
+}
+
+fn row(name: &str, value: impl fmt::Display) -> String {
+    format!("{name:<WIDTH$}  {value}\n")
+}

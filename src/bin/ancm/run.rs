@@ -1,0 +1,218 @@
+//! `ancm run`: the one place where the parts of the host half are put together and served.
+
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    path::Path,
+};
+
+use ancm::{
+    Host, PathBase,
+    config::{Config, Loaded, ProcessVars, Warning, WarningKind},
+    front::{Bound, Front},
+    proxy::Address,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    args::{App, Run},
+    failure::{Failure, chain},
+    signals::Signals,
+};
+
+/// Serves until a signal says stop.
+pub(crate) fn run(run: &Run) -> Result<(), Failure> {
+    let app = Target::of(&run.app)?;
+    let bound = bind(&run.listen, run.threads)?;
+    serve(bound, app)
+}
+
+/// What is served, already understood; nothing of it runs yet.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// An app whose configuration was read from a file.
+    Read(Loaded),
+    /// An app whose configuration was made here.
+    Made(Config),
+    /// An app that somebody else runs.
+    Fixed(Address),
+}
+
+impl Target {
+    /// Reads what is to be read.
+    pub(crate) fn of(app: &App) -> Result<Self, Failure> {
+        match app {
+            App::Fixed(address) => Ok(Self::Fixed(address.clone())),
+            App::Command {
+                root,
+                program,
+                arguments,
+                path_base,
+            } => command(root, program, arguments, path_base.clone()),
+            App::Folder {
+                root,
+                file,
+                path_base,
+            } => read(root, file.as_deref(), path_base.clone()),
+        }
+    }
+
+    fn host(self) -> Result<Host, Failure> {
+        let config = match self {
+            Self::Fixed(address) => {
+                info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
+                return Ok(Host::to(address));
+            }
+            Self::Made(config) => config,
+            Self::Read(loaded) => {
+                tell(&loaded.warnings);
+                loaded.config
+            }
+        };
+        info!(
+            command = %config.command(),
+            directory = %config.content_root().display(),
+            path_base = %config.path_base(),
+            "Serving an app"
+        );
+        if let Some(problem) = config.command().problem() {
+            warn!(%problem, "App can't be started as things are");
+        }
+        Host::new(config)
+            .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
+    }
+}
+
+/// A command that was typed and can't be run is wrong now; one of a file may be installed later.
+fn command(
+    root: &Path,
+    program: &Path,
+    arguments: &[String],
+    path_base: PathBase,
+) -> Result<Target, Failure> {
+    let config = Config::builder(root)
+        .program(program)
+        .arguments(arguments)
+        .path_base(path_base)
+        .build()
+        .map_err(Failure::usage)?;
+    match config.command().problem() {
+        Some(problem) => Err(Failure::usage(problem)),
+        None => Ok(Target::Made(config)),
+    }
+}
+
+fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
+    let mut loaded = Config::load(root, file, &ProcessVars::default()).map_err(Failure::usage)?;
+    if let Some(path_base) = path_base {
+        loaded.config = loaded.config.with_path_base(path_base);
+    }
+    Ok(Target::Read(loaded))
+}
+
+/// What is taken in another way so that it works here is the normal case; the rest deserves a look.
+fn tell(warnings: &[Warning]) {
+    for warning in warnings {
+        match warning.kind() {
+            WarningKind::Translated => info!(%warning, "Configuration translated"),
+            _ => warn!(%warning, "Configuration not taken as written"),
+        }
+    }
+}
+
+/// Takes the addresses, so that connections wait there from now on.
+pub(crate) fn bind(
+    addresses: &[SocketAddr],
+    threads: Option<NonZeroUsize>,
+) -> Result<Bound, Failure> {
+    let mut front = Front::new();
+    if let Some(threads) = threads {
+        front = front.threads(threads);
+    }
+    front
+        .bind(addresses)
+        .map_err(|error| cannot_listen(addresses, &error))
+}
+
+fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: stop it, or choose another port with --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "a port below 1024 may need rights: choose another one with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        _ => "choose another address with --listen",
+    };
+    // The error does not say which one it was.
+    let guilty = addresses
+        .iter()
+        .find(|&&address| TcpListener::bind(address).is_err());
+    let named: Vec<_> = match guilty {
+        Some(guilty) => vec![guilty.to_string()],
+        None => addresses.iter().map(SocketAddr::to_string).collect(),
+    };
+    Failure::other(format_args!(
+        "can't listen on {}: {error}\n  hint: {hint}",
+        named.join(", ")
+    ))
+}
+
+/// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
+pub(crate) fn serve(bound: Bound, target: Target) -> Result<(), Failure> {
+    block_on(async {
+        let mut signals = Signals::listen()
+            .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
+        let host = target.host()?;
+        for address in bound.local_addresses() {
+            info!(address = %address, "Listening");
+        }
+        let stop = CancellationToken::new();
+        tokio::select! {
+            biased;
+            served = until(bound, host, stop.clone()) => served,
+            never = stop_by(&mut signals, &stop) => match never {},
+        }
+    })?
+}
+
+async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), Failure> {
+    let make = {
+        let host = host.clone();
+        move |connection| host.for_connection(connection)
+    };
+    let served = bound.serve(make, stop.cancelled()).await;
+    host.shutdown().await;
+    let drained = served
+        .map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))?;
+    info!(
+        cut.connections = drained.cut_connections,
+        cut.tunnels = drained.cut_tunnels,
+        "Stopped"
+    );
+    Ok(())
+}
+
+/// Stops with the first signal, and at once with the second.
+async fn stop_by(signals: &mut Signals, stop: &CancellationToken) -> std::convert::Infallible {
+    let signal = signals.next().await;
+    info!(signal, "Stopping; a second signal stops at once");
+    stop.cancel();
+    let signal = signals.next().await;
+    warn!(signal, "Stopped at once");
+    // Nothing is waited for. The app's processes die with this one.
+    std::process::exit(1)
+}
+
+/// Runs `work` to its end, here: what needs more threads has its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format_args!("can't start a runtime: {error}")))?;
+    Ok(runtime.block_on(work))
+}

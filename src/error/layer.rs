@@ -1,0 +1,183 @@
+//! Turns errors into answers, and each into one line of the log.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::{debug, warn};
+
+use super::{CorrelationId, Error, ErrorPage, page::Format};
+use crate::ResponseBody;
+
+/// Answers with an [`ErrorPage`] where the service inside ends in an [`Error`].
+#[derive(Clone, Debug, Default)]
+pub struct ErrorPageLayer {
+    page: ErrorPage,
+}
+
+impl ErrorPageLayer {
+    /// Errors are shown as `page` shows them.
+    #[must_use]
+    pub const fn new(page: ErrorPage) -> Self {
+        Self { page }
+    }
+}
+
+impl<S> Layer<S> for ErrorPageLayer {
+    type Service = ErrorPages<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ErrorPages {
+            inner,
+            page: self.page.clone(),
+            broken: None,
+        }
+    }
+}
+
+/// The service of [`ErrorPageLayer`]; it never fails itself.
+#[derive(Debug)]
+pub struct ErrorPages<S> {
+    inner: S,
+    page: ErrorPage,
+    /// Why the service inside can't be called, to be told to the next client.
+    broken: Option<Error>,
+}
+
+impl<S: Clone> Clone for ErrorPages<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            page: self.page.clone(),
+            broken: None,
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ErrorPages<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Error>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    /// Ready whenever the service inside is; one that is broken answers with the page of its error.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.broken = ready!(self.inner.poll_ready(cx)).err();
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let format = Format::preferred(request.headers());
+        let state = match self.broken.take() {
+            Some(error) => State::Broken { error: Some(error) },
+            None => State::Forward {
+                future: self.inner.call(request),
+            },
+        };
+        ResponseFuture {
+            page: self.page.clone(),
+            format,
+            state,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`ErrorPages`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        page: ErrorPage,
+        format: Format,
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = StateProj]
+    enum State<F> {
+        Forward { #[pin] future: F },
+        Broken { error: Option<Error> },
+    }
+}
+
+impl<F, R> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, Error>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = match this.state.project() {
+            StateProj::Forward { future } => ready!(future.poll(cx)),
+            StateProj::Broken { error } => Err(error.take().expect("polled after completion")),
+        };
+        let response = match result {
+            Ok(response) => response.map(ResponseBody::inner),
+            Err(error) => answer(this.page, &error, *this.format).map(ResponseBody::short),
+        };
+        Poll::Ready(Ok(response))
+    }
+}
+
+fn answer(page: &ErrorPage, error: &Error, format: Format) -> Response<Bytes> {
+    let id = CorrelationId::generate();
+    let cause = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let status = error.status().as_u16();
+    if error.is_client_gone() || error.status().is_client_error() {
+        debug!(correlation.id = %id, http.status = status, %error, cause, "Request not forwarded");
+    } else {
+        warn!(correlation.id = %id, http.status = status, %error, cause, "Request failed");
+    }
+    page.render(error, id, format)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Empty};
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_becomes_a_page() {
+        let inner = service_fn(|_: Request<()>| async {
+            Err::<Response<Empty<Bytes>>, _>(Error::queue_full())
+        });
+        let service = ErrorPageLayer::default().layer(inner);
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert!(
+            !response
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_passes() {
+        let inner = service_fn(|_: Request<()>| async {
+            Ok::<_, Error>(Response::new(Empty::<Bytes>::new()))
+        });
+        let service = ErrorPageLayer::default().layer(inner);
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}

@@ -1,0 +1,202 @@
+//! Takes connections from one listening socket, as fast as the limits allow.
+
+use std::{
+    io,
+    net::{self, SocketAddr},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{self, Instant},
+};
+use tracing::{debug, warn};
+
+use super::{clients::Clients, connection::Accepted};
+
+/// How long to wait after an error of the whole process, such as no free file descriptor.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long until the next idle connection is looked for, while there is no room.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How many connections are still taken from the kernel's queue when the front stops.
+const LAST_CALL: usize = 4096;
+
+/// When everything has to have ended, once the front stops.
+pub(super) type Stop = watch::Receiver<Option<Instant>>;
+
+/// Starts to serve a connection.
+pub(super) type Begin = Arc<dyn Fn(Accepted) + Send + Sync>;
+
+/// Room for connections, over all threads.
+pub(super) struct Room {
+    permits: Arc<Semaphore>,
+    /// How many wait for room, so that the other threads close idle connections too.
+    waiting: AtomicUsize,
+}
+
+/// Counts as waiting until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Room {
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
+    }
+
+    fn try_take(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        self.waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        self.permits.clone().acquire_owned().await.ok()
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Accepts on one socket, for one thread.
+pub(super) struct Acceptor {
+    pub(super) clients: Clients,
+    pub(super) room: Arc<Room>,
+    pub(super) begin: Begin,
+    pub(super) stop: Stop,
+}
+
+impl Acceptor {
+    /// Accepts until the front stops.
+    pub(super) async fn run(mut self, listener: TcpListener) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = FIRST_PAUSE;
+                    let Some(permit) = self.permit().await else {
+                        break;
+                    };
+                    self.begin(stream, peer, permit);
+                }
+                Err(error) if is_the_clients(&error) => debug!(%error, "Connection not accepted"),
+                Err(error) => {
+                    if self.recover(&error, pause).await.is_none() {
+                        break;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        if let Ok(listener) = listener.into_std() {
+            self.last_call(&listener);
+        }
+    }
+
+    /// Room for one more connection, or `None` when the front stops.
+    ///
+    /// While it is waited for, whoever comes next waits in the kernel's queue.
+    async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.room.try_take() {
+            return Some(permit);
+        }
+        debug!("Too many connections, closing idle ones");
+        let mut taking = pin!(self.room.take());
+        loop {
+            self.clients.close_longest_idle();
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => return None,
+                permit = &mut taking => return permit,
+                () = time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Makes room and waits a little, or `None` when the front stops.
+    async fn recover(&mut self, error: &io::Error, pause: Duration) -> Option<()> {
+        warn!(%error, "Connections can't be accepted");
+        self.clients.close_longest_idle();
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.stop) => None,
+            () = time::sleep(pause) => Some(()),
+        }
+    }
+
+    fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(client.addr = %peer, %error, "Connection is gone already");
+            return;
+        }
+        (self.begin)(Accepted {
+            stream,
+            peer,
+            place: self.clients.enter(permit),
+        });
+    }
+
+    /// Takes who is in the kernel's queue already: closing the socket would reset them.
+    ///
+    /// Asks the kernel itself, as the runtime may not have heard of them yet.
+    fn last_call(&self, listener: &net::TcpListener) {
+        for _ in 0..LAST_CALL {
+            let Some(permit) = self.room.try_take() else {
+                return;
+            };
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    if let Ok(stream) = adopt(stream) {
+                        self.begin(stream, peer, permit);
+                    }
+                }
+                Err(error) if is_the_clients(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// A socket as the runtime wants it.
+fn adopt(stream: net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
+}
+
+/// Waits until the front stops, or nobody is left to stop it.
+async fn stopped(stop: &mut Stop) {
+    let _ = stop.wait_for(Option::is_some).await;
+}
+
+/// Whether an error of `accept` is about one connection, so that the next may be fine.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

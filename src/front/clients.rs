@@ -1,0 +1,229 @@
+//! The connections of one thread: who they are, whose time is over, when the last has gone.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    time::Instant,
+};
+
+use super::{
+    options::Limits,
+    pulse::{Order, Phase, Pulse},
+};
+
+/// The connections of one thread.
+#[derive(Clone)]
+pub(super) struct Clients {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    table: Mutex<Table>,
+    gone: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    next: u64,
+    entries: HashMap<u64, Entry>,
+}
+
+/// A connection as the sweep saw it last.
+struct Entry {
+    pulse: Arc<Pulse>,
+    phase: Phase,
+    since: Instant,
+}
+
+/// A place in the table, as long as the socket lives: in its connection, or in a tunnel.
+pub(super) struct Place {
+    clients: Clients,
+    id: u64,
+    pulse: Arc<Pulse>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Clients {
+    pub(super) fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                table: Mutex::default(),
+                gone: Notify::new(),
+            }),
+        }
+    }
+
+    /// Enters a new connection.
+    pub(super) fn enter(&self, permit: OwnedSemaphorePermit) -> Place {
+        let pulse = Arc::new(Pulse::default());
+        let entry = Entry {
+            pulse: pulse.clone(),
+            phase: pulse.phase(),
+            since: Instant::now(),
+        };
+        let mut table = self.table();
+        let id = table.next;
+        table.next += 1;
+        table.entries.insert(id, entry);
+        Place {
+            clients: self.clone(),
+            id,
+            pulse,
+            _permit: permit,
+        }
+    }
+
+    /// Ends every connection whose time is over.
+    pub(super) fn sweep(&self, now: Instant, limits: &Limits) {
+        for entry in self.table().entries.values_mut() {
+            entry.look(now, limits);
+        }
+    }
+
+    /// Closes the connection that is idle for the longest time, to make room.
+    pub(super) fn close_longest_idle(&self) {
+        let table = self.table();
+        let idle = table.entries.values().filter(|entry| {
+            matches!(entry.pulse.phase(), Phase::Idle(_)) && entry.pulse.order() == Order::None
+        });
+        if let Some(entry) = idle.min_by_key(|entry| entry.since) {
+            entry.pulse.tell(Order::Finish);
+        }
+    }
+
+    /// Lets every connection finish what it began.
+    pub(super) fn finish(&self) {
+        for entry in self.table().entries.values() {
+            entry.pulse.tell(Order::Finish);
+        }
+    }
+
+    /// Waits until the last connection and the last tunnel have gone.
+    ///
+    /// Cancel safe.
+    pub(super) async fn gone(&self) {
+        loop {
+            let gone = self.shared.gone.notified();
+            if self.table().entries.is_empty() {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    /// How many connections, and how many tunnels, are left.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let table = self.table();
+        let all = table.entries.len();
+        let tunnels = table
+            .entries
+            .values()
+            .filter(|entry| entry.pulse.phase() == Phase::Tunnel)
+            .count();
+        (all - tunnels, tunnels)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.shared
+            .table
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn look(&mut self, now: Instant, limits: &Limits) {
+        let phase = self.pulse.phase();
+        if phase != self.phase {
+            self.phase = phase;
+            self.since = now;
+            return;
+        }
+        let spent = now.duration_since(self.since);
+        let order = verdict(phase, spent, self.pulse.order(), limits);
+        if order != Order::None {
+            self.pulse.tell(order);
+        }
+    }
+}
+
+/// How long a client that was asked to go may take for it: an HTTP/2 one has to answer a ping.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a connection is told that has `spent` so much time in its phase.
+fn verdict(phase: Phase, spent: Duration, told: Order, limits: &Limits) -> Order {
+    match phase {
+        Phase::Head(_) if spent >= limits.header_timeout => Order::End,
+        Phase::Blocked(_) if spent >= limits.write_timeout => Order::End,
+        Phase::Idle(_) if told == Order::Finish && spent >= FAREWELL => Order::End,
+        Phase::Idle(_) if spent >= limits.idle_timeout => Order::Finish,
+        Phase::Head(_) | Phase::Idle(_) | Phase::Blocked(_) | Phase::Busy | Phase::Tunnel => {
+            Order::None
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut table = self.clients.table();
+        table.entries.remove(&self.id);
+        if table.entries.is_empty() {
+            self.clients.shared.gone.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("id", &self.id)
+            .field("phase", &self.pulse.phase())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::Front;
+
+    #[test]
+    fn each_phase_has_its_limit() {
+        let limits = Front::new()
+            .header_timeout(Duration::from_secs(10))
+            .write_timeout(Duration::from_secs(20))
+            .idle_timeout(Duration::from_secs(30))
+            .limits;
+        for (phase, told, seconds, want) in [
+            (Phase::Head(0), Order::None, 9, Order::None),
+            (Phase::Head(0), Order::None, 10, Order::End),
+            (Phase::Blocked(7), Order::None, 19, Order::None),
+            (Phase::Blocked(7), Order::None, 20, Order::End),
+            (Phase::Idle(2), Order::None, 29, Order::None),
+            (Phase::Idle(2), Order::None, 30, Order::Finish),
+            (Phase::Idle(2), Order::Finish, 1, Order::None),
+            (Phase::Idle(2), Order::Finish, 2, Order::End),
+            (Phase::Busy, Order::Finish, 9999, Order::None),
+            (Phase::Tunnel, Order::Finish, 9999, Order::None),
+        ] {
+            let spent = Duration::from_secs(seconds);
+            assert_eq!(
+                verdict(phase, spent, told, &limits),
+                want,
+                "{phase:?} {seconds}"
+            );
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What can be set about a front, each with its default and the reason for it.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    thread,
+    time::Duration,
+};
+
+use super::{Bound, listen};
+
+/// Options of a front end: how many threads, which limits, how long to wait for whom.
+///
+/// Every limit has a default that is safe on the open internet. Ends in [`bind`](Self::bind) or
+/// [`listeners`](Self::listeners).
+#[derive(Clone, Debug)]
+#[must_use = "a front does nothing until it is bound and served"]
+pub struct Front {
+    pub(super) threads: NonZeroUsize,
+    pub(super) limits: Limits,
+}
+
+/// What one connection needs to know.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) header_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) drain_timeout: Duration,
+    pub(super) max_connections: usize,
+    pub(super) max_head_size: u32,
+    pub(super) max_headers: usize,
+    pub(super) half_close: bool,
+    pub(super) h2: H2Limits,
+}
+
+/// What an HTTP/2 connection may do.
+#[derive(Clone, Debug)]
+pub(super) struct H2Limits {
+    pub(super) max_streams: u32,
+    pub(super) max_pending_resets: usize,
+    pub(super) max_error_resets: usize,
+    pub(super) ping_interval: Duration,
+    pub(super) ping_timeout: Duration,
+}
+
+impl Default for Front {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Front {
+    /// A front with all defaults.
+    pub fn new() -> Self {
+        Self {
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            limits: Limits {
+                header_timeout: Duration::from_secs(30),
+                idle_timeout: Duration::from_secs(130),
+                write_timeout: Duration::from_secs(60),
+                drain_timeout: Duration::from_secs(10),
+                max_connections: 10_000,
+                max_head_size: 64 * 1024,
+                max_headers: super::http::HYPER_MAX_HEADERS,
+                half_close: false,
+                h2: H2Limits {
+                    max_streams: 100,
+                    max_pending_resets: 20,
+                    max_error_resets: 100,
+                    ping_interval: Duration::from_secs(30),
+                    ping_timeout: Duration::from_secs(20),
+                },
+            },
+        }
+    }
+
+    /// Sets the number of threads, each with a runtime of its own. Defaults to one per core.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets the time for a request's head, and for the first byte of a connection's first one.
+    ///
+    /// Whoever takes longer gets 408, or just the end of the connection if it sent nothing. The
+    /// clock is coarse: up to a quarter may come on top. Defaults to 30 s, Kestrel's own.
+    pub fn header_timeout(mut self, time: Duration) -> Self {
+        self.limits.header_timeout = time;
+        self
+    }
+
+    /// Sets how long a connection may stay open without a request.
+    ///
+    /// Defaults to 130 s, Kestrel's own: longer than the 60 s and 120 s after which the usual load
+    /// balancers and http.sys give up, so that they are the ones to close and no request crosses
+    /// with a close.
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.limits.idle_timeout = time;
+        self
+    }
+
+    /// Sets how long a client may take no byte of what is ready for it, before it is cut.
+    ///
+    /// Not a limit for the whole response: any progress starts it anew. Defaults to 60 s.
+    pub fn write_timeout(mut self, time: Duration) -> Self {
+        self.limits.write_timeout = time;
+        self
+    }
+
+    /// Sets how long requests and tunnels may go on after the shutdown began, before they are cut.
+    ///
+    /// Defaults to 10 s, the module's `shutdownTimeLimit`.
+    pub fn drain_timeout(mut self, time: Duration) -> Self {
+        self.limits.drain_timeout = time;
+        self
+    }
+
+    /// Sets how many connections may be open at once, over all threads; tunnels count.
+    ///
+    /// At the limit the longest idle ones are closed and new ones wait in the kernel's queue.
+    /// Defaults to 10 000: idle, they take about 110 MiB. The process needs twice as many file
+    /// descriptors, one for the client and one for the app.
+    pub fn max_connections(mut self, connections: NonZeroUsize) -> Self {
+        self.limits.max_connections = connections.get();
+        self
+    }
+
+    /// Sets the bytes that a request's head may take; more gets 431.
+    ///
+    /// In HTTP/2 it is `SETTINGS_MAX_HEADER_LIST_SIZE`. Defaults to 64 KiB, above what Kestrel
+    /// (32 KiB) and http.sys (16 KiB) allow, so that the app decides.
+    pub fn max_head_size(mut self, bytes: u32) -> Self {
+        self.limits.max_head_size = bytes;
+        self
+    }
+
+    /// Sets how many header lines an HTTP/1 request may have; more gets 431.
+    ///
+    /// Defaults to 100, Kestrel's own. Any other value costs an allocation per request.
+    pub fn max_headers(mut self, headers: usize) -> Self {
+        self.limits.max_headers = headers;
+        self
+    }
+
+    /// Sets whether an HTTP/1 client that closed its sending side still gets its answer.
+    ///
+    /// Defaults to no: TCP does not tell such a client from one that left, and a request that
+    /// nobody waits for should end at once, at the app too.
+    pub fn half_close(mut self, allowed: bool) -> Self {
+        self.limits.half_close = allowed;
+        self
+    }
+
+    /// Sets how many requests an HTTP/2 connection may have open at once.
+    ///
+    /// Defaults to 100: what RFC 9113 (6.5.2) names as the least, and Kestrel's own.
+    pub fn h2_max_streams(mut self, streams: u32) -> Self {
+        self.limits.h2.max_streams = streams;
+        self
+    }
+
+    /// Sets how many streams a client may have reset before they were looked at.
+    ///
+    /// More ends the connection (CVE-2023-44487, "rapid reset"). Defaults to 20.
+    pub fn h2_max_pending_resets(mut self, streams: usize) -> Self {
+        self.limits.h2.max_pending_resets = streams;
+        self
+    }
+
+    /// Sets how many streams a client may make *us* reset by its errors.
+    ///
+    /// More ends the connection (CVE-2025-8671, "made you reset"). Defaults to 100.
+    pub fn h2_max_error_resets(mut self, streams: usize) -> Self {
+        self.limits.h2.max_error_resets = streams;
+        self
+    }
+
+    /// Sets how often an HTTP/2 client is pinged, and how long it may take to answer.
+    ///
+    /// Finds clients that vanished without a word while a response streams. Defaults to every
+    /// 30 s and 20 s.
+    pub fn h2_ping(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.limits.h2.ping_interval = interval;
+        self.limits.h2.ping_timeout = timeout;
+        self
+    }
+
+    /// Listens on every one of `addresses`. Port 0 lets the system choose.
+    ///
+    /// # Errors
+    ///
+    /// When `addresses` is empty, or one can't be listened on.
+    pub fn bind(self, addresses: &[SocketAddr]) -> io::Result<Bound> {
+        let sockets = addresses
+            .iter()
+            .map(|address| listen::open(*address, self.threads))
+            .collect::<io::Result<Vec<_>>>()?;
+        Bound::new(self, sockets)
+    }
+
+    /// Takes over sockets that listen already: inherited ones, say. All threads share each.
+    ///
+    /// # Errors
+    ///
+    /// When `listeners` is empty, or one can't be duplicated.
+    pub fn listeners(self, listeners: Vec<TcpListener>) -> io::Result<Bound> {
+        let sockets = listeners
+            .into_iter()
+            .map(|listener| listen::share(listener, self.threads))
+            .collect::<io::Result<Vec<_>>>()?;
+        Bound::new(self, sockets)
+    }
+}

@@ -1,0 +1,252 @@
+//! What a connection does, told in a few relaxed atomics, and what it is told to do.
+//!
+//! The hot path only counts. Once in a while the thread's [sweep](super::clients) looks at the
+//! counts of every connection and at the clock. So a request costs no timer and no clock reading.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+    },
+    task::Waker,
+};
+
+/// Shared by a connection's socket, its requests and its thread's sweep. All on one thread, so no
+/// ordering is needed; atomics only because the types must be `Send`.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    /// Requests whose response has not ended.
+    in_flight: AtomicU32,
+    /// How many requests began or ended.
+    turns: AtomicU32,
+    /// How many writes the socket took.
+    writes: AtomicU32,
+    /// Response bodies that gave a frame and were not asked for the next: the client's window is
+    /// full.
+    waiting_bodies: AtomicU32,
+    /// How many frames response bodies gave.
+    frames: AtomicU32,
+    /// Something was read since the last turn.
+    heard: AtomicBool,
+    /// The socket did not take the last write.
+    blocked: AtomicBool,
+    /// Bytes were written that were not flushed yet.
+    unflushed: AtomicBool,
+    /// Streams are multiplexed, so what is read does not tell that a head began.
+    http2: AtomicBool,
+    /// The socket went over to a tunnel.
+    tunnel: AtomicBool,
+    order: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// What the connection does at the moment. A change of it, or of its count, starts a new limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Receives a request's head, or waits for the first byte of the first.
+    Head(u32),
+    /// Waits for another request.
+    Idle(u32),
+    /// Serves a request: the app's time, not the client's.
+    Busy,
+    /// Waits for the client to take bytes.
+    Blocked(u32),
+    /// Is no HTTP connection any more.
+    Tunnel,
+}
+
+/// What the connection is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[repr(u8)]
+pub(super) enum Order {
+    /// Go on.
+    None,
+    /// Finish what was begun, take no more.
+    Finish,
+    /// End now.
+    End,
+}
+
+impl Pulse {
+    pub(super) fn phase(&self) -> Phase {
+        if self.tunnel.load(Relaxed) {
+            return Phase::Tunnel;
+        }
+        if self.blocked.load(Relaxed) {
+            return Phase::Blocked(self.writes.load(Relaxed));
+        }
+        if self.waiting_bodies.load(Relaxed) > 0 {
+            return Phase::Blocked(self.frames.load(Relaxed));
+        }
+        if self.in_flight.load(Relaxed) > 0 {
+            return Phase::Busy;
+        }
+        let turns = self.turns.load(Relaxed);
+        let head = self.heard.load(Relaxed) && !self.http2.load(Relaxed);
+        if turns == 0 || head {
+            Phase::Head(turns)
+        } else {
+            Phase::Idle(turns)
+        }
+    }
+
+    /// Whether anything came since the last request.
+    pub(super) fn heard(&self) -> bool {
+        self.heard.load(Relaxed)
+    }
+
+    /// Whether everything written so far left for the client.
+    pub(super) fn flushed(&self) -> bool {
+        !self.unflushed.load(Relaxed)
+    }
+
+    pub(super) fn request_began(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.turn();
+    }
+
+    pub(super) fn request_ended(&self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+        self.turn();
+    }
+
+    pub(super) fn body_gave(&self) {
+        bump(&self.frames);
+        bump(&self.waiting_bodies);
+    }
+
+    pub(super) fn body_was_asked(&self) {
+        let waiting = self.waiting_bodies.load(Relaxed);
+        self.waiting_bodies.store(waiting.wrapping_sub(1), Relaxed);
+    }
+
+    pub(super) fn did_read(&self) {
+        self.heard.store(true, Relaxed);
+    }
+
+    pub(super) fn did_write(&self, taken: bool) {
+        self.unflushed.store(true, Relaxed);
+        self.blocked.store(!taken, Relaxed);
+        if taken {
+            bump(&self.writes);
+        }
+    }
+
+    pub(super) fn did_flush(&self) {
+        self.unflushed.store(false, Relaxed);
+    }
+
+    pub(super) fn set_http2(&self) {
+        self.http2.store(true, Relaxed);
+    }
+
+    pub(super) fn set_tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// What to do; asked on every poll of the connection.
+    pub(super) fn order(&self) -> Order {
+        match self.order.load(Relaxed) {
+            0 => Order::None,
+            1 => Order::Finish,
+            _ => Order::End,
+        }
+    }
+
+    /// Tells the connection's task what to do. An order is never taken back.
+    pub(super) fn tell(&self, order: Order) {
+        self.order.fetch_max(order as u8, Relaxed);
+        if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whom to wake for an order. A task's waker stays the same as long as the task lives.
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    fn turn(&self) {
+        bump(&self.turns);
+        self.heard.store(false, Relaxed);
+    }
+}
+
+/// Only the connection's own thread counts, so no locked instruction is needed.
+fn bump(counter: &AtomicU32) {
+    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_head_busy_and_idle_apart() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.phase(), Phase::Head(0), "before the first byte");
+        pulse.did_read();
+        assert_eq!(pulse.phase(), Phase::Head(0));
+        pulse.request_began();
+        assert_eq!(pulse.phase(), Phase::Busy);
+        pulse.did_read();
+        assert_eq!(pulse.phase(), Phase::Busy, "a body's byte");
+        pulse.request_ended();
+        assert_eq!(pulse.phase(), Phase::Idle(2));
+        pulse.did_read();
+        assert_eq!(pulse.phase(), Phase::Head(2));
+    }
+
+    #[test]
+    fn a_ping_is_no_head() {
+        let pulse = Pulse::default();
+        pulse.set_http2();
+        pulse.did_read();
+        assert_eq!(pulse.phase(), Phase::Head(0), "no request yet");
+        pulse.request_began();
+        pulse.request_ended();
+        pulse.did_read();
+        assert_eq!(pulse.phase(), Phase::Idle(2));
+    }
+
+    #[test]
+    fn a_blocked_write_counts_progress() {
+        let pulse = Pulse::default();
+        pulse.request_began();
+        pulse.did_write(true);
+        assert_eq!(pulse.phase(), Phase::Busy);
+        assert!(!pulse.flushed());
+        pulse.did_write(false);
+        assert_eq!(pulse.phase(), Phase::Blocked(1));
+        pulse.did_write(true);
+        pulse.did_write(false);
+        assert_eq!(pulse.phase(), Phase::Blocked(2));
+        pulse.did_write(true);
+        pulse.did_flush();
+        assert!(pulse.flushed());
+        assert_eq!(pulse.phase(), Phase::Busy);
+    }
+
+    #[test]
+    fn a_body_that_is_not_asked_for_more_waits_for_the_client() {
+        let pulse = Pulse::default();
+        pulse.request_began();
+        pulse.body_gave();
+        assert_eq!(pulse.phase(), Phase::Blocked(1));
+        pulse.did_write(true);
+        assert_eq!(pulse.phase(), Phase::Blocked(1), "a ping is no progress");
+        pulse.body_was_asked();
+        assert_eq!(pulse.phase(), Phase::Busy, "waits for the app");
+        pulse.body_gave();
+        assert_eq!(pulse.phase(), Phase::Blocked(2));
+    }
+
+    #[test]
+    fn an_order_is_never_taken_back() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.order(), Order::None);
+        pulse.tell(Order::End);
+        pulse.tell(Order::Finish);
+        assert_eq!(pulse.order(), Order::End);
+    }
+}

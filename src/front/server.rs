@@ -1,0 +1,240 @@
+//! The front as a whole: starts its threads, waits for the end, sees that they end.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    net::{SocketAddr, TcpListener},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    thread::{self, JoinHandle},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::{
+    sync::{
+        oneshot::{self, error::RecvError},
+        watch,
+    },
+    time::Instant,
+};
+use tower_service::Service;
+use tracing::info;
+
+use super::{
+    Front,
+    accept::{Begin, Room},
+    connection,
+    http::Protocols,
+    listen::Sockets,
+    worker::Worker,
+};
+use crate::{Connection, error::BoxError};
+
+/// A front that listens: the kernel takes connections already, and [`serve`](Self::serve) will
+/// answer them.
+#[must_use = "a front answers nobody until it is served"]
+pub struct Bound {
+    front: Front,
+    addresses: Vec<SocketAddr>,
+    /// For each thread, its listeners.
+    shares: Vec<Vec<TcpListener>>,
+}
+
+/// How a front ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// The connections that were cut because they did not end in time.
+    pub cut_connections: usize,
+    /// The tunnels, WebSockets for example, that were cut because they did not end in time.
+    pub cut_tunnels: usize,
+}
+
+/// A thread, and how it will have ended.
+struct Running {
+    thread: JoinHandle<()>,
+    ended: oneshot::Receiver<io::Result<Drained>>,
+    /// What `ended` said, if it was asked already.
+    result: Option<Result<io::Result<Drained>, RecvError>>,
+}
+
+impl Bound {
+    pub(super) fn new(front: Front, sockets: Vec<Sockets>) -> io::Result<Self> {
+        if sockets.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a front needs an address to listen on",
+            ));
+        }
+        let mut shares: Vec<_> = (0..front.threads.get()).map(|_| Vec::new()).collect();
+        let mut addresses = Vec::new();
+        for Sockets { local, listeners } in sockets {
+            addresses.push(local);
+            for (share, listener) in shares.iter_mut().zip(listeners) {
+                share.push(listener);
+            }
+        }
+        Ok(Self {
+            front,
+            addresses,
+            shares,
+        })
+    }
+
+    /// The addresses that are listened on, with the ports that the system chose.
+    #[must_use]
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `shutdown` completes, then stops to accept and lets everything end.
+    ///
+    /// `make` makes the service of a connection, once for each, on the thread that serves it.
+    ///
+    /// After `shutdown`, a request that was begun is answered, an idle connection is closed, and
+    /// HTTP/2 clients are told to go away. Returns once the last connection and the last tunnel
+    /// have ended, or the [drain timeout](Front::drain_timeout) has passed; what is left then is
+    /// cut. With it end all tasks that the services spawned on their thread's runtime.
+    ///
+    /// # Errors
+    ///
+    /// When a thread or its runtime can't be started, or one of them ends unasked; the other
+    /// threads drain first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end, it cuts every connection, and its threads end by themselves.
+    pub async fn serve<M, S, B, F>(self, make: M, shutdown: F) -> io::Result<Drained>
+    where
+        M: Fn(Connection) -> S + Clone + Send + Sync + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+        F: Future<Output = ()>,
+    {
+        let protocols = Arc::new(Protocols::new(&self.front.limits));
+        self.run(
+            Arc::new(move |accepted| {
+                let connection = connection::serve(accepted, protocols.clone(), make.clone());
+                tokio::spawn(connection);
+            }),
+            shutdown,
+        )
+        .await
+    }
+
+    async fn run(self, begin: Begin, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
+        let drain_timeout = self.front.limits.drain_timeout;
+        let (stop, stopped) = watch::channel(None);
+        let addresses = self.addresses.clone();
+        let mut threads = self.start(&begin, &stopped)?;
+        info!(addresses = ?addresses, "Front started");
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = one_ended(&mut threads) => {}
+        }
+        let _ = stop.send(Some(Instant::now() + drain_timeout));
+        let mut drained = Ok(Drained::default());
+        for running in threads {
+            drained = add(drained, running.end().await);
+        }
+        info!("Front stopped");
+        drained
+    }
+
+    fn start(
+        self,
+        begin: &Begin,
+        stopped: &watch::Receiver<Option<Instant>>,
+    ) -> io::Result<Vec<Running>> {
+        let room = Arc::new(Room::new(self.front.limits.max_connections));
+        let limits = Arc::new(self.front.limits);
+        self.shares
+            .into_iter()
+            .enumerate()
+            .map(|(number, listeners)| {
+                Running::start(
+                    number,
+                    Worker {
+                        listeners,
+                        limits: limits.clone(),
+                        room: room.clone(),
+                        begin: begin.clone(),
+                        stop: stopped.clone(),
+                    },
+                )
+            })
+            .collect()
+    }
+}
+
+impl Running {
+    fn start(number: usize, worker: Worker) -> io::Result<Self> {
+        let (ending, ended) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(format!("ancm-front-{number}"))
+            .spawn(move || {
+                let _ = ending.send(worker.run());
+            })?;
+        Ok(Self {
+            thread,
+            ended,
+            result: None,
+        })
+    }
+
+    async fn end(self) -> io::Result<Drained> {
+        let ended = match self.result {
+            Some(ended) => ended,
+            None => self.ended.await,
+        };
+        // It has nothing left to do but to end.
+        let joined = self.thread.join();
+        match (ended, joined) {
+            (Ok(drained), Ok(())) => drained,
+            _ => Err(io::Error::other("a thread of the front panicked")),
+        }
+    }
+}
+
+/// Waits for a thread to end, which none does unasked unless it failed.
+async fn one_ended(threads: &mut [Running]) {
+    poll_fn(|cx| {
+        for running in threads
+            .iter_mut()
+            .filter(|running| running.result.is_none())
+        {
+            if let Poll::Ready(ended) = Pin::new(&mut running.ended).poll(cx) {
+                running.result = Some(ended);
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+fn add(sum: io::Result<Drained>, one: io::Result<Drained>) -> io::Result<Drained> {
+    let (sum, one) = (sum?, one?);
+    Ok(Drained {
+        cut_connections: sum.cut_connections + one.cut_connections,
+        cut_tunnels: sum.cut_tunnels + one.cut_tunnels,
+    })
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("front", &self.front)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! A tower service as hyper wants it: driven to readiness, counted, in a span.
+
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+use tracing::{Span, debug_span};
+
+use super::pulse::Pulse;
+use crate::error::BoxError;
+
+/// The service of one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Adapter<S> {
+    inner: S,
+    peer: SocketAddr,
+    pulse: Arc<Pulse>,
+}
+
+impl<S> Adapter<S> {
+    pub(super) fn new(inner: S, peer: SocketAddr, pulse: Arc<Pulse>) -> Self {
+        Self { inner, peer, pulse }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Adapter<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<Counted<B>>;
+    type Error = BoxError;
+    type Future = Exchange<S, S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let span = span(self.peer, &request);
+        let turn = Turn::begin(&self.pulse);
+        let mut service = self.inner.clone();
+        // Most services are ready at once: theirs need not wait for the future's first poll. One
+        // that is not is asked again there, with a waker that wakes.
+        let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => {
+                let _entered = span.enter();
+                State::Called {
+                    future: service.call(request),
+                }
+            }
+            Poll::Ready(Err(error)) => State::Failed {
+                error: Some(error.into()),
+            },
+            Poll::Pending => State::Waiting {
+                service,
+                request: Some(request),
+            },
+        };
+        Exchange {
+            span,
+            turn: Some(turn),
+            state,
+        }
+    }
+}
+
+/// Nothing but a check of one atomic while nobody listens at this level.
+fn span<B>(peer: SocketAddr, request: &Request<B>) -> Span {
+    debug_span!(
+        "request",
+        client.addr = %peer,
+        http.method = %request.method(),
+        http.path = request.uri().path(),
+    )
+}
+
+/// A request that is served, until its response ends or is dropped.
+struct Turn {
+    pulse: Arc<Pulse>,
+    /// Its body gave a frame and was not asked for the next.
+    waiting: bool,
+}
+
+impl Turn {
+    fn begin(pulse: &Arc<Pulse>) -> Self {
+        pulse.request_began();
+        Self {
+            pulse: pulse.clone(),
+            waiting: false,
+        }
+    }
+
+    fn asked(&mut self) {
+        if self.waiting {
+            self.waiting = false;
+            self.pulse.body_was_asked();
+        }
+    }
+
+    fn gave(&mut self) {
+        self.waiting = true;
+        self.pulse.body_gave();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.asked();
+        self.pulse.request_ended();
+    }
+}
+
+pin_project! {
+    /// The way from a request to its response's head.
+    pub(super) struct Exchange<S, F> {
+        span: Span,
+        turn: Option<Turn>,
+        #[pin]
+        state: State<S, F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F> {
+        Waiting {
+            service: S,
+            request: Option<Request<Incoming>>,
+        },
+        Failed {
+            error: Option<BoxError>,
+        },
+        Called {
+            #[pin]
+            future: F,
+        },
+    }
+}
+
+impl<S, B> Future for Exchange<S, S::Future>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<Counted<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let _entered = this.span.enter();
+        loop {
+            let called = match this.state.as_mut().project() {
+                StateProj::Called { future } => {
+                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let turn = this.turn.take().expect("not polled after completion");
+                    return Poll::Ready(Ok(response.map(|inner| Counted { inner, turn })));
+                }
+                StateProj::Failed { error } => {
+                    let error = error.take().expect("not polled after completion");
+                    return Poll::Ready(Err(error));
+                }
+                StateProj::Waiting { service, request } => {
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    // The request can't have been taken: this state ends with it.
+                    let request = request.take().expect("a service is called once");
+                    State::Called {
+                        future: service.call(request),
+                    }
+                }
+            };
+            this.state.set(called);
+        }
+    }
+}
+
+pin_project! {
+    /// A response's body that tells its connection how it goes and when it ended.
+    pub(super) struct Counted<B> {
+        #[pin]
+        inner: B,
+        turn: Turn,
+    }
+}
+
+impl<B: Body> Body for Counted<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        this.turn.asked();
+        let frame = this.inner.poll_frame(cx);
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            this.turn.gave();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B> fmt::Debug for Counted<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counted").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_span_tells_who_and_what_but_not_the_query() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let request = Request::get("/path?secret").body(()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let span = span("192.0.2.1:5".parse().unwrap(), &request);
+            span.in_scope(|| tracing::debug!("Done"));
+        });
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let want =
+            "request{client.addr=192.0.2.1:5 http.method=GET http.path=\"/path\"}: ancm::front";
+        assert!(lines.contains(want), "{lines}");
+        assert!(!lines.contains("secret"), "{lines}");
+    }
+}

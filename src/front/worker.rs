@@ -1,0 +1,117 @@
+//! One thread of the front: a runtime, its listeners, its connections.
+
+use std::{io, net, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    runtime,
+    task::JoinSet,
+    time::{self, MissedTickBehavior},
+};
+
+use super::{
+    Drained,
+    accept::{Acceptor, Begin, Room, Stop},
+    clients::Clients,
+    options::Limits,
+};
+
+/// What a thread is started with.
+pub(super) struct Worker {
+    pub(super) listeners: Vec<net::TcpListener>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) room: Arc<Room>,
+    pub(super) begin: Begin,
+    pub(super) stop: Stop,
+}
+
+impl Worker {
+    /// Runs the thread until the front has stopped and its connections have ended or were cut.
+    pub(super) fn run(self) -> io::Result<Drained> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let drained = runtime.block_on(self.serve());
+        // Cuts what is left, and does not wait for what blocks.
+        runtime.shutdown_background();
+        drained
+    }
+
+    async fn serve(mut self) -> io::Result<Drained> {
+        let clients = Clients::new();
+        let mut accepting = self.accept(&clients)?;
+        let drain = async {
+            let deadline = self.stop.wait_for(Option::is_some).await.map(|at| *at);
+            while accepting.join_next().await.is_some() {}
+            clients.finish();
+            if let Ok(Some(deadline)) = deadline {
+                let _ = time::timeout_at(deadline, clients.gone()).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = drain => {}
+            () = sweep(&clients, &self.room, &self.limits) => {}
+        }
+        let (cut_connections, cut_tunnels) = clients.count();
+        Ok(Drained {
+            cut_connections,
+            cut_tunnels,
+        })
+    }
+
+    fn accept(&mut self, clients: &Clients) -> io::Result<JoinSet<()>> {
+        let mut accepting = JoinSet::new();
+        for listener in std::mem::take(&mut self.listeners) {
+            let acceptor = Acceptor {
+                clients: clients.clone(),
+                room: self.room.clone(),
+                begin: self.begin.clone(),
+                stop: self.stop.clone(),
+            };
+            accepting.spawn(acceptor.run(TcpListener::from_std(listener)?));
+        }
+        Ok(accepting)
+    }
+}
+
+/// Looks at every connection from time to time, for ever.
+async fn sweep(clients: &Clients, room: &Room, limits: &Limits) {
+    let mut ticks = time::interval(period(limits));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clients.sweep(ticks.tick().await, limits);
+        if room.is_wanted() {
+            clients.close_longest_idle();
+        }
+    }
+}
+
+/// How often to look: a quarter of the shortest limit, so that none is exceeded by more.
+fn period(limits: &Limits) -> Duration {
+    let shortest = limits
+        .header_timeout
+        .min(limits.idle_timeout)
+        .min(limits.write_timeout);
+    (shortest / 4).clamp(Duration::from_millis(1), Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::Front;
+
+    #[test]
+    fn looks_often_enough_and_not_too_often() {
+        let limits = |time| Front::new().header_timeout(time).limits;
+        assert_eq!(
+            period(&limits(Duration::from_secs(30))),
+            Duration::from_secs(1)
+        );
+        assert_eq!(
+            period(&limits(Duration::from_millis(40))),
+            Duration::from_millis(10)
+        );
+        assert_eq!(period(&limits(Duration::ZERO)), Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,97 @@
+//! The connections to one app that carry no request.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::upstream::Upstream;
+
+/// As many stacks as threads that are expected to forward; more threads share.
+const SHARDS: usize = 64;
+
+/// How many connections a thread keeps; the rest are closed when they have carried their request.
+const IDLE_PER_SHARD: usize = 256;
+
+/// How long a connection is kept, counted from when its last request was sent: one look at the clock serves both. Well below what apps do (Kestrel: 130 s), so that they are not the ones who close.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// A stack for each thread: what came last is used first, so that what is not needed grows old and goes.
+///
+/// The lock of a stack is its thread's alone, so nobody waits for it.
+pub(super) struct Pool {
+    shards: Box<[Shard]>,
+}
+
+/// Aligned so that no two threads write to one cache line.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard {
+    idle: Mutex<Vec<Upstream>>,
+}
+
+impl Pool {
+    pub(super) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        Self { shards }
+    }
+
+    /// The connection that was used last, at `now`, where there is one that is young enough.
+    pub(super) fn take(&self, now: Instant) -> Option<Upstream> {
+        let is_young = |idle: &Upstream| now.duration_since(idle.used()) < IDLE_LIMIT;
+        let mut idle = self.shard();
+        let last = idle.pop().filter(is_young);
+        if idle.first().is_some_and(|first| !is_young(first)) {
+            // The old ones lie below. They close when they are dropped, for which nobody else has to wait.
+            let old: Vec<_> = idle.extract_if(.., |idle| !is_young(idle)).collect();
+            drop(idle);
+            drop(old);
+        }
+        last
+    }
+
+    /// Keeps `upstream`, whose request is over, for the next one.
+    pub(super) fn put(&self, upstream: Upstream) {
+        let mut idle = self.shard();
+        if idle.len() < IDLE_PER_SHARD {
+            idle.push(upstream);
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    fn shard(&self) -> MutexGuard<'_, Vec<Upstream>> {
+        let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
+        shard
+            .unwrap_or_else(|| unreachable!("a remainder is smaller"))
+            .lock()
+    }
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Vec<Upstream>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("idle", &self.len()).finish()
+    }
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The number of this thread among those that forward.
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,99 @@
+//! Where a request goes: its host and its target.
+
+use http::{HeaderValue, Method, Uri, Version, header::HOST, request::Parts};
+
+use crate::error::Error;
+
+/// One valid `Host`, and the target in origin-form (RFC 9112, 3.2).
+pub(super) fn settle(parts: &mut Parts) -> Result<(), Error> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() {
+        return Err(Error::bad_request("more than one Host"));
+    }
+    if let Some(host) = host
+        && !is_host(host.as_bytes())
+    {
+        return Err(Error::bad_request("the Host is not valid"));
+    }
+    if parts.uri.authority().is_some() || parts.uri.scheme().is_some() {
+        return settle_absolute(parts);
+    }
+    match host {
+        Some(_) => {}
+        // The client of HTTP/1.0 names no host and can't be asked to: an empty one is what is left (RFC 9112, 3.2).
+        None if parts.version < Version::HTTP_11 => {
+            parts.headers.insert(HOST, HeaderValue::from_static(""));
+        }
+        None => return Err(Error::bad_request("no Host")),
+    }
+    match parts.uri.path() {
+        "*" if parts.method != Method::OPTIONS => {
+            Err(Error::bad_request("the target * is for OPTIONS"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Absolute-form, or HTTP/2: the host stands in the target, and may stand in `Host` too.
+fn settle_absolute(parts: &mut Parts) -> Result<(), Error> {
+    let target = std::mem::take(&mut parts.uri).into_parts();
+    let Some(authority) = target.authority else {
+        return Err(Error::bad_request("the target names no host"));
+    };
+    if !is_host(authority.as_str().as_bytes()) {
+        return Err(Error::bad_request("the host of the target is not valid"));
+    }
+    match parts.headers.get(HOST) {
+        Some(host)
+            if host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) => {}
+        // Stricter than RFC 9112, 3.2.2, which lets the target win: whoever sends two hosts wants one of us fooled.
+        Some(_) => return Err(Error::bad_request("the Host is not the target's")),
+        None if parts.version == Version::HTTP_11 => return Err(Error::bad_request("no Host")),
+        None => {
+            let host = HeaderValue::from_str(authority.as_str())
+                .map_err(|_| Error::bad_request("the host of the target is not valid"))?;
+            parts.headers.insert(HOST, host);
+        }
+    }
+    let path = target.path_and_query;
+    parts.uri = Uri::from(path.ok_or_else(|| Error::bad_request("the target is no path"))?);
+    Ok(())
+}
+
+/// Whether `text` is `uri-host [ ":" port ]` (RFC 9112, 3.2), be it empty; a name with a comma is two to some.
+fn is_host(text: &[u8]) -> bool {
+    let (name, port) = match text {
+        [b'[', rest @ ..] => {
+            let Some(end) = rest.iter().position(|&byte| byte == b']') else {
+                return false;
+            };
+            let (inside, after) = rest.split_at(end);
+            let address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            if inside.is_empty() || !inside.iter().all(address) {
+                return false;
+            }
+            (&[][..], after.get(1..).unwrap_or_default())
+        }
+        _ => {
+            let end = text.iter().position(|&byte| byte == b':');
+            text.split_at(end.unwrap_or(text.len()))
+        }
+    };
+    let named = |&byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%')
+            || matches!(
+                byte,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
+            )
+    };
+    let ported = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    ported && name.iter().all(named)
+}

@@ -1,0 +1,263 @@
+//! The body of a request on its way to the app, and what is known of it meanwhile.
+
+use std::{
+    any::Any,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, Sleep, sleep},
+};
+
+use crate::{error::BoxError, headers::clean_trailers};
+
+/// A body of any type in one type, so that the connections of a backend are of one type too.
+pub(super) struct RequestBody {
+    inner: Inner,
+    upload: Option<Upload>,
+    gate: Option<Gate>,
+}
+
+enum Inner {
+    Empty,
+    /// What a front on hyper has, and so not worth a box.
+    Incoming(Incoming),
+    Boxed(UnsyncBoxBody<Bytes, BoxError>),
+}
+
+impl RequestBody {
+    /// No body.
+    pub(super) const fn empty() -> Self {
+        Self {
+            inner: Inner::Empty,
+            upload: None,
+            gate: None,
+        }
+    }
+
+    /// `body`, and how it is getting on where there is anything of it.
+    pub(super) fn new<B>(body: B) -> (Self, Option<Upload>)
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return (Self::empty(), None);
+        }
+        let upload = Upload::begin();
+        let body = Self {
+            inner: erase(body),
+            upload: Some(upload.clone()),
+            gate: None,
+        };
+        (body, Some(upload))
+    }
+
+    /// Holds the body back until the app says `100 Continue`, or for `limit`.
+    pub(super) fn hold(&mut self, limit: Duration) -> Opener {
+        let (opener, opened) = oneshot::channel();
+        self.gate = Some(Gate {
+            opened: Some(opened),
+            limit: Box::pin(sleep(limit)),
+        });
+        Opener(Mutex::new(Some(opener)))
+    }
+}
+
+fn erase<B>(body: B) -> Inner
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let mut body = Some(body);
+    let any: &mut dyn Any = &mut body;
+    if let Some(incoming) = any
+        .downcast_mut::<Option<Incoming>>()
+        .and_then(Option::take)
+    {
+        return Inner::Incoming(incoming);
+    }
+    body.map_or(Inner::Empty, |body| {
+        Inner::Boxed(body.map_err(Into::into).boxed_unsync())
+    })
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        if let Some(gate) = &mut this.gate {
+            ready!(gate.poll(cx));
+            this.gate = None;
+        }
+        let polled = this.inner.poll_frame(cx);
+        let ended = this.inner.is_end_stream();
+        if let Some(upload) = &this.upload {
+            upload.note(&polled, ended);
+        }
+        polled.map_ok(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                clean_trailers(trailers);
+            }
+            frame
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Incoming(body) => body.size_hint(),
+            Inner::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Inner {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Incoming(body) => body.is_end_stream(),
+            Self::Boxed(body) => body.is_end_stream(),
+        }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").finish_non_exhaustive()
+    }
+}
+
+/// Keeps a body back.
+struct Gate {
+    /// `None` once nobody will open it any more.
+    opened: Option<oneshot::Receiver<()>>,
+    limit: Pin<Box<Sleep>>,
+}
+
+impl Gate {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(opened) = &mut self.opened {
+            match Pin::new(opened).poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                // The app has answered without having said it, so it may not want the body at all.
+                Poll::Ready(Err(_)) => self.opened = None,
+                Poll::Pending => {}
+            }
+        }
+        self.limit.as_mut().poll(cx)
+    }
+}
+
+/// Lets a body that is held back go.
+#[derive(Debug)]
+pub(super) struct Opener(Mutex<Option<oneshot::Sender<()>>>);
+
+impl Opener {
+    pub(super) fn open(&self) {
+        let opener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Nobody waits any more where the time was up.
+        let _ = opener.map(|opener| opener.send(()));
+    }
+}
+
+/// How a request's body is getting on.
+#[derive(Clone, Debug)]
+pub(super) struct Upload {
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: AtomicU8,
+    begun: Instant,
+    /// When a part of it was last taken, in milliseconds after it began.
+    moved: AtomicU64,
+}
+
+/// The app is taking it.
+const SENDING: u8 = 0;
+/// The client has not sent more yet.
+const WAITING: u8 = 1;
+/// The app's connection has taken all of it.
+const DONE: u8 = 2;
+/// The client broke it off.
+const BROKEN: u8 = 3;
+
+impl Upload {
+    fn begin() -> Self {
+        let state = State {
+            // Until the app's connection asks for it, nobody waits for the client.
+            phase: AtomicU8::new(SENDING),
+            begun: Instant::now(),
+            moved: AtomicU64::new(0),
+        };
+        Self {
+            state: Arc::new(state),
+        }
+    }
+
+    /// Whether the app's connection has taken all of it.
+    pub(super) fn is_done(&self) -> bool {
+        self.state.phase.load(Ordering::Acquire) == DONE
+    }
+
+    /// Whether the client broke it off.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state.phase.load(Ordering::Acquire) == BROKEN
+    }
+
+    /// Since when the app keeps it waiting, or `None` where the client does.
+    pub(super) fn since(&self) -> Option<Instant> {
+        let moved = Duration::from_millis(self.state.moved.load(Ordering::Acquire));
+        match self.state.phase.load(Ordering::Acquire) {
+            SENDING | DONE => Some(self.state.begun + moved),
+            _ => None,
+        }
+    }
+
+    fn note<T>(&self, polled: &Poll<Option<Result<T, BoxError>>>, ended: bool) {
+        let phase = match polled {
+            Poll::Pending => WAITING,
+            Poll::Ready(Some(Err(_))) => BROKEN,
+            Poll::Ready(None) => DONE,
+            Poll::Ready(Some(Ok(_))) if ended => DONE,
+            Poll::Ready(Some(Ok(_))) => SENDING,
+        };
+        if phase != WAITING {
+            let moved = self.state.begun.elapsed().as_millis();
+            let moved = u64::try_from(moved).unwrap_or(u64::MAX);
+            self.state.moved.store(moved, Ordering::Release);
+        }
+        self.state.phase.store(phase, Ordering::Release);
+    }
+}

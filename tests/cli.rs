@@ -1,0 +1,635 @@
+//! The built `ancm` program: what it prints, what it serves, how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// Far more than anything here takes; only a failure waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const ANCM: &str = env!("CARGO_BIN_EXE_ancm");
+
+/// The program, prepared to run in `dir` with nothing of this test's environment that it reads.
+fn ancm(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(ANCM);
+    command
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .env("TMPDIR", dir)
+        .env_remove("RUST_LOG")
+        .env_remove("ASPNETCORE_PORT")
+        .env_remove("ASPNETCORE_TOKEN");
+    command
+}
+
+/// Runs to its end; the exit status, stdout, stderr.
+fn output(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    texts(ancm(dir, arguments).output().unwrap())
+}
+
+fn texts(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A running program, killed when the test ends.
+struct Running {
+    child: Child,
+    log: Receiver<String>,
+    /// What was logged so far, for the message of a failing test.
+    seen: Vec<String>,
+}
+
+impl Running {
+    fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let arguments = [&["--log-format", "json"], arguments].concat();
+        let mut child = ancm(dir, &arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (lines, log) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            log,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The fields of the next line in the log that says `message`.
+    fn logged(&mut self, message: &str) -> Value {
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            self.seen.push(line.clone());
+            let parsed: Value = serde_json::from_str(&line).unwrap_or_default();
+            if parsed["fields"]["message"] == message {
+                return parsed["fields"].clone();
+            }
+        }
+        panic!("`{message}` was not logged:\n{}", self.seen.join("\n"));
+    }
+
+    /// Where it listens.
+    fn listening(&mut self) -> SocketAddr {
+        let fields = self.logged("Listening");
+        fields["address"].as_str().unwrap().parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    #[cfg(target_os = "linux")]
+    fn ended(&mut self) -> std::process::ExitStatus {
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => self.seen.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    panic!("it did not end:\n{}", self.seen.join("\n"))
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends one request and reads all of the answer: its status, and its head and body as text.
+fn ask(address: SocketAddr, line: &str, accept: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nHost: demo.test\r\nAccept: {accept}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("{answer:?}"));
+    (status.parse().unwrap(), answer)
+}
+
+/// What the demo's page says of `name`.
+#[cfg(target_os = "linux")]
+fn fact(address: SocketAddr, name: &str) -> String {
+    let (status, page) = ask(address, "GET /", "*/*");
+    assert_eq!(status, 200, "{page}");
+    value(&page, name).to_owned()
+}
+
+/// The value of `name` in what the demo's app says as text.
+fn value<'a>(page: &'a str, name: &str) -> &'a str {
+    let mut lines = page.lines().map(str::trim);
+    let value = lines.find_map(|line| line.strip_prefix(name));
+    value.unwrap_or_else(|| panic!("{name} in {page}")).trim()
+}
+
+#[cfg(target_os = "linux")]
+fn pid(address: SocketAddr) -> u32 {
+    fact(address, "process id").parse().unwrap()
+}
+
+// ---- The command line
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, why) in [
+        (&[][..], "Usage: ancm"),
+        (&["fly"], "unrecognized subcommand 'fly'"),
+        (&["run", "--listen", "8080"], "expected IP:PORT"),
+        (
+            &["run", "--path-base", "shop"],
+            "expected `/` or whole segments",
+        ),
+        (&["run", "--threads", "0"], "--threads"),
+        (&["run", "--to", ":80", "."], "cannot be used with"),
+        (&["run", "--to", ":80", "--", "node"], "cannot be used with"),
+        (&["run", "no-such-folder"], "the folder `no-such-folder`"),
+        (&["check", "no-such-folder"], "the folder `no-such-folder`"),
+        (
+            &["run", "--", "no-such-program"],
+            "`no-such-program` was not found",
+        ),
+        (
+            &["run", "--log-format", "xml"],
+            "[possible values: text, json]",
+        ),
+    ] {
+        let (status, stdout, stderr) = output(dir.path(), arguments);
+        assert_eq!((status, &*stdout), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(why), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_wrong_filter_of_the_log_is_a_usage_error_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = ancm(dir.path(), &["run"]);
+    let (status, _, stderr) = texts(command.env("RUST_LOG", "ancm=loudly").output().unwrap());
+    assert_eq!(status, 2);
+    assert!(stderr.starts_with("error: RUST_LOG: expected"), "{stderr}");
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let dir = tempfile::tempdir().unwrap();
+    for (argument, want) in [("--help", "Exit status:"), ("--version", "ancm ")] {
+        let (status, stdout, _) = output(dir.path(), &[argument]);
+        assert_eq!(status, 0);
+        assert!(stdout.contains(want), "{stdout}");
+        assert!(!stdout.contains("demo-app"), "{stdout}");
+    }
+}
+
+#[test]
+fn a_port_in_use_ends_with_1_and_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments = ["run", "--to", ":9", "--listen", &address];
+    let (status, _, stderr) = output(dir.path(), &arguments);
+    assert_eq!(status, 1, "{stderr}");
+    assert!(
+        stderr.contains(&format!("can't listen on {address}")),
+        "{stderr}"
+    );
+    assert!(stderr.contains("another program listens there"), "{stderr}");
+}
+
+// ---- check
+
+/// What `dotnet publish` writes.
+const PUBLISHED: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<configuration>
+  <location path="." inheritInChildApplications="false">
+    <system.webServer>
+      <handlers>
+        <add name="aspNetCore" path="*" verb="*" modules="AspNetCoreModuleV2" resourceType="Unspecified" />
+      </handlers>
+      <aspNetCore processPath="dotnet" arguments=".\App.dll" stdoutLogEnabled="false" stdoutLogFile=".\logs\stdout" hostingModel="inprocess">
+        <environmentVariables>
+          <environmentVariable name="Colour" value="blue" />
+          <environmentVariable name="ConnectionStrings__Shop" value="hunter2" />
+        </environmentVariables>
+      </aspNetCore>
+    </system.webServer>
+  </location>
+</configuration>
+"#;
+
+#[cfg(unix)]
+#[test]
+fn check_says_what_was_understood_of_a_published_app() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (app, bin) = (dir.path().join("app"), dir.path().join("bin"));
+    fs::create_dir(&app).unwrap();
+    fs::create_dir(&bin).unwrap();
+    fs::write(app.join("web.config"), PUBLISHED).unwrap();
+    fs::write(app.join("App.dll"), "").unwrap();
+    fs::write(bin.join("dotnet"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(bin.join("dotnet"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    let mut check = ancm(&app, &["check", "--path-base", "/shop", "--threads", "2"]);
+    let (status, stdout, stderr) = texts(check.env("PATH", &bin).output().unwrap());
+    assert_eq!((status, &*stderr), (0, ""));
+    let stdout = stdout.replace(dir.path().to_str().unwrap(), "<dir>");
+    let rows: Vec<(&str, &str)> = stdout
+        .lines()
+        .map(|row| row.split_at(26))
+        .map(|(name, value)| (name.trim(), value))
+        .collect();
+    for want in [
+        ("configuration", "<dir>/app/web.config"),
+        ("command", "<dir>/bin/dotnet ./App.dll"),
+        ("working directory", "<dir>/app"),
+        ("path base", "/shop"),
+        ("startupTimeLimit", "120 s"),
+        ("stdout log", "off"),
+        ("environment", "Colour=blue"),
+        ("", "ConnectionStrings__Shop=***"),
+        ("listens on", "127.0.0.1:8080"),
+        ("threads", "2"),
+    ] {
+        assert!(rows.contains(&want), "{want:?} in\n{stdout}");
+    }
+    let warned = |(name, value): &(&str, &str)| *name == "warning" && value.contains("inprocess");
+    assert!(rows.iter().any(warned), "{stdout}");
+    assert!(!stdout.contains("hunter2"), "{stdout}");
+}
+
+#[test]
+fn check_of_a_broken_web_config_ends_with_2_and_says_where() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = PUBLISHED.replace("inprocess\"", "sideways\" startupTimeLimit=\"soon\"");
+    std::fs::write(dir.path().join("web.config"), broken).unwrap();
+    let (status, stdout, stderr) = output(dir.path(), &["check"]);
+    assert_eq!((status, &*stdout), (2, ""), "{stderr}");
+    for want in [
+        "web.config:8:",
+        "hostingModel",
+        "sideways",
+        "startupTimeLimit",
+        "soon",
+    ] {
+        assert!(stderr.contains(want), "{want} in\n{stderr}");
+    }
+    // The same of `run`, which then listens nowhere.
+    let (status, _, of_run) = output(dir.path(), &["run", "--listen", ":0"]);
+    assert_eq!((status, of_run), (2, stderr));
+}
+
+#[test]
+fn an_empty_folder_is_a_configuration_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (status, _, stderr) = output(dir.path(), &["run", "--listen", ":0"]);
+    assert_eq!(status, 2, "{stderr}");
+    assert!(stderr.contains("no web.config"), "{stderr}");
+}
+
+#[test]
+fn check_of_a_command_or_an_address_needs_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, want) in [
+        (&["check", "--", ANCM, "demo-app"][..], "demo-app"),
+        (&["check", "--to", ":5000"], "127.0.0.1:5000"),
+    ] {
+        let (status, stdout, stderr) = output(dir.path(), arguments);
+        assert_eq!(status, 0, "{stderr}");
+        assert!(stdout.contains(want), "{stdout}");
+    }
+}
+
+// ---- run
+
+#[test]
+fn run_serves_a_command_under_its_path_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let listen = ["run", "--listen", "127.0.0.1:0", "--path-base", "/shop"];
+    let command = ["--", ANCM, "demo-app"];
+    let mut run = Running::start(dir.path(), &[&listen[..], &command].concat());
+    let address = run.listening();
+    let (status, page) = ask(address, "GET /shop/a%2fb?c=d", "text/html");
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("<td>/shop</td>"), "{page}");
+    assert!(page.contains("<td>/shop/a%2fb?c=d</td>"), "{page}");
+    assert!(page.contains("<td>demo.test</td>"), "{page}");
+    assert!(
+        !page.to_lowercase().contains("ms-aspnetcore-token"),
+        "{page}"
+    );
+}
+
+#[test]
+fn run_forwards_to_an_address_and_starts_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = app.local_addr().unwrap().to_string();
+    let arguments = [
+        "run",
+        "--to",
+        &to,
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut run = Running::start(dir.path(), &arguments);
+    let (first, second) = (run.listening(), run.listening());
+    assert_ne!(first, second);
+    for address in [first, second] {
+        let client = thread::spawn(move || ask(address, "GET /x?y", "*/*"));
+        let (mut stream, _) = app.accept().unwrap();
+        let head = head(&mut stream);
+        write!(
+            stream,
+            "HTTP/1.1 299 Fine\r\nConnection: close\r\n\r\nhello"
+        )
+        .unwrap();
+        drop(stream);
+        assert!(head.starts_with("GET /x?y HTTP/1.1\r\n"), "{head}");
+        assert!(!head.to_lowercase().contains("ms-aspnetcore"), "{head}");
+        let (status, answer) = client.join().unwrap();
+        assert_eq!(status, 299);
+        assert!(answer.contains("hello"), "{answer}");
+    }
+}
+
+/// Reads to the end of a request's head.
+fn head(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let lines: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    lines.join("\r\n")
+}
+
+// ---- demo
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_demo_shows_what_the_app_sees_and_replaces_a_killed_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(dir.path(), &["demo", "--listen", "127.0.0.1:0"]);
+    let address = demo.listening();
+    let (status, page) = ask(address, "GET /", "text/html");
+    assert_eq!(status, 200, "{page}");
+    let first = pid(address);
+    for want in [
+        "It works.",
+        &format!("kill {first}"),
+        "127.0.0.1:",
+        "<td>http</td>",
+    ] {
+        assert!(page.contains(want), "{want} in {page}");
+    }
+    assert_eq!(fact(address, "generation"), "1");
+
+    linux::kill(first);
+    demo.logged("Process ended by itself");
+    demo.logged("Process is ready");
+    let second = pid(address);
+    assert_ne!(first, second);
+    assert_eq!(fact(address, "generation"), "2");
+    let (_, page) = ask(address, "GET /", "text/html");
+    assert!(page.contains(&format!("Before it: {first}.")), "{page}");
+}
+
+#[test]
+fn the_demo_goes_offline_with_the_file_that_its_page_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(dir.path(), &["demo", "--listen", "127.0.0.1:0"]);
+    let address = demo.listening();
+    let (_, page) = ask(address, "GET /", "*/*");
+    let file = value(&page, "echo Back soon >").trim_matches('"');
+    std::fs::write(file, "Back soon").unwrap();
+    demo.logged("Process stopped");
+    let (status, page) = ask(address, "GET /", "*/*");
+    assert_eq!(status, 503, "{page}");
+    assert!(page.ends_with("Back soon"), "{page}");
+    std::fs::remove_file(file).unwrap();
+    demo.logged("App back online");
+    assert_eq!(ask(address, "GET /", "*/*").0, 200);
+}
+
+#[test]
+fn the_button_of_the_demo_ends_its_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--path-base", "/d"];
+    let mut demo = Running::start(dir.path(), &arguments);
+    let address = demo.listening();
+    let (status, page) = ask(address, "POST /d/end", "text/html");
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("ends now"), "{page}");
+    assert!(page.to_lowercase().contains("refresh: 1; url=/d"), "{page}");
+}
+
+// ---- The end
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::net::Ipv4Addr;
+
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    };
+
+    use super::*;
+
+    pub(super) fn pidfd(pid: u32) -> rustix::fd::OwnedFd {
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        pidfd_open(pid, PidfdFlags::empty()).unwrap()
+    }
+
+    /// Waits until the process of `pidfd` has ended.
+    pub(super) fn gone(pidfd: &rustix::fd::OwnedFd) {
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        assert_eq!(poll(&mut fds, Some(&patience)).unwrap(), 1, "it still runs");
+    }
+
+    /// Kills a process and waits until it has ended.
+    pub(super) fn kill(pid: u32) {
+        let fd = pidfd(pid);
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        gone(&fd);
+    }
+
+    #[test]
+    fn a_signal_stops_the_app_and_ends_with_0() {
+        for signal in [Signal::TERM, Signal::INT] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut demo = Running::start(dir.path(), &["demo", "--listen", "127.0.0.1:0"]);
+            let app = pidfd(pid(demo.listening()));
+            demo.signal(signal);
+            assert_eq!(demo.ended().code(), Some(0), "{:?}", demo.seen);
+            gone(&app);
+        }
+    }
+
+    #[test]
+    fn a_request_under_way_is_answered_before_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = app.local_addr().unwrap().to_string();
+        let mut run = Running::start(dir.path(), &["run", "--to", &to, "--listen", ":0"]);
+        let address = run.listening();
+        let client = thread::spawn(move || {
+            ask((Ipv4Addr::LOCALHOST, address.port()).into(), "GET /", "*/*")
+        });
+        let (mut stream, _) = app.accept().unwrap();
+        head(&mut stream);
+        run.signal(Signal::TERM);
+        run.logged("Stopping; a second signal stops at once");
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
+        assert!(client.join().unwrap().1.ends_with("late"));
+        assert_eq!(run.ended().code(), Some(0), "{:?}", run.seen);
+    }
+
+    #[test]
+    fn a_second_signal_ends_at_once_with_1() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = app.local_addr().unwrap().to_string();
+        let mut run = Running::start(dir.path(), &["run", "--to", &to, "--listen", "127.0.0.1:0"]);
+        let mut client = TcpStream::connect(run.listening()).unwrap();
+        write!(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let (mut never_answered, _) = app.accept().unwrap();
+        head(&mut never_answered);
+        run.signal(Signal::TERM);
+        run.logged("Stopping; a second signal stops at once");
+        run.signal(Signal::TERM);
+        assert_eq!(run.ended().code(), Some(1), "{:?}", run.seen);
+    }
+}
+
+// ---- The examples that need an app to serve
+
+#[allow(dead_code)]
+#[path = "../examples/axum_gateway.rs"]
+mod axum_gateway;
+#[allow(dead_code)]
+#[path = "../examples/hyper_front.rs"]
+mod hyper_front;
+
+/// What `ask` gets, while the runtime goes on.
+async fn asked(address: SocketAddr, line: &'static str) -> (u16, String) {
+    let answer = tokio::task::spawn_blocking(move || ask(address, line, "*/*"));
+    answer.await.unwrap()
+}
+
+#[tokio::test]
+async fn the_axum_gateway_mounts_two_apps_beside_its_own_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let toml = format!("processPath = '{ANCM}'\narguments = ['demo-app']\n");
+    std::fs::write(dir.path().join("ancm.toml"), toml).unwrap();
+    let host = |path_base| axum_gateway::host(dir.path(), path_base).unwrap();
+    let (shop, blog) = (host("/shop"), host("/blog"));
+    let app = axum_gateway::gateway(shop.clone(), blog.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let served = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    assert!(
+        asked(address, "GET /")
+            .await
+            .1
+            .contains("This page is the gateway's")
+    );
+    assert_eq!(asked(address, "GET /shopping").await.0, 404);
+    let mut pids = Vec::new();
+    for (line, base, target) in [
+        ("GET /shop/cart?a=%2f", "/shop", "/shop/cart?a=%2f"),
+        ("GET /blog/", "/blog", "/blog/"),
+    ] {
+        let (status, page) = asked(address, line).await;
+        assert_eq!(status, 200, "{page}");
+        assert_eq!(
+            (value(&page, "path base"), value(&page, "target")),
+            (base, target)
+        );
+        assert!(
+            value(&page, "remote address").starts_with("127.0.0.1:"),
+            "{page}"
+        );
+        pids.push(value(&page, "process id").to_owned());
+    }
+    assert_ne!(pids[0], pids[1]);
+    tokio::join!(shop.shutdown(), blog.shutdown());
+    served.abort();
+}
+
+#[tokio::test]
+async fn the_hyper_front_serves_an_app_and_its_failed_start() {
+    for (argument, want) in [("demo-app", 200), ("--version", 502)] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = ancm::config::Config::builder(dir.path())
+            .program(ANCM)
+            .arguments([argument])
+            .build()
+            .unwrap();
+        let vars = std::sync::Arc::new(ancm::config::ProcessVars::default());
+        let supervisor = ancm::supervisor::Supervisor::new(config.into(), vars).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let ask_and_stop = async {
+            let answer = asked(address, "GET /x").await;
+            stop.send(()).unwrap();
+            answer
+        };
+        let stopped = async { stopped.await.unwrap() };
+        let served = hyper_front::serve(listener, supervisor, stopped);
+        let (served, (status, page)) = tokio::join!(served, ask_and_stop);
+        served.unwrap();
+        assert_eq!(status, want, "{page}");
+        let told = if want == 200 {
+            "remote address  127.0.0.1:"
+        } else {
+            "502.5"
+        };
+        assert!(page.contains(told), "{page}");
+    }
+}

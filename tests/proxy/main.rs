@@ -1,0 +1,10 @@
+//! The proxy between real sockets: what an app and a client see of each other, to the byte.
+#![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod exchange;
+mod failure;
+mod smuggling;
+mod streaming;
+mod support;
+mod upgrade;

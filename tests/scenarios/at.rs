@@ -1,0 +1,98 @@
+//! Where a scenario plays.
+
+use std::{future::Future, sync::OnceLock, time::Duration};
+
+use tokio::{runtime, time::timeout};
+
+use crate::support::{
+    apps::App,
+    client::{Client, Protocol},
+    module::{Module, Start},
+};
+
+/// How long a scenario may take, on a machine that is busy with other tests.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// An app, its path base, and the protocol that the client speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    pub(crate) app: App,
+    pub(crate) base: &'static str,
+    pub(crate) protocol: Protocol,
+}
+
+impl At {
+    pub(crate) const fn new(app: App, base: &'static str, protocol: Protocol) -> Self {
+        Self {
+            app,
+            base,
+            protocol,
+        }
+    }
+
+    /// Runs a scenario to its end, or to its limit.
+    pub(crate) fn run<F: Future<Output = ()>>(self, scenario: impl FnOnce(Self) -> F) {
+        self.module();
+        run(scenario(self));
+    }
+
+    /// The module in front of the app, shared by all scenarios of this program.
+    pub(crate) fn module(self) -> &'static Module {
+        static STOCK: Shared = Shared::new();
+        static TWIN: Shared = Shared::new();
+        let shared = match self.app {
+            App::Stock => &STOCK,
+            App::Twin => &TWIN,
+        };
+        shared.at(self.app, self.base)
+    }
+
+    /// A new connection.
+    pub(crate) async fn client(self) -> Client {
+        Client::connect(self.module().address(), self.protocol).await
+    }
+
+    /// `target` of the app as a target of the site.
+    pub(crate) fn target(self, target: &str) -> String {
+        format!("{}{target}", self.prefix())
+    }
+
+    /// The path base as a prefix: empty for the root.
+    pub(crate) fn prefix(self) -> &'static str {
+        if self.base == "/" { "" } else { self.base }
+    }
+}
+
+/// Runs what a test does, on a runtime of its own and within the limit.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        timeout(LIMIT, test)
+            .await
+            .expect("the scenario took too long");
+    });
+}
+
+/// The modules in front of one app: started on first use, and once.
+#[derive(Debug)]
+struct Shared {
+    root: OnceLock<Module>,
+    base: OnceLock<Module>,
+}
+
+impl Shared {
+    const fn new() -> Self {
+        Self {
+            root: OnceLock::new(),
+            base: OnceLock::new(),
+        }
+    }
+
+    fn at(&'static self, app: App, base: &'static str) -> &'static Module {
+        let module = if base == "/" { &self.root } else { &self.base };
+        module.get_or_init(|| Start::new(app, base).run().outlived_by_nobody())
+    }
+}

@@ -1,0 +1,159 @@
+//! Scenarios against the real thing: the `ancm` program in front of a published ASP.NET Core app, and in
+//! front of the same app in Rust.
+//!
+//! Each scenario is one function over [`At`]: which app, at which path base, over which protocol. What the
+//! app reports is compared with what the client did. `tests/aspnetcore/publish.sh` brings .NET along.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod at;
+mod bodies;
+mod events;
+mod headers;
+mod life;
+mod operation;
+mod parity;
+mod raw;
+mod request;
+mod sockets;
+mod twins;
+
+use crate::{
+    at::At,
+    support::{apps::App, client::Protocol},
+};
+
+/// Makes a test of each scenario that is named, at the place that the module says.
+macro_rules! tests {
+    ($at:expr => $($group:ident :: { $($scenario:ident),+ $(,)? })+) => {
+        $( mod $group { $(
+            #[test]
+            fn $scenario() {
+                $at.run(crate::$group::$scenario);
+            }
+        )+ } )+
+    };
+}
+
+/// The scenarios of every protocol.
+macro_rules! of_both_protocols {
+    ($at:expr) => {
+        tests! { $at =>
+            request::{
+                comes_from_the_clients_socket,
+                keeps_its_raw_target,
+                keeps_its_host,
+                keeps_its_query,
+                keeps_its_method,
+                for_a_trace_is_refused,
+                matches_the_path_base_in_any_case,
+            }
+            headers::{
+                arrive_unchanged,
+                that_are_long_or_not_ascii_arrive,
+                of_the_module_can_not_be_forged,
+                of_the_module_can_not_be_forged_in_trailers,
+                of_a_shutdown_can_not_be_forged,
+                that_are_crumbs_of_a_cookie_arrive_as_one,
+            }
+            bodies::{
+                of_known_length_arrive_whole,
+                of_unknown_length_arrive_whole,
+                can_be_empty,
+                come_back_whole,
+                flow_both_ways_at_once,
+            }
+            answers::{
+                keep_their_status,
+                keep_their_headers,
+                to_head_have_no_body,
+                without_a_body_have_none,
+                that_are_compressed_pass_unchanged,
+                are_not_held_back_by_an_upload,
+                do_not_get_mixed_up,
+                that_break_off_are_broken_off,
+                that_never_begin_are_a_bad_gateway,
+                are_not_waited_for_when_the_client_is_gone,
+                are_not_sent_on_when_the_client_is_gone,
+            }
+            events::{ come_one_by_one }
+        }
+    };
+}
+
+/// What only HTTP/1.1 has.
+macro_rules! of_http1 {
+    ($at:expr) => {
+        tests! { $at =>
+            headers::{ of_one_hop_stay_on_it, of_the_module_can_not_be_nominated }
+            raw::{
+                http10_is_answered_and_closed,
+                absolute_form_is_understood,
+                asterisk_form_reaches_the_app,
+                a_hundred_is_said_when_the_app_reads,
+                requests_in_one_go_are_answered_in_order,
+            }
+            sockets::{
+                echo_text_and_binary,
+                choose_a_subprotocol,
+                close_with_the_clients_code,
+                close_with_the_apps_code,
+                are_refused_where_the_app_has_none,
+            }
+        }
+    };
+}
+
+macro_rules! everywhere {
+    ($($place:ident: $app:ident at $base:literal;)+) => { $(
+        mod $place {
+            use super::*;
+
+            mod http1 {
+                use super::*;
+                const AT: At = At::new(App::$app, $base, Protocol::Http1);
+                of_both_protocols!(super::AT);
+                mod only {
+                    of_http1!(super::super::AT);
+                }
+            }
+            mod http2 {
+                use super::*;
+                const AT: At = At::new(App::$app, $base, Protocol::Http2);
+                of_both_protocols!(super::AT);
+            }
+        }
+    )+ };
+}
+
+everywhere! {
+    stock_at_the_root: Stock at "/";
+    stock_at_a_base: Stock at "/base";
+    twin_at_the_root: Twin at "/";
+    twin_at_a_base: Twin at "/base";
+}
+
+/// Kestrel 3.1 has no response trailers over HTTP/1.1; later versions and hyper have.
+mod twin_alone {
+    use super::*;
+
+    mod http1 {
+        use super::*;
+        const AT: At = At::new(App::Twin, "/", Protocol::Http1);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
+    mod http2 {
+        use super::*;
+        const AT: At = At::new(App::Twin, "/", Protocol::Http2);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
+}

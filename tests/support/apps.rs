@@ -1,0 +1,100 @@
+//! The apps that are hosted: a stock ASP.NET Core one, and the same in Rust.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use tempfile::TempDir;
+
+/// An app with the endpoints of `tests/aspnetcore/StockApp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum App {
+    /// ASP.NET Core, as `dotnet publish` leaves it, which knows nothing of this crate.
+    Stock,
+    /// An axum app that stands on the app half of this crate.
+    Twin,
+}
+
+/// A published stock app, and what its environment wants.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// The shell file that puts `dotnet` on `PATH`.
+    pub(crate) environment: PathBuf,
+    /// The folder that holds `inprocess/` and `outofprocess/`.
+    pub(crate) apps: PathBuf,
+}
+
+/// Publishes the stock app, and fetches .NET for it, unless that is done already.
+///
+/// # Panics
+///
+/// When that can't be done: what to do about it stands above, on stderr.
+pub(crate) fn published() -> &'static Published {
+    static PUBLISHED: OnceLock<Published> = OnceLock::new();
+    PUBLISHED.get_or_init(|| {
+        let script = root().join("tests/aspnetcore/publish.sh");
+        let output = Command::new("bash")
+            .arg(&script)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("`bash` runs the script that publishes the stock app");
+        assert!(
+            output.status.success(),
+            "the stock ASP.NET Core app could not be published; \
+             run `{}` to see why, or put a .NET SDK's `dotnet` on PATH",
+            script.display()
+        );
+        let paths = String::from_utf8(output.stdout).expect("paths in UTF-8");
+        let mut lines = paths.lines().map(PathBuf::from);
+        Published {
+            environment: lines.next().expect("the file to source"),
+            apps: lines.next().expect("the folder of the apps"),
+        }
+    })
+}
+
+/// A folder with the stock app of a test's own, as it was published for out-of-process hosting.
+pub(crate) fn own_copy() -> TempDir {
+    let copy = TempDir::new().expect("a temporary folder");
+    for entry in fs::read_dir(published().apps.join("outofprocess")).expect("it is published") {
+        let file = entry.expect("a file of the app").path();
+        let name = file.file_name().expect("files have names");
+        fs::copy(&file, copy.path().join(name)).expect("the file is copied");
+    }
+    copy
+}
+
+/// The program of the twin, built if a run of this test alone has not built it.
+pub(crate) fn twin() -> &'static Path {
+    static TWIN: OnceLock<PathBuf> = OnceLock::new();
+    TWIN.get_or_init(|| {
+        let profile = profile_dir();
+        let release = profile.ends_with("release");
+        let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .current_dir(root())
+            .args(["build", "--quiet", "--all-features", "--example", "twin"])
+            .args(release.then_some("--release"))
+            .arg("--target-dir")
+            .arg(profile.parent().expect("a profile has a target folder"))
+            .stdin(Stdio::null())
+            .status()
+            .expect("cargo builds the twin");
+        assert!(status.success(), "the twin could not be built");
+        profile.join("examples/twin")
+    })
+}
+
+/// `target/debug` or the like: this program lies in its `deps`.
+fn profile_dir() -> PathBuf {
+    let program = env::current_exe().expect("the path of this program");
+    let deps = program.parent().expect("a program lies in a folder");
+    deps.parent().expect("`deps` lies in a folder").to_owned()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,195 @@
+//! The `ancm` program as a child of the test.
+
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::timeout;
+
+use super::{
+    apps::{App, published, twin},
+    log::{Log, event},
+};
+
+/// How long the program may take to listen, on a machine that is busy with other tests.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the program may take to stop, which includes its app's own grace.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running `ancm`; dropping it kills it, and its end kills its app.
+#[derive(Debug)]
+pub(crate) struct Module {
+    child: Option<Child>,
+    address: SocketAddr,
+    log: Log,
+}
+
+/// How to start `ancm` in front of an app.
+#[derive(Debug)]
+pub(crate) struct Start {
+    app: App,
+    path_base: &'static str,
+    folder: Option<PathBuf>,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Start {
+    pub(crate) fn new(app: App, path_base: &'static str) -> Self {
+        Self {
+            app,
+            path_base,
+            folder: None,
+            variables: Vec::new(),
+        }
+    }
+
+    /// Sets the folder of a published stock app. Defaults to the shared one for out-of-process hosting.
+    #[must_use]
+    pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Sets a variable in the environment of `ancm`, which its app inherits.
+    #[must_use]
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Starts it and waits until it listens; the app starts meanwhile.
+    pub(crate) fn run(self) -> Module {
+        let mut command = match self.app {
+            App::Stock => sourcing(&published().environment, env!("CARGO_BIN_EXE_ancm")),
+            App::Twin => Command::new(env!("CARGO_BIN_EXE_ancm")),
+        };
+        command.arg("run");
+        if self.app == App::Stock {
+            let shared = || published().apps.join("outofprocess");
+            command.arg(self.folder.unwrap_or_else(shared));
+        }
+        command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        if self.path_base != "/" {
+            command.args(["--path-base", self.path_base]);
+        }
+        if self.app == App::Twin {
+            command.arg("--").arg(twin());
+        }
+        for (name, _) in env::vars_os() {
+            if is_of_the_module(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
+        }
+        command.env("RUST_LOG", "info").envs(self.variables);
+        Module::spawn(command)
+    }
+}
+
+/// Variables that a module further out would have set, and that would change what the tests see.
+fn is_of_the_module(name: &str) -> bool {
+    ["ASPNETCORE_", "ANCM_", "DOTNET_ENV"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// A command that becomes `program` in the environment that the shell file `environment` makes.
+fn sourcing(environment: &Path, program: &str) -> Command {
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", r#". "$0" && exec "$@""#])
+        .arg(environment)
+        .arg(program);
+    command
+}
+
+impl Module {
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ancm starts");
+        let log = Log::read(child.stderr.take().expect("stderr is piped"));
+        let address = log.wait_for("`Listening`", START_LIMIT, |line| {
+            event(line, "Listening")?
+                .get("address")?
+                .as_str()?
+                .parse()
+                .ok()
+        });
+        Self {
+            child: Some(child),
+            address,
+            log,
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Kills it when this test program is gone, however that comes: a `static` is never dropped.
+    pub(crate) fn outlived_by_nobody(self) -> Self {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let watchdog = Command::new("sh")
+            .args(["-c", r#"cat; kill -TERM "$0"; sleep 10; kill -KILL "$0""#])
+            .arg(pid.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`sh` starts");
+        // The write end of its stdin stays open until the end of this process.
+        std::mem::forget(watchdog);
+        self
+    }
+
+    /// Asks it to stop, as an operator would.
+    pub(crate) fn ask_to_stop(&self) {
+        let child = self.child.as_ref().expect("it runs");
+        signal(child.id(), Signal::TERM);
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.ask_to_stop();
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let waited = tokio::task::spawn_blocking(move || child.wait());
+        match timeout(STOP_LIMIT, waited).await {
+            Ok(status) => status.expect("no panic").expect("the child is ours"),
+            Err(_) => panic!("ancm did not stop; it logged:\n{}", self.log.text()),
+        }
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a child's id"), signal).expect("the child is not reaped yet");
+}
