@@ -53,7 +53,7 @@ mod certificate;
 mod environment;
 #[cfg(feature = "axum")]
 mod extract;
-mod forwarded;
+pub mod forwarded;
 mod identity;
 mod layer;
 mod occasionally;
