@@ -4,7 +4,7 @@ use std::{io, net::Ipv4Addr};
 
 use tokio::{
     net::TcpStream,
-    time::{Duration, Instant, sleep, sleep_until},
+    time::{Duration, Instant, sleep},
 };
 
 use super::process::{Exit, Listener, Process};
@@ -42,7 +42,6 @@ pub(super) async fn listening<P: Process>(
     limit: Duration,
 ) -> Result<u32, NotReady> {
     let begin = Instant::now();
-    let deadline = begin + limit;
     loop {
         let blind = match look(process, port).await {
             Ok(Listener::Own(pid)) => return Ok(pid),
@@ -50,19 +49,16 @@ pub(super) async fn listening<P: Process>(
             Ok(Listener::None) => None,
             Err(error) => Some(error),
         };
-        let now = Instant::now();
-        if now >= deadline {
+        let elapsed = begin.elapsed();
+        let Some(left) = limit.checked_sub(elapsed).filter(|left| !left.is_zero()) else {
             return Err(NotReady::TimedOut(blind));
-        }
-        let pause = if now - begin < EAGER_FOR {
-            EAGER
-        } else {
-            PATIENT
         };
+        let eager = elapsed < EAGER_FOR;
+        let pause = if eager { EAGER } else { PATIENT };
         tokio::select! {
             biased;
             exit = process.exited() => return last_look(process, port, exit),
-            () = sleep_until(deadline.min(now + pause)) => {}
+            () = sleep(left.min(pause)) => {}
         }
     }
 }

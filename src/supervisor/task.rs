@@ -10,6 +10,7 @@ use tokio::{
 use tracing::{debug, error};
 
 use super::{
+    answer::Answers,
     board::{Board, Ready},
     builder::{Settings, StartMode},
     generation::Generation,
@@ -55,6 +56,7 @@ pub(super) struct Task<S: Spawn> {
     pub(super) jobs: JoinSet<Happening<S::Process>>,
     pub(super) rolling: Option<Rolling>,
     pub(super) stoppers: Vec<oneshot::Sender<()>>,
+    pub(super) answers: Answers,
     pub(super) failures: u64,
     pub(super) stops: u64,
     pub(super) restarts: u64,
@@ -85,6 +87,7 @@ impl<S: Spawn> Task<S> {
             jobs: JoinSet::new(),
             rolling: None,
             stoppers: Vec::new(),
+            answers: Answers::default(),
             failures: 0,
             stops: 0,
             restarts: 0,
@@ -149,6 +152,7 @@ impl<S: Spawn> Task<S> {
             }
         }
         self.show();
+        self.answers.send();
     }
 
     fn receive(&mut self, message: Message) {
@@ -156,15 +160,15 @@ impl<S: Spawn> Task<S> {
             Message::Demand { stops } if stops == self.stops => self.feed_all(Event::Demand),
             // Whoever sent it has been turned away since.
             Message::Demand { .. } => {}
-            Message::Restart { done } => self.roll(done),
+            Message::Restart { config, done } => self.roll(config, done),
             Message::Stop { done } => {
                 self.stoppers.push(done);
-                self.turn_away();
+                self.stops += 1;
                 self.feed_all(Event::Stop);
             }
             Message::Shutdown { done } => {
                 self.stoppers.push(done);
-                self.turn_away();
+                self.stops += 1;
                 self.feed_all(Event::Shutdown);
             }
         }

@@ -89,6 +89,37 @@ pub(crate) async fn that_are_compressed_pass_unchanged(at: At) {
     );
 }
 
+/// An answer that does not wait for the request's end arrives before it.
+pub(crate) async fn are_not_held_back_by_an_upload(at: At) {
+    let mut client = at.client().await;
+    let (sender, body) = bodies::channel();
+    let request = Request::post(at.target("/status/413")).body(body).unwrap();
+    let response = client.send(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let answer = Answer::read(response).await.unwrap();
+    assert_eq!(answer.text(), "status 413");
+    drop(sender);
+}
+
+/// Many clients at once, each of which gets what it asked for.
+pub(crate) async fn do_not_get_mixed_up(at: At) {
+    let mut asking = Vec::new();
+    for number in 0..64 {
+        asking.push(tokio::spawn(async move {
+            let mut client = at.client().await;
+            for turn in 0..4 {
+                let request = Request::get(at.target(&format!("/echo?{number}.{turn}")));
+                let report = client.ask(request.body(empty()).unwrap()).await.json();
+                assert_eq!(report["query"], format!("?{number}.{turn}"));
+                assert_eq!(report["remotePort"], client.local().port());
+            }
+        }));
+    }
+    for asked in asking {
+        asked.await.unwrap();
+    }
+}
+
 /// The client can tell a broken answer from a complete one.
 pub(crate) async fn that_break_off_are_broken_off(at: At) {
     let gate = unique();

@@ -103,6 +103,14 @@ pub(crate) async fn flow_both_ways_at_once(at: At) {
     assert!(answers.collect().await.unwrap().to_bytes().is_empty());
 }
 
+pub(crate) async fn bring_their_trailers(at: At) {
+    let mut client = at.client().await;
+    let request = Request::get(at.target("/trailers")).header(header::TE, "trailers");
+    let answer = client.ask(request.body(empty()).unwrap()).await;
+    assert_eq!(answer.text(), "before the trailers");
+    assert_eq!(answer.trailers.unwrap()["x-checksum"], "19");
+}
+
 /// The next `length` bytes, in however many frames they come.
 pub(crate) async fn read(body: &mut Incoming, length: usize) -> Bytes {
     let mut bytes = Vec::new();
@@ -113,10 +121,10 @@ pub(crate) async fn read(body: &mut Incoming, length: usize) -> Bytes {
     bytes.into()
 }
 
-type Sender = http_body_util::channel::Sender<Bytes, BoxError>;
+pub(crate) type Sender = http_body_util::channel::Sender<Bytes, BoxError>;
 
 /// A body that is sent piece by piece.
-fn channel() -> (Sender, Body) {
+pub(crate) fn channel() -> (Sender, Body) {
     let (sender, body) = Channel::new(1);
     (sender, body.boxed_unsync())
 }

@@ -20,6 +20,9 @@ mod bodies;
 mod events;
 mod headers;
 mod life;
+mod operation;
+mod parity;
+mod raw;
 mod request;
 mod sockets;
 mod twins;
@@ -75,6 +78,8 @@ macro_rules! of_both_protocols {
                 to_head_have_no_body,
                 without_a_body_have_none,
                 that_are_compressed_pass_unchanged,
+                are_not_held_back_by_an_upload,
+                do_not_get_mixed_up,
                 that_break_off_are_broken_off,
                 that_never_begin_are_a_bad_gateway,
                 are_not_waited_for_when_the_client_is_gone,
@@ -90,6 +95,13 @@ macro_rules! of_http1 {
     ($at:expr) => {
         tests! { $at =>
             headers::{ of_one_hop_stay_on_it, of_the_module_can_not_be_nominated }
+            raw::{
+                http10_is_answered_and_closed,
+                absolute_form_is_understood,
+                asterisk_form_reaches_the_app,
+                a_hundred_is_said_when_the_app_reads,
+                requests_in_one_go_are_answered_in_order,
+            }
             sockets::{
                 echo_text_and_binary,
                 choose_a_subprotocol,
@@ -128,4 +140,20 @@ everywhere! {
     stock_at_a_base: Stock at "/base";
     twin_at_the_root: Twin at "/";
     twin_at_a_base: Twin at "/base";
+}
+
+/// Kestrel 3.1 has no response trailers over HTTP/1.1; later versions and hyper have.
+mod twin_alone {
+    use super::*;
+
+    mod http1 {
+        use super::*;
+        const AT: At = At::new(App::Twin, "/", Protocol::Http1);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
+    mod http2 {
+        use super::*;
+        const AT: At = At::new(App::Twin, "/", Protocol::Http2);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
 }

@@ -1,11 +1,13 @@
 //! The apps that are hosted: a stock ASP.NET Core one, and the same in Rust.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
+
+use tempfile::TempDir;
 
 /// An app with the endpoints of `tests/aspnetcore/StockApp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,17 @@ pub(crate) fn published() -> &'static Published {
             apps: lines.next().expect("the folder of the apps"),
         }
     })
+}
+
+/// A folder with the stock app of a test's own, as it was published for out-of-process hosting.
+pub(crate) fn own_copy() -> TempDir {
+    let copy = TempDir::new().expect("a temporary folder");
+    for entry in fs::read_dir(published().apps.join("outofprocess")).expect("it is published") {
+        let file = entry.expect("a file of the app").path();
+        let name = file.file_name().expect("files have names");
+        fs::copy(&file, copy.path().join(name)).expect("the file is copied");
+    }
+    copy
 }
 
 /// The program of the twin, built if a run of this test alone has not built it.

@@ -3,7 +3,7 @@
 use std::{
     env,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -35,6 +35,7 @@ pub(crate) struct Module {
 pub(crate) struct Start {
     app: App,
     path_base: &'static str,
+    folder: Option<PathBuf>,
     variables: Vec<(&'static str, String)>,
 }
 
@@ -43,8 +44,16 @@ impl Start {
         Self {
             app,
             path_base,
+            folder: None,
             variables: Vec::new(),
         }
+    }
+
+    /// Sets the folder of a published stock app. Defaults to the shared one for out-of-process hosting.
+    #[must_use]
+    pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
     }
 
     /// Sets a variable in the environment of `ancm`, which its app inherits.
@@ -62,7 +71,8 @@ impl Start {
         };
         command.arg("run");
         if self.app == App::Stock {
-            command.arg(published().apps.join("outofprocess"));
+            let shared = || published().apps.join("outofprocess");
+            command.arg(self.folder.unwrap_or_else(shared));
         }
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         if self.path_base != "/" {
@@ -147,10 +157,21 @@ impl Module {
         self
     }
 
-    /// Asks it to stop, as an operator would, and waits for its end.
-    pub(crate) async fn stop(mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
+    /// Asks it to stop, as an operator would.
+    pub(crate) fn ask_to_stop(&self) {
+        let child = self.child.as_ref().expect("it runs");
         signal(child.id(), Signal::TERM);
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.ask_to_stop();
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
         let waited = tokio::task::spawn_blocking(move || child.wait());
         match timeout(STOP_LIMIT, waited).await {
             Ok(status) => status.expect("no panic").expect("the child is ours"),

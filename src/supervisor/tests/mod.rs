@@ -1,5 +1,7 @@
 mod fakes;
 mod queue;
+#[cfg(target_os = "linux")]
+mod real;
 mod restart;
 mod service;
 mod start;
