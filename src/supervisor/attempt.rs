@@ -9,7 +9,9 @@ use tokio::time::{Duration, Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    exchange::Peer,
     generation::{Child, Generation, Label},
+    probe::Probe,
     process::{Exit, Process},
     ready::{self, ListenerOwner, NotReady},
     start::Failed,
@@ -27,6 +29,7 @@ const REAP: Duration = Duration::from_secs(5);
 /// A process that was started and is not known to listen yet. Dropping it kills the process.
 pub(super) struct Attempt<P: Process> {
     pub(super) config: Arc<Config>,
+    pub(super) probe: Arc<Probe>,
     pub(super) token: PairingToken,
     pub(super) begin: Instant,
     pub(super) child: Child<P>,
@@ -42,12 +45,10 @@ impl<P: Process> Attempt<P> {
         self,
         cancel: CancellationToken,
     ) -> Option<Result<Generation<P>, Box<Failed>>> {
-        let label = self.child.label();
-        let limit = self.config.startup_time_limit;
         let seen = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            seen = ready::listening(self.child.process(), label.port, limit) => Some(seen),
+            seen = self.ready() => Some(seen),
         };
         match seen {
             None => {
@@ -59,12 +60,40 @@ impl<P: Process> Attempt<P> {
         }
     }
 
+    /// Waits until the process listens and passes its probe.
+    async fn ready(&self) -> Result<u32, NotReady> {
+        let (process, port) = (self.child.process(), self.child.label().port);
+        let limit = self.config.startup_time_limit;
+        let listener = ready::listening(process, port, limit).await?;
+        let peer = Peer {
+            address: self.address(),
+            token: Some(&self.token),
+            owner: self.owner(),
+            path_base: &self.config.path_base,
+        };
+        let left = limit.saturating_sub(self.begin.elapsed());
+        tokio::select! {
+            biased;
+            passed = self.probe.pass(&peer, left) => passed.map_err(NotReady::Unhealthy)?,
+            exit = ready::gone(process, port, listener) => return Err(NotReady::Gone(exit)),
+        }
+        Ok(listener)
+    }
+
+    /// ANCM: always IPv4 loopback.
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.child.label().port))
+    }
+
+    fn owner(&self) -> ListenerOwner<P> {
+        ListenerOwner {
+            process: self.child.process().clone(),
+            port: self.child.label().port,
+        }
+    }
+
     fn generation(self, listener: u32) -> Generation<P> {
-        let port = self.child.label().port;
-        let process = self.child.process().clone();
-        let owner = Arc::new(ListenerOwner { process, port });
-        // ANCM: always IPv4 loopback.
-        let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let (address, owner) = (Address::Tcp(self.address()), Arc::new(self.owner()));
         let backend = Backend::paired(address, self.token, Some(owner));
         Generation::new(self.child, backend, listener)
     }
@@ -104,6 +133,8 @@ impl NotReady {
             Self::Exited(_) => Stage::Exited,
             Self::TimedOut(_) => Stage::NotListening,
             Self::Stranger(_) => Stage::WrongOwner,
+            Self::Unhealthy(_) => Stage::Probe,
+            Self::Gone(_) => Stage::Exited,
         }
     }
 
@@ -117,6 +148,9 @@ impl NotReady {
             Self::TimedOut(Some(error)) => {
                 format!("it can't be seen who listens on the port: {error}")
             }
+            Self::Unhealthy(last) => format!("the process did not pass its probe: {last}"),
+            Self::Gone(Some(exit)) => format!("the process ended with {exit} at its probe"),
+            Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
             Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
             Self::Stranger(None) => "another process listens on the port".to_owned(),
         }

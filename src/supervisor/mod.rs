@@ -52,7 +52,7 @@ mod attempt;
 mod backoff;
 mod board;
 mod builder;
-mod farewell;
+mod exchange;
 mod future;
 mod generation;
 mod handle;
@@ -61,6 +61,7 @@ mod logs;
 mod message;
 mod perform;
 mod port;
+mod probe;
 mod process;
 mod ready;
 mod service;
@@ -71,6 +72,7 @@ mod status;
 mod stop;
 mod tail;
 mod task;
+mod upkeep;
 mod window;
 
 #[cfg(test)]

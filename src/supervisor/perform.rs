@@ -27,6 +27,7 @@ impl<S: Spawn> Task<S> {
             Action::Promote => self.promote(index),
             Action::Abandon => self.abandon(index),
             Action::Retire => self.retire(index, Duration::ZERO),
+            Action::Rest => self.retire(index, self.settings.drain_limit),
             Action::Bury => self.bury(index),
             Action::Fail => self.fail(index),
             Action::Keep => self.keep(index),
@@ -137,6 +138,7 @@ impl<S: Spawn> Task<S> {
         let Some(next) = slot.next.take() else { return };
         let next = Arc::new(next);
         let (label, listener) = (next.label().clone(), next.listener());
+        self.upkeep.used = Instant::now();
         let old = slot.current.replace(Arc::clone(&next));
         if mem::replace(&mut slot.served, true) {
             self.restarts += 1;

@@ -7,7 +7,10 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-use super::process::{Exit, Listener, Process};
+use super::{
+    probe::Unhealthy,
+    process::{Exit, Listener, Process},
+};
 use crate::proxy::Owner;
 
 /// How often to look at first. One look takes about 0.2 ms.
@@ -30,6 +33,10 @@ pub(super) enum NotReady {
     TimedOut(Option<io::Error>),
     /// Another process listens on its port.
     Stranger(Option<u32>),
+    /// It listens, but did not pass its probe.
+    Unhealthy(Unhealthy),
+    /// It ended, or stopped listening, at its probe.
+    Gone(Option<Exit>),
 }
 
 /// Waits until `process`, or a descendant, listens on `port`; gives the one that does.

@@ -10,6 +10,7 @@ use super::{
     generation::{Child, Generation, Label},
     launch::{self, Unprepared},
     logs::{Capture, LogFile, LogFiles},
+    probe::Probe,
     process::{Exit, Output, Process, Spawn},
 };
 use crate::{
@@ -31,16 +32,18 @@ pub(super) struct Starter<S> {
     proposed: Option<Arc<Config>>,
     vars: Arc<dyn Vars>,
     spawn: S,
+    probe: Arc<Probe>,
     generations: u64,
 }
 
 impl<S: Spawn> Starter<S> {
-    pub(super) fn new(config: Arc<Config>, vars: Arc<dyn Vars>, spawn: S) -> Self {
+    pub(super) fn new(config: Arc<Config>, vars: Arc<dyn Vars>, spawn: S, probe: Probe) -> Self {
         Self {
             config,
             proposed: None,
             vars,
             spawn,
+            probe: Arc::new(probe),
             generations: 0,
         }
     }
@@ -142,6 +145,7 @@ impl<S: Spawn> Starter<S> {
         );
         Ok(Attempt {
             config: Arc::clone(config),
+            probe: Arc::clone(&self.probe),
             token,
             begin,
             child: Child::new(process, capture, label),

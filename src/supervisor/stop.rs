@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    farewell,
+    exchange::Peer,
     generation::Generation,
     process::Process,
     ready::{self, ListenerOwner},
@@ -111,12 +111,16 @@ impl Stop {
         let Address::Tcp(address) = generation.backend().address() else {
             return false;
         };
-        let owner = ListenerOwner {
-            process: generation.process().clone(),
-            port: generation.label().port,
+        let peer = Peer {
+            address: *address,
+            token: generation.backend().token(),
+            owner: ListenerOwner {
+                process: generation.process().clone(),
+                port: generation.label().port,
+            },
+            path_base: &self.path_base,
         };
-        let post = farewell::send(*address, &self.path_base, generation.backend(), &owner);
-        match timeout(self.limit / 2, post).await {
+        match timeout(self.limit / 2, peer.shutdown()).await {
             // ANCM: event 1006.
             Ok(Ok(status)) => {
                 info!(

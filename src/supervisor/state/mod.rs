@@ -70,6 +70,8 @@ pub(super) enum Event {
     BackOffElapsed,
     /// The wait of [`Action::Refuse`] is over.
     WindowElapsed,
+    /// Nobody has used the process for a good while.
+    Unused,
     /// Somebody wants no process.
     Stop,
     /// Nothing of this slot is left: none that serves, starts, drains or stops.
@@ -89,6 +91,8 @@ pub(super) enum Action {
     Abandon,
     /// Stop the one that serves, without waiting for its requests.
     Retire,
+    /// Stop the one that serves, once its requests are through.
+    Rest,
     /// Count the one that served as a failure and clean up after it.
     Bury,
     /// Count a failed start and tell everybody who waits for it.

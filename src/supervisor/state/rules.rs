@@ -32,6 +32,7 @@ impl State {
             | Event::Exited { .. }
             | Event::BackOffElapsed
             | Event::WindowElapsed
+            | Event::Unused
             | Event::Gone => (self, vec![]),
         }
     }
@@ -65,6 +66,7 @@ impl State {
             | Event::Exited { .. }
             | Event::BackOffElapsed
             | Event::WindowElapsed
+            | Event::Unused
             | Event::Gone => (self, vec![]),
         }
     }
@@ -86,6 +88,10 @@ impl State {
                 let then = Then::Start;
                 let actions = vec![Do::Retire, Do::Forgive, Do::Hurry];
                 (Self::Stopping { then }, actions)
+            }
+            Event::Unused => {
+                let then = Then::Idle;
+                (Self::Stopping { then }, vec![Do::Rest])
             }
             Event::Stop => stop(Then::Idle, &[Do::Retire]),
             Event::Shutdown => stop(Then::Close, &[Do::Retire]),
@@ -125,9 +131,11 @@ impl State {
             }
             Event::Stop => stop(Then::Idle, &[Do::Abandon, Do::Retire]),
             Event::Shutdown => stop(Then::Close, &[Do::Abandon, Do::Retire]),
-            Event::Demand | Event::BackOffElapsed | Event::WindowElapsed | Event::Gone => {
-                (self, vec![])
-            }
+            Event::Demand
+            | Event::BackOffElapsed
+            | Event::WindowElapsed
+            | Event::Unused
+            | Event::Gone => (self, vec![]),
         }
     }
 
@@ -152,6 +160,7 @@ impl State {
                 | Event::Exited { .. }
                 | Event::BackOffElapsed
                 | Event::WindowElapsed
+                | Event::Unused
                 | Event::Gone,
             ) => (self, vec![]),
         }
@@ -178,7 +187,8 @@ impl State {
                 | Event::Refused
                 | Event::Exited { .. }
                 | Event::BackOffElapsed
-                | Event::WindowElapsed,
+                | Event::WindowElapsed
+                | Event::Unused,
             ) => (self, vec![]),
         }
     }
@@ -194,6 +204,7 @@ impl State {
             | Event::Exited { .. }
             | Event::BackOffElapsed
             | Event::WindowElapsed
+            | Event::Unused
             | Event::Gone => (self, vec![]),
         }
     }

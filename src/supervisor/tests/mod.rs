@@ -1,4 +1,6 @@
 mod fakes;
+mod log;
+mod probe;
 mod queue;
 #[cfg(target_os = "linux")]
 mod real;
@@ -6,3 +8,4 @@ mod restart;
 mod service;
 mod start;
 mod stop;
+mod upkeep;
