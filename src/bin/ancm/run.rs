@@ -116,9 +116,10 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
 /// What is taken in another way so that it works here is the normal case; the rest deserves a look.
 fn tell(warnings: &[Warning]) {
     for warning in warnings {
-        match warning.kind() {
-            WarningKind::Translated => info!(%warning, "Configuration translated"),
-            _ => warn!(%warning, "Configuration not taken as written"),
+        if warning.kind() == WarningKind::Translated {
+            info!(%warning, "Configuration translated");
+        } else {
+            warn!(%warning, "Configuration not taken as written");
         }
     }
 }
@@ -137,17 +138,25 @@ pub(crate) fn bind(
         .map_err(|error| cannot_listen(addresses, &error))
 }
 
+/// What to do about an error of listening.
+const HINTS: [(io::ErrorKind, &str); 3] = [
+    (
+        io::ErrorKind::AddrInUse,
+        "another program listens there: stop it, or choose another port with --listen",
+    ),
+    (
+        io::ErrorKind::PermissionDenied,
+        "a port below 1024 may need rights: choose another one with --listen",
+    ),
+    (
+        io::ErrorKind::AddrNotAvailable,
+        "this machine has no such address",
+    ),
+];
+
 fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
-    let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there: stop it, or choose another port with --listen"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "a port below 1024 may need rights: choose another one with --listen"
-        }
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
-        _ => "choose another address with --listen",
-    };
+    let known = HINTS.iter().find(|(kind, _)| *kind == error.kind());
+    let hint = known.map_or("choose another address with --listen", |(_, hint)| hint);
     // The error does not say which one it was.
     let guilty = addresses
         .iter()
