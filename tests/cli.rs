@@ -7,9 +7,9 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
     time::Duration,
@@ -100,14 +100,15 @@ impl Running {
         fields["address"].as_str().unwrap().parse().unwrap()
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end.
-    fn ended(&mut self) -> ExitStatus {
+    #[cfg(target_os = "linux")]
+    fn ended(&mut self) -> std::process::ExitStatus {
         loop {
             match self.log.recv_timeout(PATIENCE) {
                 Ok(line) => self.seen.push(line),
@@ -147,6 +148,7 @@ fn ask(address: SocketAddr, line: &str, accept: &str) -> (u16, String) {
 }
 
 /// What the demo's page says of `name`.
+#[cfg(target_os = "linux")]
 fn fact(address: SocketAddr, name: &str) -> String {
     let (status, page) = ask(address, "GET /", "*/*");
     assert_eq!(status, 200, "{page}");
@@ -160,6 +162,7 @@ fn value<'a>(page: &'a str, name: &str) -> &'a str {
     value.unwrap_or_else(|| panic!("{name} in {page}")).trim()
 }
 
+#[cfg(target_os = "linux")]
 fn pid(address: SocketAddr) -> u32 {
     fact(address, "process id").parse().unwrap()
 }
@@ -182,6 +185,10 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (&["run", "--to", ":80", "--", "node"], "cannot be used with"),
         (&["run", "no-such-folder"], "the folder `no-such-folder`"),
         (&["check", "no-such-folder"], "the folder `no-such-folder`"),
+        (
+            &["run", "--", "no-such-program"],
+            "`no-such-program` was not found",
+        ),
         (
             &["run", "--log-format", "xml"],
             "[possible values: text, json]",
@@ -417,7 +424,7 @@ fn the_demo_shows_what_the_app_sees_and_replaces_a_killed_process() {
     }
     assert_eq!(fact(address, "generation"), "1");
 
-    unix::kill(first);
+    linux::kill(first);
     demo.logged("Process ended by itself");
     demo.logged("Process is ready");
     let second = pid(address);
@@ -427,7 +434,23 @@ fn the_demo_shows_what_the_app_sees_and_replaces_a_killed_process() {
     assert!(page.contains(&format!("Before it: {first}.")), "{page}");
 }
 
-#[cfg(target_os = "linux")]
+#[test]
+fn the_demo_goes_offline_with_the_file_that_its_page_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(dir.path(), &["demo", "--listen", "127.0.0.1:0"]);
+    let address = demo.listening();
+    let (_, page) = ask(address, "GET /", "*/*");
+    let file = value(&page, "echo Back soon >").trim_matches('"');
+    std::fs::write(file, "Back soon").unwrap();
+    demo.logged("Process stopped");
+    let (status, page) = ask(address, "GET /", "*/*");
+    assert_eq!(status, 503, "{page}");
+    assert!(page.ends_with("Back soon"), "{page}");
+    std::fs::remove_file(file).unwrap();
+    demo.logged("App back online");
+    assert_eq!(ask(address, "GET /", "*/*").0, 200);
+}
+
 #[test]
 fn the_button_of_the_demo_ends_its_process() {
     let dir = tempfile::tempdir().unwrap();
@@ -443,7 +466,9 @@ fn the_button_of_the_demo_ends_its_process() {
 // ---- The end
 
 #[cfg(target_os = "linux")]
-mod unix {
+mod linux {
+    use std::net::Ipv4Addr;
+
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
         process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},

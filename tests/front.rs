@@ -83,6 +83,7 @@ impl App {
                 guard.0 = None;
                 Ok(text("waited"))
             }
+            "/early" => Ok(text("early")),
             "/hang" => pending().await,
             "/panic" => panic!("as the test wants it"),
             "/big" => Ok(text(&"x".repeat(32 * 1024 * 1024))),
@@ -355,6 +356,35 @@ async fn threads_share_the_port_or_the_socket() {
 }
 
 #[tokio::test]
+async fn listens_on_several_addresses() {
+    let mut addresses = vec![
+        "127.0.0.1:0".parse().unwrap(),
+        "127.0.0.2:0".parse().unwrap(),
+    ];
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        addresses.push("[::1]:0".parse().unwrap());
+    }
+    if cfg!(not(target_os = "linux")) {
+        addresses.remove(1); // Only Linux has all of 127/8.
+    }
+    let bound = one().bind(&addresses).unwrap();
+    let locals = bound.local_addresses().to_vec();
+    assert_eq!(locals.len(), addresses.len());
+    let make = |connection: Connection| {
+        let local = connection.local().unwrap();
+        service_fn(move |_: Request<Incoming>| async move {
+            Ok::<_, Infallible>(text(&local.to_string()))
+        })
+    };
+    tokio::spawn(bound.serve(make, pending()));
+    for local in locals {
+        let mut raw = Raw(TcpStream::connect(local).await.unwrap());
+        raw.send("GET / HTTP/1.0\r\n\r\n").await;
+        assert!(raw.rest().await.ends_with(&format!("\r\n\r\n{local}")));
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_an_error() {
     let threads = NonZeroUsize::new(2).unwrap();
     let first = Front::new()
@@ -450,28 +480,38 @@ async fn heads_have_a_size() {
     assert_eq!(server.app.requests(), 0);
 }
 
-/// The client still sends while it is refused: closing at once would reset it before it reads why.
+/// The client still sends while it is answered: closing at once would reset it before it reads.
 #[tokio::test]
-async fn a_refusal_is_readable_while_the_client_still_sends() {
+async fn an_early_answer_is_readable_while_the_client_still_sends() {
     let server = start(one().max_head_size(4096));
-    for _ in 0..20 {
-        let mut raw = server.connect().await;
-        let (mut read, mut write) = raw.0.split();
-        let sending = async {
-            for _ in 0..32 {
-                if write.write_all(&[b'x'; 16 * 1024]).await.is_err() {
-                    return;
+    for (head, want) in [
+        ("", "HTTP/1.1 431 "),
+        (
+            "POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 524288\r\n\r\n",
+            "HTTP/1.1 200 ",
+        ),
+    ] {
+        for _ in 0..20 {
+            let mut raw = server.connect().await;
+            raw.send(head).await;
+            let (mut read, mut write) = raw.0.split();
+            let sending = async {
+                for _ in 0..32 {
+                    if write.write_all(&[b'x'; 16 * 1024]).await.is_err() {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
                 }
-            }
-            let _ = write.shutdown().await;
-        };
-        let reading = async {
-            let mut said = Vec::new();
-            read.read_to_end(&mut said).await.map(|_| said)
-        };
-        let ((), said) = within(async { tokio::join!(sending, reading) }).await;
-        let said = String::from_utf8(said.unwrap()).unwrap();
-        assert!(said.starts_with("HTTP/1.1 4"), "{said}");
+                let _ = write.shutdown().await;
+            };
+            let reading = async {
+                let mut said = Vec::new();
+                read.read_to_end(&mut said).await.map(|_| said)
+            };
+            let ((), said) = within(async { tokio::join!(sending, reading) }).await;
+            let said = String::from_utf8(said.unwrap()).unwrap();
+            assert!(said.starts_with(want), "{said}");
+        }
     }
 }
 
@@ -527,6 +567,7 @@ async fn a_body_with_bad_chunks_fails_and_ends_the_connection() {
 async fn passes_on_what_is_for_others_to_judge() {
     for request in [
         "get / HTTP/1.1\r\nhost: a\r\n",
+        "GET / HTTP/1.1\nhost: a\n",
         "GET http://b/ HTTP/1.1\r\nhost: a\r\n",
         "OPTIONS * HTTP/1.1\r\nhost: a\r\n",
         "GET / HTTP/1.1\r\n",
@@ -660,18 +701,18 @@ async fn an_http2_client_that_takes_no_data_is_cut() {
 
 #[tokio::test]
 async fn a_slow_reader_is_not_cut() {
-    let server = start(one().write_timeout(SHORT));
+    let server = start(one().write_timeout(SHORT * 5));
     let mut raw = server.connect().await;
     raw.send("GET /big HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         .await;
     let mut total = 0;
-    let mut buffer = vec![0; 1024 * 1024];
+    let mut buffer = vec![0; 512 * 1024];
     loop {
         match within(raw.0.read(&mut buffer)).await.unwrap() {
             0 => break,
             read => total += read,
         }
-        tokio::time::sleep(SHORT / 16).await;
+        tokio::time::sleep(SHORT / 5).await;
     }
     assert!(total > 32 * 1024 * 1024, "{total}");
 }
@@ -703,6 +744,64 @@ async fn at_the_limit_idle_connections_make_room_and_the_others_wait() {
     server.app.go.notify_waiters();
     busy.response(6).await;
     fourth.response(0).await;
+}
+
+/// Without a free file descriptor the front closes idle connections, and does not spin.
+#[cfg(unix)]
+#[tokio::test]
+async fn serves_everybody_with_few_file_descriptors() {
+    use std::process::Stdio;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "few_file_descriptors",
+            "--ignored",
+            "--nocapture",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address: SocketAddr = loop {
+        let line = within(lines.next_line()).await.unwrap().unwrap();
+        if let Some((_, address)) = line.split_once("listens on ") {
+            break address.parse().unwrap();
+        }
+    };
+    let mut raws = Vec::new();
+    for _ in 0..64 {
+        let mut raw = Raw(TcpStream::connect(address).await.unwrap());
+        raw.send(GET).await;
+        raws.push(raw);
+    }
+    for raw in &mut raws {
+        assert!(raw.response(0).await.starts_with("HTTP/1.1 200 "));
+    }
+    drop((raws, child.stdin.take()));
+    assert!(within(child.wait()).await.unwrap().success());
+}
+
+/// The process that the test above starts.
+#[cfg(unix)]
+#[tokio::test]
+#[ignore = "lowers a limit of its whole process"]
+async fn few_file_descriptors() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let few = Rlimit {
+        current: Some(32),
+        maximum: Some(32),
+    };
+    setrlimit(Resource::Nofile, few).unwrap();
+    let server = start(one());
+    println!("listens on {}", server.address);
+    let mut stdin = Vec::new();
+    tokio::io::stdin().read_to_end(&mut stdin).await.unwrap();
+    server.ends_clean().await;
 }
 
 #[tokio::test]

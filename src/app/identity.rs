@@ -7,7 +7,7 @@ use super::{
     certificate::ClientCertificate,
     stage::{Rewrite, Rewriting},
 };
-use crate::headers::MS_ASPNETCORE_WINAUTHTOKEN;
+use crate::headers::{MS_ASPNETCORE_WINAUTHTOKEN, is_reserved};
 
 /// Takes the client's certificate and the Windows user out of the headers.
 ///
@@ -49,6 +49,10 @@ impl IdentityLayer {
 
 impl Rewrite for IdentityLayer {
     fn rewrite<B>(&self, request: &mut Request<B>) {
+        // Most requests carry neither.
+        if !request.headers().keys().any(is_reserved) {
+            return;
+        }
         // Differs from ANCM: the number in it means nothing outside of Windows, and is not taken for a user yet there.
         request.headers_mut().remove(MS_ASPNETCORE_WINAUTHTOKEN);
         if let Some(certificate) = ClientCertificate::take_from(request.headers_mut()) {

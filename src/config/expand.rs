@@ -5,12 +5,12 @@ use super::vars::Vars;
 /// The variables of an environment by name. The name as written wins; another case of it is the second choice, because
 /// `web.config` is written for an operating system that knows no difference.
 #[derive(Debug)]
-pub(crate) struct Lookup {
+pub(super) struct Lookup {
     variables: Vec<(String, String)>,
 }
 
 impl Lookup {
-    pub(crate) fn new(vars: &dyn Vars) -> Self {
+    pub(super) fn new(vars: &dyn Vars) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -19,7 +19,7 @@ impl Lookup {
         Self { variables }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         let find = |same: fn(&str, &str) -> bool| {
             let mut found = self.variables.iter().filter(|(have, _)| same(have, name));
             found.next().map(|(_, value)| &**value)
@@ -30,7 +30,7 @@ impl Lookup {
 
     /// `text` with each `%NAME%` replaced by its value. One pass: values are not expanded again. An unknown name stays as
     /// it is, percent signs included, and its closing sign may open the next name, as in .NET.
-    pub(crate) fn expand(&self, text: &str) -> String {
+    pub(super) fn expand(&self, text: &str) -> String {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
@@ -51,11 +51,6 @@ impl Lookup {
     }
 }
 
-/// `text` with each `%NAME%` replaced by its value in `vars`.
-pub(crate) fn expand(text: &str, vars: &dyn Vars) -> String {
-    Lookup::new(vars).expand(text)
-}
-
 /// The first `%NAME%` in `text`, if it looks like a name rather than like two percent signs.
 pub(super) fn first_name(text: &str) -> Option<&str> {
     let plain = |name: &&str| {
@@ -72,6 +67,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    fn expand(text: &str) -> String {
+        Lookup::new(&vars()).expand(text)
+    }
 
     fn vars() -> BTreeMap<String, String> {
         [
@@ -101,7 +100,7 @@ mod tests {
             ("50% of %A%", "50% of 1"),
             ("%", "%"),
         ] {
-            assert_eq!(expand(text, &vars()), want, "{text}");
+            assert_eq!(expand(text), want, "{text}");
         }
     }
 
@@ -116,12 +115,12 @@ mod tests {
     proptest! {
         #[test]
         fn text_without_names_stays(text in "[^%]*") {
-            prop_assert_eq!(expand(&text, &vars()), text);
+            prop_assert_eq!(expand(&text), text);
         }
 
         #[test]
         fn no_text_panics(text in "[%AaNO ]*") {
-            let _ = (expand(&text, &vars()), first_name(&text));
+            let _ = (expand(&text), first_name(&text));
         }
     }
 }

@@ -158,11 +158,13 @@ impl Kind {
 /// `text` as a message may hold it: one line, not endless.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut shown = String::new();
+    for next in text.chars().take(LONGEST) {
+        match next {
+            '\'' | '"' | '\\' => shown.push(next),
+            _ => shown.extend(next.escape_debug()),
+        }
+    }
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
     }

@@ -70,7 +70,6 @@
 mod builder;
 mod command;
 mod detail;
-#[allow(dead_code, reason = "the supervisor's part of this module")]
 pub(crate) mod environment;
 mod expand;
 mod findings;

@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use super::{
-    findings::Warning,
+    findings::{Warning, shown},
     settings::{Config, HostingModel},
 };
 
@@ -123,7 +123,7 @@ impl Report<'_> {
         for (index, (name, value)) in self.config.environment.iter().enumerate() {
             let label = if index == 0 { "environment" } else { "" };
             let value = if is_secret(name, value) { "***" } else { value };
-            let value = super::findings::shown(value);
+            let value = shown(value);
             row(f, label, format_args!("{name}={value}"))?;
         }
         Ok(())

@@ -86,6 +86,21 @@ mod tests {
         assert!(decode(&long[1..]).is_ok());
     }
 
+    #[test]
+    fn columns_are_characters() {
+        let lines = Lines::of("äb\n\nc");
+        for (offset, line, column) in [(0, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 1), (5, 3, 1)] {
+            assert_eq!(
+                lines.position(offset),
+                Position::new(line, column),
+                "{offset}"
+            );
+        }
+        for offset in [1, 6, 99] {
+            let _ = lines.position(offset);
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

@@ -16,6 +16,8 @@ pub enum Stage {
     NotListening,
     /// A process that is not the app's listens on the port.
     WrongOwner,
+    /// The process listens, but did not answer its probe in time.
+    Probe,
     /// Too many failures within a minute: not tried again for a while.
     RapidFail,
 }
@@ -30,6 +32,7 @@ impl Stage {
             Self::Exited => "exited",
             Self::NotListening => "not-listening",
             Self::WrongOwner => "wrong-owner",
+            Self::Probe => "probe",
             Self::RapidFail => "rapid-fail",
         }
     }
@@ -43,6 +46,7 @@ impl Stage {
             Self::Exited => "The process started and then ended before it listened on its port",
             Self::NotListening => "The process started but did not listen on its port in time",
             Self::WrongOwner => "A process that is not the app's listens on the app's port",
+            Self::Probe => "The process listens, but did not answer its probe in time",
             Self::RapidFail => "The app failed too often within a minute",
         }
     }

@@ -50,8 +50,9 @@
 //!
 //! hyper answers what is not HTTP with 400, 414 or 431 and closes; the service sees nothing of it.
 //! A request with both `Content-Length` and `Transfer-Encoding` is taken by the latter, loses the
-//! former, and its connection ends with the response (RFC 9112, 6.3). A missing or repeated `Host`
-//! is for the proxy to refuse.
+//! former, and its connection ends with the response (RFC 9112, 6.3). A bare LF ends a line of the
+//! head (RFC 9112, 2.2), but none of a chunked body. A missing or repeated `Host` is for the proxy
+//! to refuse, and how long a request's body may take is for it to say.
 //!
 //! # How it is built
 //!

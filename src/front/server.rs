@@ -133,8 +133,9 @@ impl Bound {
     async fn run(self, begin: Begin, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
         let drain_timeout = self.front.limits.drain_timeout;
         let (stop, stopped) = watch::channel(None);
+        let addresses = self.addresses.clone();
         let mut threads = self.start(&begin, &stopped)?;
-        info!("Front started");
+        info!(addresses = ?addresses, "Front started");
         tokio::select! {
             biased;
             () = shutdown => {}
@@ -179,7 +180,7 @@ impl Running {
     fn start(number: usize, worker: Worker) -> io::Result<Self> {
         let (ending, ended) = oneshot::channel();
         let thread = thread::Builder::new()
-            .name(format!("front-{number}"))
+            .name(format!("ancm-front-{number}"))
             .spawn(move || {
                 let _ = ending.send(worker.run());
             })?;

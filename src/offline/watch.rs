@@ -70,7 +70,7 @@ pub fn watch(content_root: &Path) -> io::Result<(Gate, Watcher)> {
         notifications: None,
     };
     thread::Builder::new()
-        .name("app-offline".to_owned())
+        .name("ancm-offline".to_owned())
         .spawn(|| watching.run())?;
     Ok((gate, Watcher { stop, wake }))
 }

@@ -80,6 +80,7 @@ mod options;
 mod pool;
 mod request;
 mod response;
+mod send;
 mod service;
 mod stall;
 mod upgrade;

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::UPGRADE, request};
+use http::{Request, Response, StatusCode, header::UPGRADE, request};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tracing::debug;
 
 use super::{
-    backend::{Backend, Forward, Lease},
+    backend::{Forward, Lease},
     body::{Body, Exchange},
     options::ProxyOptions,
-    request::{Asked, Sender},
+    request::{Asked, Sender, frame, rewrite},
     response::{self, Client},
+    send::{failed, send},
     upgrade::Tunnels,
     upload::{RequestBody, Upload},
-    upstream::{Failure, Upstream},
+    upstream::Upstream,
 };
-use crate::error::{BoxError, Error};
+use crate::{
+    Connection,
+    error::{BoxError, Error},
+};
 
 /// Forwards requests to an app; see the [module](super).
 ///
@@ -74,6 +77,42 @@ impl Proxy {
             connection,
             request,
         } = forward;
+        let prepared = self.prepare(&lease, &connection, request)?;
+        let (request, upload, client) = (prepared.request, prepared.upload, prepared.client);
+        if let Some(tunnel) = prepared.tunnel {
+            // In a box, because it is seldom and large: it would make every request's future as large.
+            return Box::pin(self.upgrade(lease, request, client, tunnel)).await;
+        }
+        let options = &self.shared.options;
+        let (answer, upstream) = send(lease.backend(), request, upload.as_ref(), options).await?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::backend(
+                "it switches protocols, which nobody asked for",
+            ));
+        }
+        let exchange = Exchange {
+            lease,
+            upstream,
+            // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
+            reusable: upload.as_ref().is_none_or(Upload::is_done),
+            upload,
+            limit: options.request_timeout,
+            paused: None,
+        };
+        Ok(answered(answer, client, exchange))
+    }
+
+    /// What the app gets, and what has to be remembered meanwhile.
+    fn prepare<B>(
+        &self,
+        lease: &Lease,
+        connection: &Connection,
+        request: Request<B>,
+    ) -> Result<Prepared, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let (mut parts, body) = request.into_parts();
         let (mut body, upload) = RequestBody::new(body);
         let client = Client {
@@ -81,25 +120,24 @@ impl Proxy {
             hears_close: self.shared.options.forward_response_connection_header,
         };
         // Only a front that can hand its connection over can be asked for a tunnel.
-        let tunnel = parts.headers.contains_key(UPGRADE) && upload.is_none();
-        let tunnel = tunnel
+        let upgrade = (parts.headers.contains_key(UPGRADE) && upload.is_none())
             .then(|| parts.extensions.remove::<OnUpgrade>())
             .flatten();
         let sender = Sender {
-            connection: &connection,
+            connection,
             token: lease.backend().token(),
             options: &self.shared.options,
         };
-        let asked = super::request::rewrite(&mut parts, tunnel.is_some(), sender)?;
-        super::request::frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
+        let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
+        frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
         parts.extensions.clear();
-        let request = self
-            .expectant(parts, &mut body, asked, upload.is_some())
-            .map(|()| body);
-        match tunnel.filter(|_| asked.upgrade) {
-            Some(tunnel) => self.upgrade(lease, request, client, tunnel).await,
-            None => self.exchange(lease, request, upload, client).await,
-        }
+        let request = self.expectant(parts, &mut body, asked, upload.is_some());
+        Ok(Prepared {
+            request: request.map(|()| body),
+            upload,
+            client,
+            tunnel: upgrade.filter(|_| asked.upgrade),
+        })
     }
 
     /// `parts` as a request, whose `body` waits for the app's `100 Continue` where the client does.
@@ -124,76 +162,6 @@ impl Proxy {
         request
     }
 
-    async fn exchange(
-        &self,
-        lease: Lease,
-        request: Request<RequestBody>,
-        upload: Option<Upload>,
-        client: Client,
-    ) -> Result<Response<Body>, Error> {
-        let (answer, upstream) = self.send(lease.backend(), request, upload.as_ref()).await?;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Error::backend(
-                "it switches protocols, which nobody asked for",
-            ));
-        }
-        let exchange = Exchange {
-            lease,
-            upstream,
-            // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
-            reusable: upload.as_ref().is_none_or(Upload::is_done),
-            upload,
-            limit: self.shared.options.request_timeout,
-            paused: None,
-        };
-        let (mut parts, body) = answer.into_parts();
-        response::rewrite(&mut parts, client);
-        Ok(Response::from_parts(parts, Body::new(body, exchange)))
-    }
-
-    /// Sends `request` on a connection that is at hand, or else on a new one.
-    async fn send(
-        &self,
-        backend: &Backend,
-        mut request: Request<RequestBody>,
-        upload: Option<&Upload>,
-    ) -> Result<(Response<Incoming>, Upstream), Error> {
-        let limit = self.shared.options.request_timeout;
-        let mut again = true;
-        loop {
-            let reused = if again {
-                Upstream::reuse(backend).await
-            } else {
-                None
-            };
-            let mut upstream = match reused {
-                Some(upstream) => upstream,
-                None => self.dial(backend, false).await?,
-            };
-            let spare = if upstream.is_reused() {
-                Spare::of(&request, upload)
-            } else {
-                None
-            };
-            match (upstream.send(request, upload, limit).await, spare) {
-                (Ok(answer), _) => return Ok((answer, upstream)),
-                // The app had closed it, and not a byte was sent.
-                (Err(Failure::Unsent(unsent, _)), _) if upstream.is_reused() => request = *unsent,
-                // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
-                (Err(Failure::Closed(error)), Some(spare)) => {
-                    debug!(%error, "Request sent again");
-                    request = spare.into_request();
-                    again = false;
-                }
-                (Err(failure), _) => return Err(failed(failure, upload)),
-            }
-        }
-    }
-
-    async fn dial(&self, backend: &Backend, upgrades: bool) -> Result<Upstream, Error> {
-        Upstream::dial(backend, self.shared.options.connect_timeout, upgrades).await
-    }
-
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
     async fn upgrade(
         &self,
@@ -202,13 +170,12 @@ impl Proxy {
         client: Client,
         tunnel: OnUpgrade,
     ) -> Result<Response<Body>, Error> {
-        let mut upstream = self.dial(lease.backend(), true).await?;
-        let limit = self.shared.options.request_timeout;
+        let options = &self.shared.options;
+        let limit = options.request_timeout;
+        let mut upstream = Upstream::dial(lease.backend(), options.connect_timeout, true).await?;
         let answer = upstream.send(request, None, limit).await;
         let answer = answer.map_err(|failure| failed(failure, None))?;
-        let (mut parts, body) = answer.into_parts();
-        if parts.status != StatusCode::SWITCHING_PROTOCOLS {
-            response::rewrite(&mut parts, client);
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let exchange = Exchange {
                 lease,
                 upstream,
@@ -217,8 +184,9 @@ impl Proxy {
                 limit,
                 paused: None,
             };
-            return Ok(Response::from_parts(parts, Body::new(body, exchange)));
+            return Ok(answered(answer, client, exchange));
         }
+        let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
         let Some(app) = app.filter(|_| response::agrees(&parts.headers)) else {
             return Err(Error::backend(
@@ -232,41 +200,18 @@ impl Proxy {
     }
 }
 
-/// What is needed to send a request again: all of one without a body, whose method says that twice is as good as once.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+/// A request that can be sent.
+struct Prepared {
+    request: Request<RequestBody>,
+    /// How its body is getting on, where it has one.
+    upload: Option<Upload>,
+    client: Client,
+    /// The client's side of the tunnel that is asked for.
+    tunnel: Option<OnUpgrade>,
 }
 
-impl Spare {
-    fn of(request: &Request<RequestBody>, upload: Option<&Upload>) -> Option<Self> {
-        let spare = upload.is_none() && request.method().is_idempotent();
-        spare.then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        })
-    }
-
-    fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
-}
-
-fn failed(failure: Failure, upload: Option<&Upload>) -> Error {
-    match failure {
-        Failure::Stalled => Error::timeout("answer"),
-        Failure::Unsent(_, error) | Failure::Closed(error) | Failure::Broken(error) => {
-            if upload.is_some_and(Upload::is_broken) {
-                Error::client_gone(error)
-            } else {
-                Error::backend(error)
-            }
-        }
-    }
+fn answered(answer: Response<Incoming>, client: Client, exchange: Exchange) -> Response<Body> {
+    let (mut parts, body) = answer.into_parts();
+    response::rewrite(&mut parts, client);
+    Response::from_parts(parts, Body::new(body, exchange))
 }

@@ -1,6 +1,12 @@
 //! What the task shows to the handles: the ready backends, and how things stand.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering, fence},
+    },
+    time::SystemTime,
+};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -53,6 +59,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Board {
     ready: Arc<ArcSwap<Ready>>,
+    used: Arc<AtomicBool>,
     outlook: watch::Sender<Outlook>,
 }
 
@@ -60,11 +67,13 @@ pub(super) struct Board {
 #[derive(Clone, Debug)]
 pub(super) struct View {
     ready: Arc<ArcSwap<Ready>>,
+    used: Arc<AtomicBool>,
     outlook: watch::Receiver<Outlook>,
 }
 
 pub(super) fn board() -> (Board, View) {
     let ready = Arc::new(ArcSwap::from_pointee(Ready::new()));
+    let used = Arc::<AtomicBool>::default();
     let outlook = Outlook {
         needs_demand: true,
         ..Outlook::default()
@@ -72,10 +81,12 @@ pub(super) fn board() -> (Board, View) {
     let (sender, receiver) = watch::channel(outlook);
     let board = Board {
         ready: Arc::clone(&ready),
+        used: Arc::clone(&used),
         outlook: sender,
     };
     let view = View {
         ready,
+        used,
         outlook: receiver,
     };
     (board, view)
@@ -86,8 +97,13 @@ impl Board {
     pub(super) fn show(&self, ready: Ready, change: impl FnOnce(&mut Outlook)) {
         self.ready.store(Arc::new(ready));
         // Before anybody looks how many requests a backend has: see `View::lease`.
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         self.outlook.send_modify(change);
+    }
+
+    /// Whether there was a lease since the last time that this was asked.
+    pub(super) fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -104,8 +120,12 @@ impl View {
                 [only] => only.lease(),
                 many => many.iter().min_by_key(|one| one.in_flight())?.lease(),
             };
-            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+            fence(Ordering::SeqCst);
             if Arc::ptr_eq(&ready, &self.ready.load()) {
+                // Read first: what is written by nobody is shared by all cores.
+                if !self.used.load(Ordering::Relaxed) {
+                    self.used.store(true, Ordering::Relaxed);
+                }
                 return Some(lease);
             }
         }

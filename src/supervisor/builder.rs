@@ -8,6 +8,7 @@ use super::{
     board::board,
     handle::Supervisor,
     message,
+    probe::Probe,
     process::{Os, Spawn},
     start::Starter,
     state::ATTEMPTS,
@@ -42,6 +43,7 @@ pub struct Builder {
     vars: Arc<dyn Vars>,
     queue_limit: usize,
     queue_time: Option<Duration>,
+    probe: Probe,
     settings: Settings,
 }
 
@@ -50,6 +52,8 @@ pub struct Builder {
 pub(super) struct Settings {
     pub(super) start: StartMode,
     pub(super) drain_limit: Duration,
+    pub(super) idle_limit: Option<Duration>,
+    pub(super) age_limit: Option<Duration>,
 }
 
 impl Builder {
@@ -59,9 +63,12 @@ impl Builder {
             vars,
             queue_limit: QUEUE_LIMIT,
             queue_time: None,
+            probe: Probe::default(),
             settings: Settings {
                 start: StartMode::OnDemand,
                 drain_limit: DRAIN_LIMIT,
+                idle_limit: None,
+                age_limit: None,
             },
         }
     }
@@ -86,11 +93,42 @@ impl Builder {
         self
     }
 
+    /// Sets a path of the app, such as `/health`, that a new process has to answer with a status below
+    /// 400 before it gets requests, within `startupTimeLimit`. It is asked again until it does.
+    ///
+    /// Defaults to none: a process that listens is ready, as it is for the module.
+    pub fn probe(mut self, path: impl Into<String>) -> Self {
+        self.probe.health = Some(path.into());
+        self
+    }
+
+    /// Sets paths of the app that a new process is asked for, one after the other, before it gets
+    /// requests; whatever the answers are. What is not answered within `startupTimeLimit` is left
+    /// out. Defaults to none.
+    pub fn warm_up<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.probe.warm_up = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets how long a process that was replaced may finish its requests before it is told to stop.
     ///
     /// It then has `shutdownTimeLimit` to do so. Defaults to 30 seconds.
     pub const fn drain_limit(mut self, limit: Duration) -> Self {
         self.settings.drain_limit = limit;
+        self
+    }
+
+    /// Sets how long an app may be without a request before it is stopped; the next one starts it
+    /// again. Defaults to for ever.
+    pub const fn idle_limit(mut self, limit: Duration) -> Self {
+        self.settings.idle_limit = Some(limit);
+        self
+    }
+
+    /// Sets how long a process may serve before another one takes its place, as
+    /// [`Supervisor::restart`] does it. Defaults to for ever.
+    pub const fn age_limit(mut self, limit: Duration) -> Self {
+        self.settings.age_limit = Some(limit);
         self
     }
 
@@ -123,7 +161,7 @@ impl Builder {
         let queue_time = self
             .queue_time
             .unwrap_or_else(|| queue_time(self.config.startup_time_limit));
-        let starter = Starter::new(self.config, self.vars, spawn);
+        let starter = Starter::new(self.config, self.vars, spawn, self.probe);
         let task = Task::new(starter, self.settings, board, receiver);
         let supervisor = Supervisor::with(view, sender, self.queue_limit, queue_time);
         (supervisor, task)
@@ -141,6 +179,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("queue_limit", &self.queue_limit)
             .field("queue_time", &self.queue_time)
+            .field("probe", &self.probe)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     Builder,
     board::{Outlook, View},
-    message::Message,
+    message::{Message, Restarted},
     status::Status,
 };
 use crate::{
@@ -58,6 +58,7 @@ impl Supervisor {
         queue_limit: usize,
         queue_time: Duration,
     ) -> Self {
+        let queue_limit = queue_limit.min(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
                 view,
@@ -125,7 +126,23 @@ impl Supervisor {
     ///
     /// When the new process could not be started.
     pub async fn restart(&self) -> Result<(), Arc<StartFailure>> {
-        self.ask(|done| Message::Restart { done })
+        self.replace(None).await
+    }
+
+    /// Replaces every process as [`restart`](Self::restart) does, by one that `config` describes.
+    ///
+    /// Where the new one fails, the old configuration stays too. The number of processes and what
+    /// the [`Builder`] was told stay as they were.
+    ///
+    /// # Errors
+    ///
+    /// When the new process could not be started.
+    pub async fn reconfigure(&self, config: Arc<Config>) -> Result<(), Arc<StartFailure>> {
+        self.replace(Some(config)).await
+    }
+
+    async fn replace(&self, config: Option<Arc<Config>>) -> Restarted {
+        self.ask(|done| Message::Restart { config, done })
             .await
             .unwrap_or_else(|| Err(closed()))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::error::StartFailure;
+use crate::{config::Config, error::StartFailure};
 
 /// How many messages may be under way; who sends one more waits for its turn.
 pub(super) const CAPACITY: usize = 64;
@@ -16,8 +16,11 @@ pub(super) type Restarted = Result<(), Arc<StartFailure>>;
 pub(super) enum Message {
     /// A request waits. It saw so many stops: one that came since has turned it away.
     Demand { stops: u64 },
-    /// Replace the processes.
-    Restart { done: oneshot::Sender<Restarted> },
+    /// Replace the processes, by those of another configuration if there is one.
+    Restart {
+        config: Option<Arc<Config>>,
+        done: oneshot::Sender<Restarted>,
+    },
     /// Stop the processes.
     Stop { done: oneshot::Sender<()> },
     /// Stop for good.

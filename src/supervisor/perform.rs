@@ -1,30 +1,24 @@
 //! What the task does when a state machine says so.
 
-use std::{mem, sync::Arc, time::SystemTime};
+use std::{mem, sync::Arc};
 
-use tokio::{
-    sync::oneshot,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::{
+    answer::end_of,
+    attempt::Attempt,
     backoff,
     generation::Generation,
-    message::Restarted,
     process::Spawn,
     ready,
-    slot::{Slot, Starting},
-    start::{Attempt, Failed},
+    slot::Starting,
+    start::Failed,
     state::{Action, Event, State},
     stop::{self, Stop},
-    task::{Happening, Rolling, Task},
+    task::{Happening, Task},
 };
-use crate::error::{Stage, StartFailure};
-
-/// The end of a failed process's output that the log shows, in characters.
-const LOGGED: usize = 2_000;
 
 impl<S: Spawn> Task<S> {
     pub(super) fn perform(&mut self, index: usize, action: Action) {
@@ -33,11 +27,12 @@ impl<S: Spawn> Task<S> {
             Action::Promote => self.promote(index),
             Action::Abandon => self.abandon(index),
             Action::Retire => self.retire(index, Duration::ZERO),
+            Action::Rest => self.retire(index, self.settings.drain_limit),
             Action::Bury => self.bury(index),
             Action::Fail => self.fail(index),
             Action::Keep => self.keep(index),
             Action::Refuse => self.refuse(index),
-            Action::TurnAway => self.rolled(index, &Err(Arc::new(stopped()))),
+            Action::TurnAway => self.turn_away(index),
             Action::BackOff { failures } => {
                 self.set_alarm(index, Instant::now() + backoff::delay(failures));
             }
@@ -65,7 +60,8 @@ impl<S: Spawn> Task<S> {
             | State::Stopping { .. }
             | State::Stopped => return,
         };
-        match self.starter.begin(attempt) {
+        let proposed = self.is_rolling(index);
+        match self.starter.begin(attempt, proposed) {
             Ok(attempt) => self.wait_for(index, attempt),
             Err(failed) => self.start_failed(index, *failed),
         }
@@ -142,6 +138,7 @@ impl<S: Spawn> Task<S> {
         let Some(next) = slot.next.take() else { return };
         let next = Arc::new(next);
         let (label, listener) = (next.label().clone(), next.listener());
+        self.upkeep.used = Instant::now();
         let old = slot.current.replace(Arc::clone(&next));
         if mem::replace(&mut slot.served, true) {
             self.restarts += 1;
@@ -258,62 +255,7 @@ impl<S: Spawn> Task<S> {
         });
     }
 
-    /// Tells who waits, unless another slot may still serve them.
-    fn fail(&mut self, index: usize) {
-        self.window.record(Instant::now());
-        let failure = self.failure_of(index);
-        report(&failure, "App could not be started");
-        self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
-        if !self.slots.iter().any(|slot| slot.state.is_hopeful()) {
-            self.failures += 1;
-        }
-        self.rolled(index, &Err(failure));
-    }
-
-    fn keep(&mut self, index: usize) {
-        let failure = self.failure_of(index);
-        report(
-            &failure,
-            "New process could not be started, the old one stays",
-        );
-        self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
-        self.rolled(index, &Err(failure));
-    }
-
-    /// Tells who waits, by what the board shows, and comes back when the minute is over.
-    fn refuse(&mut self, index: usize) {
-        let now = Instant::now();
-        let until = self.window.refuses(now).unwrap_or(now);
-        let limit = self.starter.config().rapid_fails_per_minute;
-        let last = self.failure_of(index);
-        let mut failure = StartFailure::clone(&last);
-        if last.stage != Stage::RapidFail {
-            failure.stage = Stage::RapidFail;
-            failure.reason = format!(
-                "more than {limit} failures within a minute, the last one: {}",
-                last.reason
-            );
-        }
-        // ANCM: event 1003.
-        error!(limit, pause = ?until - now, reason = %last.reason, "App failed too often and is not started for a while");
-        let failure = Arc::new(failure);
-        self.last_failure = Some((Arc::clone(&failure), SystemTime::now()));
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.failure = Some(Arc::clone(&failure));
-        }
-        self.set_alarm(index, until);
-        self.rolled(index, &Err(failure));
-    }
-
-    fn failure_of(&self, index: usize) -> Arc<StartFailure> {
-        let failure = self.slots.get(index).and_then(|slot| slot.failure.clone());
-        // Another slot's failures may have filled the window.
-        failure
-            .or_else(|| Some(Arc::clone(&self.last_failure.as_ref()?.0)))
-            .unwrap_or_else(|| Arc::new(self.starter.failure(Stage::Prepare, "unknown")))
-    }
-
-    fn set_alarm(&mut self, index: usize, alarm: Instant) {
+    pub(super) fn set_alarm(&mut self, index: usize, alarm: Instant) {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.alarm = Some(alarm);
         }
@@ -324,82 +266,4 @@ impl<S: Spawn> Task<S> {
             mem::take(&mut slot.hurry).cancel();
         }
     }
-
-    /// Answers who asked for a stop once every slot is through.
-    fn tell_stopped(&mut self) {
-        let stopping = |slot: &Slot<_>| matches!(slot.state, State::Stopping { .. });
-        if !self.slots.iter().any(stopping) {
-            for done in self.stoppers.drain(..) {
-                let _ = done.send(());
-            }
-        }
-    }
-
-    /// Requests that wait find by this number that a stop came over them.
-    pub(super) fn turn_away(&mut self) {
-        self.stops += 1;
-    }
-
-    /// Begins a restart with the first slot. One that is under way begins again, for both.
-    pub(super) fn roll(&mut self, done: oneshot::Sender<Restarted>) {
-        let mut rolling = self.rolling.take().unwrap_or(Rolling {
-            slot: 0,
-            done: Vec::new(),
-        });
-        rolling.slot = 0;
-        rolling.done.push(done);
-        self.rolling = Some(rolling);
-        self.restart(0);
-    }
-
-    fn restart(&mut self, index: usize) {
-        let overlap = !self.starter.has_one_port();
-        self.feed(index, Event::Restart { overlap });
-    }
-
-    /// A start of this slot has ended: the restart goes on with the next slot, or has ended too.
-    fn rolled(&mut self, index: usize, result: &Restarted) {
-        let slots = self.slots.len();
-        let Some(mut rolling) = self.rolling.take_if(|rolling| rolling.slot == index) else {
-            return;
-        };
-        if result.is_ok() && index + 1 < slots {
-            rolling.slot = index + 1;
-            self.rolling = Some(rolling);
-            self.restart(index + 1);
-            return;
-        }
-        for done in rolling.done {
-            let _ = done.send(result.clone());
-        }
-    }
-}
-
-/// The answer to a restart that a stop came over.
-fn stopped() -> StartFailure {
-    StartFailure::new(Stage::Prepare, "the app was stopped", "")
-}
-
-/// ANCM: event 1020. Everything that helps to mend it, but not the environment: it holds the token.
-fn report(failure: &StartFailure, what: &'static str) {
-    error!(
-        stage = %failure.stage,
-        reason = %failure.reason,
-        command = %failure.command,
-        process.pid = failure.pid,
-        port = failure.port,
-        exit = failure.exit,
-        elapsed = ?failure.elapsed,
-        output = ?end_of(&failure.output),
-        "{what}"
-    );
-}
-
-fn end_of(output: &str) -> &str {
-    let begin = output
-        .char_indices()
-        .rev()
-        .nth(LOGGED - 1)
-        .map_or(0, |(index, _)| index);
-    output.get(begin..).unwrap_or_default()
 }

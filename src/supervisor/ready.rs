@@ -4,10 +4,13 @@ use std::{io, net::Ipv4Addr};
 
 use tokio::{
     net::TcpStream,
-    time::{Duration, Instant, sleep, sleep_until},
+    time::{Duration, Instant, sleep},
 };
 
-use super::process::{Exit, Listener, Process};
+use super::{
+    probe::Unhealthy,
+    process::{Exit, Listener, Process},
+};
 use crate::proxy::Owner;
 
 /// How often to look at first. One look takes about 0.2 ms.
@@ -30,6 +33,10 @@ pub(super) enum NotReady {
     TimedOut(Option<io::Error>),
     /// Another process listens on its port.
     Stranger(Option<u32>),
+    /// It listens, but did not pass its probe.
+    Unhealthy(Unhealthy),
+    /// It ended, or stopped listening, at its probe.
+    Gone(Option<Exit>),
 }
 
 /// Waits until `process`, or a descendant, listens on `port`; gives the one that does.
@@ -42,7 +49,6 @@ pub(super) async fn listening<P: Process>(
     limit: Duration,
 ) -> Result<u32, NotReady> {
     let begin = Instant::now();
-    let deadline = begin + limit;
     loop {
         let blind = match look(process, port).await {
             Ok(Listener::Own(pid)) => return Ok(pid),
@@ -50,19 +56,16 @@ pub(super) async fn listening<P: Process>(
             Ok(Listener::None) => None,
             Err(error) => Some(error),
         };
-        let now = Instant::now();
-        if now >= deadline {
+        let elapsed = begin.elapsed();
+        let Some(left) = limit.checked_sub(elapsed).filter(|left| !left.is_zero()) else {
             return Err(NotReady::TimedOut(blind));
-        }
-        let pause = if now - begin < EAGER_FOR {
-            EAGER
-        } else {
-            PATIENT
         };
+        let eager = elapsed < EAGER_FOR;
+        let pause = if eager { EAGER } else { PATIENT };
         tokio::select! {
             biased;
             exit = process.exited() => return last_look(process, port, exit),
-            () = sleep_until(deadline.min(now + pause)) => {}
+            () = sleep(left.min(pause)) => {}
         }
     }
 }

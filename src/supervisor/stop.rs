@@ -1,11 +1,11 @@
 //! How a process is stopped: asked over HTTP, told by signal, killed.
 
-use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    farewell,
+    exchange::Peer,
     generation::Generation,
     process::Process,
     ready::{self, ListenerOwner},
@@ -35,19 +35,17 @@ impl Stop {
     /// given its time, and no signal.
     pub(super) async fn run<P: Process>(self, generation: &Generation<P>) {
         let begin = Instant::now();
-        let (label, process) = (generation.label(), generation.process());
+        let label = generation.label();
         let (pid, number) = (label.pid, label.generation);
         tokio::select! {
             biased;
-            _ = process.exited() => {}
+            _ = gone(generation) => {}
             () = self.drain(generation) => {}
         }
         let drained = begin.elapsed();
-        let deadline = Instant::now() + self.limit;
-        let graceful = !self.limit.is_zero()
-            && timeout_at(deadline, self.ask(generation, deadline))
-                .await
-                .is_ok();
+        let deadline = after(self.limit);
+        let graceful =
+            !self.limit.is_zero() && timeout_at(deadline, self.ask(generation)).await.is_ok();
         if !graceful {
             // ANCM: event 1005.
             warn!(process.pid = pid, generation = number, limit = ?self.limit, "Process did not stop in time and is killed");
@@ -70,12 +68,11 @@ impl Stop {
         if self.drain.is_zero() {
             return;
         }
-        let deadline = Instant::now() + self.drain;
         tokio::select! {
             biased;
             () = generation.backend().drained() => {}
             () = self.hurry.cancelled() => {}
-            () = sleep_until(deadline) => {
+            () = sleep(self.drain) => {
                 let pid = generation.label().pid;
                 let in_flight = generation.backend().in_flight();
                 warn!(process.pid = pid, in_flight, "Process still has requests and is stopped nevertheless");
@@ -84,12 +81,12 @@ impl Stop {
     }
 
     /// Asks the process to stop and waits until it and who listens for it are gone.
-    async fn ask<P: Process>(&self, generation: &Generation<P>, deadline: Instant) {
+    async fn ask<P: Process>(&self, generation: &Generation<P>) {
         let process = generation.process();
         let accepted = tokio::select! {
             biased;
-            _ = process.exited() => true,
-            accepted = self.post(generation, deadline) => accepted,
+            _ = gone(generation) => true,
+            accepted = self.post(generation) => accepted,
         };
         if !accepted {
             debug!(
@@ -99,24 +96,31 @@ impl Stop {
             process.terminate();
         }
         // ANCM: it waits for the process that it started. Differs: for the one that listens, too.
+        // That one stops listening first and then finishes its requests.
+        gone(generation).await;
         process.exited().await;
-        ready::gone(process, generation.label().port, process.id()).await;
+        if generation.listener() != process.id() {
+            generation.backend().drained().await;
+        }
     }
 
     /// Whether the process took the shutdown event. It may have half of the time to answer, so that
     /// one that hangs still has the other half after the signal.
-    async fn post<P: Process>(&self, generation: &Generation<P>, deadline: Instant) -> bool {
+    async fn post<P: Process>(&self, generation: &Generation<P>) -> bool {
         let pid = generation.label().pid;
         let Address::Tcp(address) = generation.backend().address() else {
             return false;
         };
-        let owner = ListenerOwner {
-            process: generation.process().clone(),
-            port: generation.label().port,
+        let peer = Peer {
+            address: *address,
+            token: generation.backend().token(),
+            owner: ListenerOwner {
+                process: generation.process().clone(),
+                port: generation.label().port,
+            },
+            path_base: &self.path_base,
         };
-        let post = farewell::send(*address, &self.path_base, generation.backend(), &owner);
-        let half = deadline - self.limit / 2;
-        match timeout_at(half, post).await {
+        match timeout(self.limit / 2, peer.shutdown()).await {
             // ANCM: event 1006.
             Ok(Ok(status)) => {
                 info!(
@@ -139,6 +143,18 @@ impl Stop {
             }
         }
     }
+}
+
+/// Waits until nobody of the process's own listens.
+async fn gone<P: Process>(generation: &Generation<P>) {
+    let (process, port) = (generation.process(), generation.label().port);
+    ready::gone(process, port, generation.listener()).await;
+}
+
+/// The moment after so long a time, however long that is.
+fn after(time: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+    Instant::now() + time.min(FAR)
 }
 
 /// Cleans up after a process that ended by itself, or whose listener did.

@@ -10,6 +10,7 @@ use tokio::{
 use tracing::{debug, error};
 
 use super::{
+    answer::Answers,
     board::{Board, Ready},
     builder::{Settings, StartMode},
     generation::Generation,
@@ -18,6 +19,7 @@ use super::{
     slot::Slot,
     start::{Failed, Starter},
     state::{Event, State},
+    upkeep::Upkeep,
     window::{self, Window},
 };
 use crate::error::StartFailure;
@@ -55,13 +57,15 @@ pub(super) struct Task<S: Spawn> {
     pub(super) jobs: JoinSet<Happening<S::Process>>,
     pub(super) rolling: Option<Rolling>,
     pub(super) stoppers: Vec<oneshot::Sender<()>>,
+    pub(super) answers: Answers,
+    pub(super) upkeep: Upkeep,
     pub(super) failures: u64,
     pub(super) stops: u64,
     pub(super) restarts: u64,
     pub(super) last_failure: Option<(Arc<StartFailure>, SystemTime)>,
     events: VecDeque<(usize, Event)>,
     messages: mpsc::Receiver<Message>,
-    board: Board,
+    pub(super) board: Board,
 }
 
 impl<S: Spawn> Task<S> {
@@ -85,6 +89,8 @@ impl<S: Spawn> Task<S> {
             jobs: JoinSet::new(),
             rolling: None,
             stoppers: Vec::new(),
+            answers: Answers::default(),
+            upkeep: Upkeep::new(Instant::now()),
             failures: 0,
             stops: 0,
             restarts: 0,
@@ -125,7 +131,7 @@ impl<S: Spawn> Task<S> {
         self.events.push_back((slot, event));
     }
 
-    fn feed_all(&mut self, event: Event) {
+    pub(super) fn feed_all(&mut self, event: Event) {
         (0..self.slots.len()).for_each(|slot| self.feed(slot, event));
     }
 
@@ -149,6 +155,7 @@ impl<S: Spawn> Task<S> {
             }
         }
         self.show();
+        self.answers.send();
     }
 
     fn receive(&mut self, message: Message) {
@@ -156,15 +163,15 @@ impl<S: Spawn> Task<S> {
             Message::Demand { stops } if stops == self.stops => self.feed_all(Event::Demand),
             // Whoever sent it has been turned away since.
             Message::Demand { .. } => {}
-            Message::Restart { done } => self.roll(done),
+            Message::Restart { config, done } => self.roll(config, done),
             Message::Stop { done } => {
                 self.stoppers.push(done);
-                self.turn_away();
+                self.stops += 1;
                 self.feed_all(Event::Stop);
             }
             Message::Shutdown { done } => {
                 self.stoppers.push(done);
-                self.turn_away();
+                self.stops += 1;
                 self.feed_all(Event::Shutdown);
             }
         }
@@ -219,11 +226,13 @@ impl<S: Spawn> Task<S> {
 
     /// When the next wait is over.
     fn alarm(&self) -> Option<Instant> {
-        self.slots.iter().filter_map(|slot| slot.alarm).min()
+        let alarms = self.slots.iter().filter_map(|slot| slot.alarm);
+        alarms.chain(self.next_look()).min()
     }
 
     fn ring(&mut self) {
         let now = Instant::now();
+        self.look(now);
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else {
                 continue;

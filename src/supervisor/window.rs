@@ -31,6 +31,11 @@ impl Window {
         }
     }
 
+    /// Takes another limit, for the failures that were counted too.
+    pub(super) const fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
     /// Counts one failure.
     pub(super) fn record(&mut self, now: Instant) {
         self.turn(now);

@@ -254,6 +254,32 @@ fn the_standard_header_is_read_in_place_of_the_others() {
 }
 
 #[test]
+fn a_second_layer_goes_on_where_the_first_one_ended() {
+    let request = from("127.0.0.1:1")
+        .header("x-forwarded-for", "192.0.2.1, 10.0.0.1:8")
+        .header("x-forwarded-proto", "https, http");
+    let first = through(&ForwardedLayer::new(), request);
+    let network: ipnet::IpNet = "10.0.0.0/8".parse().unwrap();
+    for (layer, client, scheme) in [
+        (ForwardedLayer::new(), "10.0.0.1:8", Scheme::Http),
+        (
+            ForwardedLayer::new().trust(network),
+            "192.0.2.1:0",
+            Scheme::Https,
+        ),
+    ] {
+        let mut again = Request::get("/");
+        *again.headers_mut().unwrap() = first.headers().clone();
+        *again.extensions_mut().unwrap() = first.extensions().clone();
+        let second = through(&layer, again);
+        let forwarded = Forwarded::of(second.extensions());
+        assert_eq!(forwarded.client_address(), address(client));
+        assert_eq!(forwarded.peer(), address("127.0.0.1:1"));
+        assert_eq!(forwarded.scheme(), scheme);
+    }
+}
+
+#[test]
 fn a_thousand_entries_are_no_trouble() {
     let chain = vec!["10.0.0.1"; 1000].join(",");
     let layer = ForwardedLayer::new().limit(None).trust_everyone(true);

@@ -1,6 +1,6 @@
 //! Lets a request say what is believed of it.
 
-use std::net::SocketAddr;
+use std::{io::Write as _, net::SocketAddr};
 
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri,
@@ -24,16 +24,16 @@ pub(super) const ORIGINALS: [HeaderName; 4] = [
 
 /// Puts `outcome`, which is not empty, into `request` and keeps what was there before.
 pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, absolute_form: bool) {
-    let mut forwarded = Forwarded::direct(request.extensions());
+    let mut forwarded = Forwarded::of(request.extensions());
     if let Some(client) = outcome.address {
-        if let Some(peer) = forwarded.peer {
-            keep(request.headers_mut(), X_ORIGINAL_FOR, &peer.to_string());
+        if let Some(original) = forwarded.client.and_then(address_value) {
+            request.headers_mut().insert(X_ORIGINAL_FOR, original);
         }
         forwarded.client = Some(client);
         set_connect_info(request.extensions_mut(), client);
     }
     if let Some(scheme) = outcome.scheme {
-        let original = HeaderValue::from_static(forwarded.original_scheme.as_str());
+        let original = HeaderValue::from_static(forwarded.scheme.as_str());
         request.headers_mut().insert(X_ORIGINAL_PROTO, original);
         forwarded.scheme = scheme;
     }
@@ -54,9 +54,18 @@ pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, absolute_form
     request.extensions_mut().insert(forwarded);
 }
 
-/// `text` is what an address, a host or a path looks like, which a header can always carry.
-fn keep(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
+/// Written on the stack, so that the value is all that is allocated: every request behind the module has one.
+fn address_value(address: SocketAddr) -> Option<HeaderValue> {
+    let mut text = [0; 64];
+    let mut free = text.as_mut_slice();
+    write!(free, "{address}").ok()?;
+    let free = free.len();
+    HeaderValue::from_bytes(text.get(..text.len() - free)?).ok()
+}
+
+/// `text` is what a host or a path looks like, which a header can always carry.
+fn keep(headers: &mut HeaderMap, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(name, value);
     }
 }
@@ -70,13 +79,17 @@ fn set_host<B>(request: &mut Request<B>, host: &Authority) {
     if let Some(original) = original {
         request.headers_mut().insert(X_ORIGINAL_HOST, original);
     }
-    keep(request.headers_mut(), HOST, host.as_str());
+    keep(request.headers_mut(), HOST, host.to_string());
 }
 
 fn set_prefix<B>(request: &mut Request<B>, prefix: &PathBase) {
     let original = request.extensions_mut().insert(prefix.clone());
     if let Some(original) = original {
-        keep(request.headers_mut(), X_ORIGINAL_PREFIX, original.as_str());
+        keep(
+            request.headers_mut(),
+            X_ORIGINAL_PREFIX,
+            original.to_string(),
+        );
     }
 }
 

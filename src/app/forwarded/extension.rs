@@ -31,7 +31,7 @@ impl Forwarded {
     }
 
     /// Of a request that no proxy forwarded.
-    pub(super) fn direct(extensions: &Extensions) -> Self {
+    fn direct(extensions: &Extensions) -> Self {
         let peer = peer(extensions);
         let scheme = connection_scheme(extensions);
         Self {
@@ -80,8 +80,14 @@ impl Forwarded {
     }
 }
 
+/// The address that is taken for the client's so far: another layer may have looked further than the connection.
+pub(super) fn client(extensions: &Extensions) -> Option<SocketAddr> {
+    let forwarded: Option<&Forwarded> = extensions.get();
+    forwarded.map_or_else(|| peer(extensions), |forwarded| forwarded.client)
+}
+
 /// The address at the other end of a request's connection, as its front put it there.
-pub(super) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+fn peer(extensions: &Extensions) -> Option<SocketAddr> {
     let connection = extensions.get::<Connection>();
     connection
         .and_then(Connection::peer)

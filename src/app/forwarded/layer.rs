@@ -1,9 +1,6 @@
 //! The layer, and how it is set up.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use http::Request;
 use ipnet::IpNet;
@@ -12,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::{
     apply::{ORIGINALS, apply},
-    extension::peer,
+    extension::client,
     host::AllowedHosts,
     lists, rfc7239,
     rules::{Rules, Source},
@@ -181,31 +178,26 @@ impl Default for ForwardedLayer {
 
 impl Rewrite for ForwardedLayer {
     fn rewrite<B>(&self, request: &mut Request<B>) {
-        let peer: Option<SocketAddr> = peer(request.extensions());
+        let peer = client(request.extensions());
         if self.rules.strict {
             for name in ORIGINALS {
                 request.headers_mut().remove(name);
             }
         }
         let headers = request.headers_mut();
-        let outcome = match self.rules.source {
-            Source::XForwarded => {
-                let outcome = lists::outcome(&self.rules, peer, headers);
-                lists::consume(headers, &outcome);
-                outcome
-            }
-            Source::Standard => {
-                let (outcome, left) = rfc7239::outcome(&self.rules, peer, headers);
-                if !outcome.is_empty() {
-                    rfc7239::consume(headers, left);
-                }
-                outcome
-            }
+        let (outcome, left) = match self.rules.source {
+            Source::XForwarded => (lists::outcome(&self.rules, peer, headers), None),
+            Source::Standard => rfc7239::outcome(&self.rules, peer, headers),
         };
         self.log(&outcome);
-        if !outcome.is_empty() {
-            apply(request, outcome, self.rules.absolute_form);
+        if outcome.is_empty() {
+            return;
         }
+        match self.rules.source {
+            Source::XForwarded => lists::consume(headers, &outcome),
+            Source::Standard => rfc7239::consume(headers, left),
+        }
+        apply(request, outcome, self.rules.absolute_form);
     }
 }
 

@@ -130,12 +130,17 @@ pub(super) fn consume(headers: &mut HeaderMap, outcome: &Outcome) {
 }
 
 fn cut(headers: &mut HeaderMap, name: HeaderName, consumed: usize) {
-    let mut left: Vec<&str> = List::new(headers, name.clone()).skip(consumed).collect();
+    let mut left = List::new(headers, name.clone()).skip(consumed);
+    let Some(last) = left.next() else {
+        headers.remove(name);
+        return;
+    };
+    let mut left: Vec<&str> = std::iter::once(last).chain(left).collect();
     left.reverse();
     // What was text in a header is one still; should it not be, leaving it out is the safe side.
     match HeaderValue::try_from(left.join(", ")) {
-        Ok(value) if !value.is_empty() => headers.insert(name, value),
-        Ok(_) | Err(_) => headers.remove(name),
+        Ok(value) => headers.insert(name, value),
+        Err(_) => headers.remove(name),
     };
 }
 

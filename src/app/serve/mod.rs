@@ -25,6 +25,9 @@ use tower_service::Service;
 /// event, on SIGINT and on SIGTERM (on Windows: Ctrl-C and Ctrl-Break), once the requests under way have ended, at the
 /// latest after 8 seconds. [`Server`] is the same with its settings.
 ///
+/// The app half answers some requests itself, without a body: with the response body's `Default`. A body that has none
+/// does when it is boxed (`BodyExt::boxed` of `http-body-util`).
+///
 /// ```no_run
 /// # async fn run() -> std::io::Result<()> {
 /// use axum::{Router, routing::get};

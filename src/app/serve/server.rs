@@ -21,6 +21,8 @@ use crate::app::{AncmLayer, Shutdown};
 /// Below the module's `shutdownTimeLimit`, after which it kills: 10 s by default.
 const DRAIN: Duration = Duration::from_secs(8);
 const HEADERS: Duration = Duration::from_secs(30);
+/// As long as Kestrel keeps idle connections: a module that takes one from its pool should not find it closed.
+const HEADERS_OF_MODULE: Duration = Duration::from_secs(130);
 
 /// An app and how it is served; [`serve`](fn@super::serve) is one with the defaults.
 ///
@@ -52,7 +54,8 @@ pub struct Server<S> {
     layer: Option<AncmLayer>,
     default_address: SocketAddr,
     drain_timeout: Duration,
-    header_timeout: Duration,
+    /// `None`: as the module, or its absence, wants it.
+    header_timeout: Option<Duration>,
     signals: bool,
     shutdown: Shutdown,
 }
@@ -65,7 +68,7 @@ impl<S> Server<S> {
             layer: None,
             default_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)),
             drain_timeout: DRAIN,
-            header_timeout: HEADERS,
+            header_timeout: None,
             signals: true,
             shutdown: Shutdown::new(),
         }
@@ -89,9 +92,11 @@ impl<S> Server<S> {
         self
     }
 
-    /// How long a client may take to send a request's head, the wait for its next request included. Defaults to 30 s.
+    /// How long a client may take to send a request's head, the wait for its next request included.
+    ///
+    /// Defaults to 30 s, and to 130 s behind the module, which keeps connections for later.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout;
+        self.header_timeout = Some(timeout);
         self
     }
 
@@ -157,7 +162,11 @@ where
         let address = listener.local_addr()?;
         info!(%address, module = layer.is_active(), "Listening");
 
-        let connections = Connections::new(layer.layer(self.app), self.header_timeout);
+        let header_timeout = self.header_timeout.unwrap_or(match layer.is_active() {
+            true => HEADERS_OF_MODULE,
+            false => HEADERS,
+        });
+        let connections = Connections::new(layer.layer(self.app), header_timeout);
         let module = layer.shutdown().requested();
         let ours = self.shutdown.requested();
         tokio::select! {

@@ -51,13 +51,7 @@ impl Target {
                 program,
                 arguments,
                 path_base,
-            } => Config::builder(root)
-                .program(program)
-                .arguments(arguments)
-                .path_base(path_base.clone())
-                .build()
-                .map(Self::Made)
-                .map_err(Failure::usage),
+            } => command(root, program, arguments, path_base.clone()),
             App::Folder {
                 root,
                 file,
@@ -68,15 +62,46 @@ impl Target {
 
     fn host(self) -> Result<Host, Failure> {
         let config = match self {
-            Self::Fixed(address) => return Ok(Host::to(address)),
+            Self::Fixed(address) => {
+                info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
+                return Ok(Host::to(address));
+            }
             Self::Made(config) => config,
             Self::Read(loaded) => {
                 tell(&loaded.warnings);
                 loaded.config
             }
         };
+        info!(
+            command = %config.command(),
+            directory = %config.content_root().display(),
+            path_base = %config.path_base(),
+            "Serving an app"
+        );
+        if let Some(problem) = config.command().problem() {
+            warn!(%problem, "App can't be started as things are");
+        }
         Host::new(config)
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
+    }
+}
+
+/// A command that was typed and can't be run is wrong now; one of a file may be installed later.
+fn command(
+    root: &Path,
+    program: &Path,
+    arguments: &[String],
+    path_base: PathBase,
+) -> Result<Target, Failure> {
+    let config = Config::builder(root)
+        .program(program)
+        .arguments(arguments)
+        .path_base(path_base)
+        .build()
+        .map_err(Failure::usage)?;
+    match config.command().problem() {
+        Some(problem) => Err(Failure::usage(problem)),
+        None => Ok(Target::Made(config)),
     }
 }
 

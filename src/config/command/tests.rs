@@ -203,6 +203,23 @@ fn a_missing_library_is_told() {
 }
 
 #[test]
+fn only_dotnet_needs_its_library() {
+    let site = Site::with(&[]).on_path("tool");
+    site.assert("tool", "App.dll", "{bin}/tool App.dll");
+}
+
+#[test]
+fn relative_directories_of_path_are_not_searched() {
+    let site = Site::with(&[]).on_path("tool");
+    let bin = site.directory.path().join("bin");
+    let up = "../".repeat(std::env::current_dir().unwrap().components().count() - 1);
+    let relative = format!("{up}{}", bin.strip_prefix("/").unwrap().display());
+    assert!(Path::new(&relative).join("tool").is_file());
+    let site = site.var("PATH", &relative);
+    site.assert_problem("tool", "", &["`tool` on PATH"]);
+}
+
+#[test]
 fn paths_of_windows_are_told_apart() {
     let site = Site::with(&[]);
     site.assert_problem(r"C:\x\node.exe", "", &["a path of Windows"]);

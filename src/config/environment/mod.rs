@@ -5,9 +5,6 @@ use std::ffi::OsString;
 use super::{expand::Lookup, settings::Config, values::whole, vars::Vars};
 use crate::{InvalidToken, PairingToken};
 
-#[allow(unused_imports, reason = "for the supervisor")]
-pub(crate) use super::expand::expand;
-
 /// The port on which the process is to listen, on 127.0.0.1.
 pub(crate) const PORT: &str = "ASPNETCORE_PORT";
 /// The pairing token.

@@ -284,6 +284,10 @@ fn the_shutdown_delay_has_two_substitutes() {
         let delay = loaded.config.handler_settings().shutdown_delay();
         assert_eq!(delay, Duration::from_millis(want), "{inner}");
     }
+    let twice = "environmentVariables = { ANCM_shutdownDelay = '8', ANCM_SHUTDOWNDELAY = '9' }";
+    let loaded = Config::from_toml(root.path(), &text(twice), &vars).unwrap();
+    let delay = loaded.config.handler_settings().shutdown_delay();
+    assert_eq!(delay, Duration::from_millis(9), "the last of a name counts");
     let negative = text("handlerSettings = { shutdownDelay = -1 }");
     assert!(Config::from_toml(root.path(), &negative, &vars).is_err());
 }

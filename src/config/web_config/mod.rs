@@ -2,10 +2,12 @@
 //!
 //! The names are compared as IIS does, which for elements and attributes is by their exact case.
 
+mod collections;
+
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
 
 use super::{
-    findings::{Findings, Kind, Position, WarningKind},
+    findings::{Findings, Kind, Position, WarningKind, shown},
     raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
     sections,
     text::Lines,
@@ -31,11 +33,27 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
         Ok(document) => reader.document(&document),
         Err(error) => {
             let at = Position::new(error.pos().row, error.pos().col);
-            let message = super::findings::shown(&error.to_string());
+            let message = syntax(&error);
             reader.findings.error(Some(at), Kind::Syntax(message));
         }
     }
     reader.raw
+}
+
+/// What `error` says, without its place, which every error has.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others say it well themselves"
+)]
+fn syntax(error: &roxmltree::Error) -> String {
+    match error {
+        roxmltree::Error::DtdDetected => "a document type (DTD) is not allowed".to_owned(),
+        roxmltree::Error::NodesLimitReached => format!("more than {MOST_NODES} nodes"),
+        other => {
+            let (text, place) = (other.to_string(), format!(" at {}", other.pos()));
+            shown(text.strip_suffix(&place).unwrap_or(&text))
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -55,7 +73,7 @@ impl Reader<'_> {
         }
         if name(root) != "configuration" {
             let at = self.at(root);
-            let name = super::findings::shown(name(root));
+            let name = shown(name(root));
             return self.findings.error(Some(at), Kind::WrongRoot(name));
         }
         for child in elements(root) {
@@ -133,60 +151,6 @@ impl Reader<'_> {
                 _ => self.unknown_element(child),
             }
         }
-    }
-
-    /// A collection of names and values. A missing value is empty.
-    fn pairs(&mut self, node: Node<'_, '_>, item: &'static str) -> Vec<(Text, Text)> {
-        self.collection(node, item, |reader, child| {
-            let name = reader.required(child, "name", "it needs a name")?;
-            let value = child.attribute_node("value");
-            let empty = Text {
-                text: String::new(),
-                at: name.at,
-            };
-            let value = value.map_or(empty, |value| reader.text(value));
-            Some((name, value))
-        })
-    }
-
-    /// A collection of IIS: `item` adds to it, `clear` empties it.
-    fn collection<T>(
-        &mut self,
-        node: Node<'_, '_>,
-        item: &'static str,
-        read: impl Fn(&mut Self, Node<'_, '_>) -> Option<T>,
-    ) -> Vec<T> {
-        let mut items = Vec::new();
-        for child in elements(node) {
-            match name(child) {
-                "clear" => items.clear(),
-                name if name == item => items.extend(read(self, child)),
-                _ => self.unknown_element(child),
-            }
-        }
-        items
-    }
-
-    /// An attribute without which its element means nothing.
-    fn required(
-        &mut self,
-        node: Node<'_, '_>,
-        key: &'static str,
-        hint: &'static str,
-    ) -> Option<Text> {
-        for attribute in node.attributes() {
-            if !matches!(attribute.name(), "name" | "value" | "path") {
-                self.unknown(attribute, []);
-            }
-        }
-        let attribute = node.attribute_node(key);
-        let text = attribute.map(|attribute| self.text(attribute));
-        let text = text.filter(|text| !text.text.is_empty());
-        if text.is_none() {
-            let at = self.at(node);
-            self.findings.error(Some(at), Kind::Missing { key, hint });
-        }
-        text
     }
 
     fn security(&mut self, node: Node<'_, '_>) {

@@ -196,7 +196,11 @@ fn tells_what_is_wrong_and_where() {
         ),
         (
             "<!DOCTYPE x [<!ENTITY a 'b'>]><configuration>&a;</configuration>",
-            "1:1: ",
+            "1:1: a document type (DTD) is not allowed",
+        ),
+        (
+            "<configuration><a></configuration>",
+            "1:19: expected 'a' tag, not 'configuration'",
         ),
         ("<configuration>&nbsp;</configuration>", "1:"),
         (&deep, "1:1: elements nested deeper than 64"),

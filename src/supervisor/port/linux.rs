@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{Socket, sock_diag};
+use super::{receivers::Socket, sock_diag};
 
 /// Who listens on `port`, or on any port for zero.
 pub(super) fn listening(port: u16) -> io::Result<Vec<Socket>> {

@@ -1,13 +1,11 @@
 //! Chooses the port of a new process, and tells who would receive a connection to one.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    ops::RangeInclusive,
-};
+use std::{io, ops::RangeInclusive};
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(any(target_os = "linux", windows))]
+mod receivers;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 #[cfg(windows)]
@@ -15,6 +13,8 @@ mod windows;
 
 #[cfg(target_os = "linux")]
 use self::linux::listening;
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) use self::receivers::receivers;
 #[cfg(windows)]
 use self::windows::listening;
 
@@ -87,42 +87,6 @@ fn used() -> io::Result<Vec<u16>> {
     Ok(Vec::new())
 }
 
-/// A socket that listens.
-#[cfg(any(target_os = "linux", windows))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Socket {
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
-    /// For `[::]`: takes no IPv4 connection. `false` where that is not known.
-    pub(super) only_v6: bool,
-    /// On Linux the socket's inode, on Windows the number of the process that owns it.
-    pub(super) owner: u64,
-}
-
-/// The sockets one of which would receive a connection to `127.0.0.1:port`.
-#[cfg(any(target_os = "linux", windows))]
-pub(super) fn receivers(port: u16) -> io::Result<Vec<Socket>> {
-    let sockets = listening(port)?;
-    Ok(most_specific(&sockets))
-}
-
-/// Of `sockets`, all on one port, those that the system would choose from for a connection to `127.0.0.1`: who is bound
-/// to the address goes before who is bound to all. Several, with `SO_REUSEPORT`, share the connections.
-#[cfg(any(target_os = "linux", windows))]
-fn most_specific(sockets: &[Socket]) -> Vec<Socket> {
-    let bound_to = |address: Ipv4Addr| {
-        let canonical = move |socket: &Socket| socket.address.to_canonical() == address;
-        sockets.iter().copied().filter(canonical)
-    };
-    let exact: Vec<_> = bound_to(Ipv4Addr::LOCALHOST).collect();
-    if !exact.is_empty() {
-        return exact;
-    }
-    let dual = |socket: &Socket| socket.address == Ipv6Addr::UNSPECIFIED && !socket.only_v6;
-    let dual = sockets.iter().copied().filter(dual);
-    bound_to(Ipv4Addr::UNSPECIFIED).chain(dual).collect()
-}
-
 /// Whether a server could bind the port now. Does not listen, so that nobody can connect.
 #[cfg(unix)]
 fn bindable(port: u16) -> bool {
@@ -152,49 +116,6 @@ mod tests {
     fn numbers(numbers: impl IntoIterator<Item = u64>) -> impl FnMut() -> Result<u64, PortError> {
         let mut numbers = numbers.into_iter();
         move || Ok(numbers.next().unwrap())
-    }
-
-    fn socket(address: &str, owner: u64) -> Socket {
-        Socket {
-            address: address.parse().unwrap(),
-            port: 80,
-            only_v6: false,
-            owner,
-        }
-    }
-
-    #[test]
-    fn who_is_bound_to_the_address_goes_first() {
-        let only_v6 = Socket {
-            only_v6: true,
-            ..socket("::", 9)
-        };
-        let cases: &[(&[Socket], &[u64])] = &[
-            (&[], &[]),
-            (&[socket("127.0.0.1", 1)], &[1]),
-            (&[socket("0.0.0.0", 1), socket("127.0.0.1", 2)], &[2]),
-            (&[socket("127.0.0.1", 1), socket("::", 2)], &[1]),
-            (&[socket("::ffff:127.0.0.1", 1), socket("0.0.0.0", 2)], &[1]),
-            (&[socket("127.0.0.1", 1), socket("127.0.0.1", 2)], &[1, 2]),
-            (&[socket("0.0.0.0", 1), socket("::", 2)], &[1, 2]),
-            (&[socket("::ffff:0.0.0.0", 1)], &[1]),
-            (&[only_v6], &[]),
-            (
-                &[
-                    socket("::1", 1),
-                    socket("10.0.0.1", 2),
-                    socket("127.0.0.2", 3),
-                ],
-                &[],
-            ),
-        ];
-        for (sockets, want) in cases {
-            let got: Vec<_> = most_specific(sockets)
-                .iter()
-                .map(|socket| socket.owner)
-                .collect();
-            assert_eq!(got, *want, "{sockets:?}");
-        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rustix::net::{
     socket_with,
 };
 
-use super::Socket;
+use super::receivers::Socket;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;

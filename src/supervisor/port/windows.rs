@@ -15,7 +15,7 @@ use windows_sys::Win32::{
     Networking::WinSock::{AF_INET, AF_INET6},
 };
 
-use super::Socket;
+use super::receivers::Socket;
 
 /// Who listens on `port`, or on any port for zero.
 pub(super) fn listening(port: u16) -> io::Result<Vec<Socket>> {

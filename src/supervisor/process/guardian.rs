@@ -57,6 +57,11 @@ pub(super) fn interpose(socket: RawFd) -> io::Result<()> {
 /// In what becomes the program: leads a session of its own, without a terminal, and dies with the guardian.
 fn lead(guardian: Pid) -> io::Result<()> {
     setsid()?;
+    // What we ignore would stay ignored: a program that can't wait for its children, that can't be asked to end.
+    for signal in 1..32 {
+        // SAFETY: the default action; a number for which there is none to set is refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     #[cfg(target_os = "linux")]
     {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -17,11 +17,13 @@
 //! * On Linux it is a child subreaper: whatever loses its parent inside the tree becomes the guardian's child, be it
 //!   in another process group or session. Ending the tree is "kill my children until I have none", and as only a
 //!   parent frees the number of a dead child, no number can have been reused when it is killed.
+//! * Its cost is one process with a few hundred kilobytes: it closes all it inherited and gives our memory back.
 //! * Who is in the tree is a question of the parent chain: it leads to the guardian, or it does not.
 //!
 //! What escapes: on Linux, a process that something *outside* the tree starts on its request (systemd, a container
 //! engine, `at`), and one that runs as another user whom we may not signal (set-user-ID programs). Killing the
-//! *guardian* with `kill -9` kills the program by its parent-death signal, but not what the program started.
+//! *guardian* with `kill -9` kills the program by its parent-death signal, but not what the program started. And somebody
+//! in our process who forks without `exec` holds a copy of the socket: the end of it is the end of both.
 //! On other Unix systems the guardian ends the program's process group: what left the group, escapes.
 //!
 //! **Windows.** A job object that ends all its processes when its last handle is closed, which the system does when we die.
@@ -35,6 +37,8 @@ mod exit;
 mod forget;
 #[cfg(unix)]
 mod guardian;
+#[cfg(target_os = "linux")]
+mod linux;
 #[cfg(target_os = "linux")]
 mod tree;
 #[cfg(unix)]

@@ -133,15 +133,24 @@ async fn output_goes_to_a_file_or_nowhere() {
 #[tokio::test]
 async fn nothing_but_what_is_given_is_inherited() {
     let script = "env | grep -v ^PATH= | grep -v ^_= | grep -v ^PWD= | grep -v ^OLDPWD= | grep -v ^SHLVL=; \
-                  ls /proc/self/fd | wc -l; grep SigBlk /proc/self/status";
+                  ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status";
     let mut launch = shell(script);
     launch.environment.push(("A".into(), "b c".into()));
     let forgotten = std::fs::File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&forgotten, rustix::io::FdFlags::empty()).unwrap();
+    #[expect(unsafe_code, reason = "ignores a signal that nobody here uses")]
+    // SAFETY: no handler.
+    unsafe {
+        libc::signal(libc::SIGUSR2, libc::SIG_IGN);
+    }
     let child = Os.spawn(&launch).unwrap();
     let text = read_until(&child, "").await;
     // The three streams, and the directory that `ls` reads.
+    let (text, ignored) = text.split_once("SigIgn:\t").unwrap();
     assert_eq!(text, "A=b c\n4\nSigBlk:\t0000000000000000\n");
+    // The C library does not let its own two real-time signals, 32 and 33, be changed.
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Processes on Unix, each behind a [guardian](super::guardian).
+//! Processes on Unix, each behind a guardian.
 #![allow(unsafe_code, reason = "pre_exec has no safe interface")]
 
 use std::{
@@ -15,10 +15,7 @@ use std::{
     },
     pin::Pin,
     process::{Command, ExitStatus, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -44,8 +41,8 @@ struct Inner {
     orders: UnixStream,
     exit: watch::Receiver<Option<Exit>>,
     output: Mutex<Option<PipeReader>>,
-    /// Who owned the listener when somebody last asked: likely still the one. Zero is nobody.
-    owner: AtomicU32,
+    #[cfg(target_os = "linux")]
+    belongings: super::linux::Belongings,
 }
 
 impl Child {
@@ -71,7 +68,8 @@ impl Child {
             orders: ours,
             exit,
             output: Mutex::new(output),
-            owner: AtomicU32::new(id),
+            #[cfg(target_os = "linux")]
+            belongings: super::linux::Belongings::new(guardian.id(), id),
         };
         runtime.spawn(watch_over(guardian, reports, sender));
         let inner = Arc::new(inner);
@@ -199,23 +197,12 @@ impl Process for Child {
 
     #[cfg(target_os = "linux")]
     fn listener(&self, port: u16) -> io::Result<Listener> {
-        let mut owner = None;
-        for socket in crate::supervisor::port::receivers(port)? {
-            match self.holder(socket.owner) {
-                Some(id) => owner = owner.or(Some(id)),
-                None => return Ok(Listener::Stranger(stranger(socket.owner))),
-            }
-        }
-        Ok(owner.map_or(Listener::None, Listener::Own))
+        self.inner.belongings.listener(port)
     }
 
     #[cfg(target_os = "linux")]
     fn memory(&self) -> io::Result<u64> {
-        let members = super::tree::members(self.inner.guardian.cast_signed());
-        Ok(members
-            .into_iter()
-            .filter_map(super::tree::private_memory)
-            .sum())
+        Ok(self.inner.belongings.memory())
     }
 
     /// Nothing here tells who listens: whoever accepts a connection is taken for the process.
@@ -227,39 +214,6 @@ impl Process for Child {
             false => Listener::None,
         })
     }
-}
-
-#[cfg(target_os = "linux")]
-impl Child {
-    /// Who of the tree holds the socket. The usual ones are asked first: a look at all processes takes milliseconds where there are many.
-    fn holder(&self, inode: u64) -> Option<u32> {
-        let root = self.inner.guardian.cast_signed();
-        let known = [self.inner.owner.load(Ordering::Relaxed), self.inner.id];
-        let holds = |id: i32| super::tree::holds(id, inode) && super::tree::descends(id, root);
-        let known = known.map(u32::cast_signed);
-        let found = match known.into_iter().find(|&id| holds(id)) {
-            Some(id) => id,
-            None => {
-                let mut members = super::tree::members(root).into_iter();
-                members.find(|&id| super::tree::holds(id, inode))?
-            }
-        };
-        let found = found.cast_unsigned();
-        self.inner.owner.store(found, Ordering::Relaxed);
-        Some(found)
-    }
-}
-
-/// Who outside the tree holds the socket, where we may see it: for the message that names them.
-#[cfg(target_os = "linux")]
-fn stranger(inode: u64) -> Option<u32> {
-    let mut found = None;
-    let _ = super::tree::for_each_process(|process| {
-        if found.is_none() && super::tree::holds(process.id, inode) {
-            found = Some(process.id.cast_unsigned());
-        }
-    });
-    found
 }
 
 impl Drop for Inner {

@@ -1,6 +1,6 @@
 use super::{Action::*, *};
 
-const EVENTS: [Event; 14] = [
+const EVENTS: [Event; 15] = [
     Event::Demand,
     Event::Listening,
     Event::StartFailed { critical: false },
@@ -12,6 +12,7 @@ const EVENTS: [Event; 14] = [
     Event::Restart { overlap: false },
     Event::BackOffElapsed,
     Event::WindowElapsed,
+    Event::Unused,
     Event::Stop,
     Event::Gone,
     Event::Shutdown,
@@ -62,6 +63,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((State::Idle, &[TellIdle])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Hurry])),
@@ -78,6 +80,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Abandon, Forgive, Hurry])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Abandon, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Abandon, Hurry])),
@@ -94,6 +97,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Abandon, Forgive, Hurry])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Abandon, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Abandon, Hurry])),
@@ -110,6 +114,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Retire, Forgive, Hurry])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ Some((IDLE, &[Rest])),
         /* stop      */ Some((IDLE, &[TurnAway, Retire, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Retire, Hurry])),
@@ -126,6 +131,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Abandon, Retire, Forgive, Hurry])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Abandon, Retire, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Abandon, Retire, Hurry])),
@@ -142,6 +148,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Abandon, Retire, Forgive, Hurry])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Abandon, Retire, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Abandon, Retire, Hurry])),
@@ -158,6 +165,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Forgive, Hurry])),
         /* back-off  */ Some((s(1, F), &[Spawn])),
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Hurry])),
@@ -174,6 +182,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[Forgive, Hurry])),
         /* back-off  */ None,
         /* window    */ Some((s(1, F), &[Spawn])),
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway, Hurry])),
         /* gone      */ None,
         /* shutdown  */ Some((CLOSE, &[TurnAway, Hurry])),
@@ -190,6 +199,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((START, &[])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway])),
         /* gone      */ Some((State::Idle, &[TellStopped])),
         /* shutdown  */ Some((CLOSE, &[TurnAway])),
@@ -206,6 +216,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ None,
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((IDLE, &[TurnAway])),
         /* gone      */ Some((s(1, 0), &[TellStopped, Spawn])),
         /* shutdown  */ Some((CLOSE, &[TurnAway])),
@@ -222,6 +233,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((CLOSE, &[TurnAway])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((CLOSE, &[TurnAway])),
         /* gone      */ Some((State::Stopped, &[TellStopped])),
         /* shutdown  */ Some((CLOSE, &[TurnAway])),
@@ -238,6 +250,7 @@ const TABLE: [(State, [Cell; EVENTS.len()]); 12] = [
         /* alone     */ Some((State::Stopped, &[TurnAway])),
         /* back-off  */ None,
         /* window    */ None,
+        /* unused    */ None,
         /* stop      */ Some((State::Stopped, &[TellStopped])),
         /* gone      */ None,
         /* shutdown  */ Some((State::Stopped, &[TellStopped])),
@@ -294,9 +307,10 @@ fn the_table_has_every_state_and_every_event() {
         Event::Restart { overlap } => 8 - usize::from(overlap),
         Event::BackOffElapsed => 9,
         Event::WindowElapsed => 10,
-        Event::Stop => 11,
-        Event::Gone => 12,
-        Event::Shutdown => 13,
+        Event::Unused => 11,
+        Event::Stop => 12,
+        Event::Gone => 13,
+        Event::Shutdown => 14,
     };
     assert_eq!(EVENTS.map(kind), std::array::from_fn(|i| i));
 }
@@ -326,6 +340,7 @@ mod model {
         Restart {
             overlap: bool,
         },
+        Unused,
         Stop,
         Shutdown,
         /// One that retires, or that nobody wants, is gone.
@@ -342,6 +357,7 @@ mod model {
             4 => any::<bool>().prop_map(|critical| Step::Fail { critical }),
             4 => Just(Step::Crash),
             2 => any::<bool>().prop_map(|overlap| Step::Restart { overlap }),
+            1 => Just(Step::Unused),
             1 => Just(Step::Stop),
             1 => Just(Step::Shutdown),
             4 => Just(Step::Leave),
@@ -410,7 +426,7 @@ mod model {
                     self.leaving += u32::from(self.starting);
                     self.starting = false;
                 }
-                Retire => {
+                Retire | Rest => {
                     self.leaving += u32::from(self.current);
                     self.current = false;
                 }
@@ -462,6 +478,7 @@ mod model {
                 }
                 Step::Crash if self.current => self.feed(Event::Exited { settled: false }),
                 Step::Restart { overlap } => self.feed(Event::Restart { overlap }),
+                Step::Unused => self.feed(Event::Unused),
                 Step::Stop => self.feed(Event::Stop),
                 Step::Shutdown => self.feed(Event::Shutdown),
                 Step::Leave if self.leaving > 0 => {

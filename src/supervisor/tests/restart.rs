@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use tokio::time::{Duration, Instant, sleep};
 
 use super::fakes::{Fakes, Plan, builder, config, run, settle, supervise};
+use crate::config::Config;
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_overlaps() {
@@ -167,6 +170,64 @@ async fn a_hundred_restarts_and_crashes_leave_one_process() {
     }
     sleep(Duration::from_secs(1)).await;
     assert_eq!((fakes.count(), fakes.alive()), (101, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_configuration_comes_with_its_process() {
+    let fakes = Fakes::new(&[]);
+    let supervisor = supervise(&fakes);
+    supervisor.lease().await.unwrap();
+    let other = |token: &str| {
+        let builder = Config::builder(std::env::temp_dir()).program("other");
+        let builder = builder.environment("ASPNETCORE_TOKEN", token);
+        Arc::new(builder.build().unwrap())
+    };
+    supervisor.reconfigure(other("good")).await.unwrap();
+    assert_eq!(&*fakes.get(1).token, "good");
+    // One that fails goes, and its configuration with it.
+    fakes.plan(&[Plan::Refuse, Plan::Refuse, Plan::Listen(0)]);
+    let failure = supervisor.reconfigure(other("bad")).await.unwrap_err();
+    assert_eq!(failure.command, "other");
+    assert_eq!(&*fakes.get(3).token, "bad");
+    fakes.get(1).exit(1);
+    fakes.reach(5).await;
+    assert_eq!(&*fakes.get(4).token, "good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_configuration_waits_for_the_next_start_where_nothing_runs() {
+    let fakes = Fakes::new(&[]);
+    let supervisor = supervise(&fakes);
+    let builder = Config::builder(std::env::temp_dir()).program("other");
+    let config = builder.environment("ASPNETCORE_TOKEN", "new").build();
+    supervisor
+        .reconfigure(Arc::new(config.unwrap()))
+        .await
+        .unwrap();
+    supervisor.lease().await.unwrap();
+    assert_eq!(&*fakes.get(0).token, "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_with_one_port_cannot_overlap_but_nobody_is_turned_away() {
+    let builder = Config::builder(std::env::temp_dir()).program("app");
+    let config = builder
+        .environment("ASPNETCORE_PORT", "5000")
+        .processes_per_application(4);
+    let fakes = Fakes::new(&[Plan::Listen(100)]);
+    let supervisor = run(super::fakes::builder(config.build().unwrap()), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    let restart = tokio::spawn({
+        let supervisor = supervisor.clone();
+        async move { supervisor.restart().await }
+    });
+    while !restart.is_finished() {
+        assert!(fakes.alive() <= 1);
+        supervisor.lease().await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+    }
+    restart.await.unwrap().unwrap();
+    assert_eq!((fakes.count(), fakes.get(1).port), (2, 5_000));
 }
 
 #[tokio::test(start_paused = true)]

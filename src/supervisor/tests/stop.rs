@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::fakes::{Fake, Fakes, builder, config, run};
+use super::fakes::{Fake, Fakes, Plan, builder, config, run};
 use crate::{config::Config, supervisor::Supervisor};
 
 /// Long enough for a slow machine, where nothing is to wait for it.
@@ -79,6 +79,38 @@ async fn the_app_is_asked_with_its_token_and_gets_no_signal() {
     want.sort();
     assert_eq!(lines, want);
     assert_eq!((fake.terminations(), fake.kills()), (0, 0));
+}
+
+#[tokio::test]
+async fn an_app_whose_launcher_is_gone_is_asked_too() {
+    let fakes = Fakes::new(&[Plan::Launcher]);
+    let supervisor = run(builder(limited(PLENTY)), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    let fake = fakes.get(0);
+    fake.leave_descendant();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, fake.port)).await;
+    let app = fake.clone();
+    let mut heads = serve(listener.unwrap(), ACCEPTED, move || app.deafen());
+    timeout(PLENTY, supervisor.stop()).await.unwrap();
+    assert!(heads.recv().await.unwrap().starts_with("POST "));
+    assert_eq!(fake.kills(), 0);
+}
+
+#[tokio::test]
+async fn no_limit_is_too_long() {
+    let config = limited(Duration::MAX);
+    let fakes = Fakes::new(&[]);
+    let endless = builder(config)
+        .drain_limit(Duration::MAX)
+        .queue_time(Duration::MAX);
+    let supervisor = run(endless.queue_limit(usize::MAX), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    timeout(PLENTY, supervisor.restart())
+        .await
+        .unwrap()
+        .unwrap();
+    timeout(PLENTY, supervisor.stop()).await.unwrap();
+    assert_eq!(fakes.alive(), 0);
 }
 
 #[tokio::test]

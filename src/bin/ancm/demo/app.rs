@@ -1,7 +1,7 @@
 //! The demo's app: an ordinary axum app with the app half, in a process of its own.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -60,6 +60,7 @@ fn router(app: App) -> Router {
 struct App {
     pid: u32,
     before: Option<Vec<u32>>,
+    folder: Option<PathBuf>,
     port: Option<String>,
     started: Instant,
     requests: AtomicU64,
@@ -75,6 +76,7 @@ impl App {
         Ok(Self {
             pid,
             before,
+            folder: journal.and_then(Path::parent).map(Path::to_owned),
             port: std::env::var("ASPNETCORE_PORT").ok(),
             started: Instant::now(),
             requests: AtomicU64::new(0),
@@ -85,6 +87,7 @@ impl App {
         Process {
             pid: self.pid,
             before: self.before.clone(),
+            folder: self.folder.clone(),
             port: self.port.clone(),
             uptime: self.started.elapsed(),
             requests: self.requests.fetch_add(1, Ordering::Relaxed) + 1,

@@ -1,6 +1,6 @@
 //! What the app sees of a request and of itself, as names and values.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::{
     HeaderMap, HeaderName,
@@ -35,6 +35,8 @@ pub(super) struct Process {
     pub(super) pid: u32,
     /// The processes before this one, the oldest first. `None`: nobody counts.
     pub(super) before: Option<Vec<u32>>,
+    /// The content root, where it is the demo's own.
+    pub(super) folder: Option<PathBuf>,
     /// What `ASPNETCORE_PORT` says.
     pub(super) port: Option<String>,
     pub(super) uptime: Duration,
@@ -79,6 +81,12 @@ impl Process {
         } else {
             format!("kill {}", self.pid)
         }
+    }
+
+    /// What a shell is told to take the app offline.
+    pub(super) fn offline_command(&self) -> Option<String> {
+        let file = self.folder.as_ref()?.join("app_offline.htm");
+        Some(format!("echo Back soon > \"{}\"", file.display()))
     }
 }
 

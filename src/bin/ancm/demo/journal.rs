@@ -21,11 +21,8 @@ impl Folder {
         // Not the process id: it comes again, and so may a folder that nobody could remove.
         let number = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
         let path = std::env::temp_dir().join(format!("ancm-demo-{number:016x}"));
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         // Fails where it exists: what lies in a folder that somebody else prepared is not ours.
-        builder.create(&path)?;
+        create_private(&path)?;
         Ok(Self { path })
     }
 
@@ -43,6 +40,18 @@ impl Drop for Folder {
         // What stays behind is a few bytes in the folder for temporary files.
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Elsewhere the folder for temporary files is the user's own already.
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
 }
 
 /// Writes `pid` down and returns who came before, the oldest first.

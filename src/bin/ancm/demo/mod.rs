@@ -10,7 +10,7 @@ mod page;
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use ancm::{PathBase, config::Config, front::Bound};
@@ -65,7 +65,13 @@ fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     }
 }
 
-fn greet(address: SocketAddr, path_base: &PathBase) {
+fn greet(mut address: SocketAddr, path_base: &PathBase) {
+    // Every address of this machine is none that a browser can open.
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
     // Nobody reads stdout: the log says where it listens, too.
     let _ = write!(
         io::stdout(),

@@ -26,6 +26,12 @@ pub(super) fn text(seen: &Seen) -> String {
         "\nKill the process, ask again, and the next one answers:\n  {}",
         seen.process.kill_command()
     );
+    if let Some(command) = seen.process.offline_command() {
+        let _ = writeln!(
+            out,
+            "Take the app offline, until that file is gone:\n  {command}"
+        );
+    }
     out
 }
 
@@ -98,11 +104,12 @@ fn try_it(seen: &Seen) -> String {
     format!(
         "<section class=\"try\">\n<h2>Try it</h2>\n<p>Kill the process, then \
          <a href=\"{home}\">reload</a>: the next one answers.</p>\n<p><code>{kill}</code></p>\n\
-         {history}<form method=\"post\" action=\"{end}\"><button>End process {pid}</button></form>\n\
+         {history}{offline}<form method=\"post\" action=\"{end}\"><button>End process {pid}</button></form>\n\
          </section>\n",
         home = escape(&seen.path_base),
         kill = escape(&seen.process.kill_command()),
         history = history(seen),
+        offline = offline(seen),
         end = escape(&format!("{base}/end")),
         pid = seen.process.pid,
     )
@@ -122,6 +129,18 @@ fn history(seen: &Seen) -> String {
         "<p>This is generation <b>{generation}</b>. Before it: {}.</p>\n",
         recent.join(", ")
     )
+}
+
+fn offline(seen: &Seen) -> String {
+    seen.process
+        .offline_command()
+        .map(|command| {
+            format!(
+                "<p>Or take the app offline, until that file is gone:</p>\n<p><code>{}</code></p>\n",
+                escape(&command)
+            )
+        })
+        .unwrap_or_default()
 }
 
 fn section(out: &mut String, title: &str, facts: &[Fact]) {
@@ -171,6 +190,7 @@ mod tests {
             process: Process {
                 pid: 42,
                 before: Some(before),
+                folder: Some("/tmp/d".into()),
                 port: Some("12345".to_owned()),
                 uptime: Duration::from_secs(3),
                 requests: 1,
@@ -189,6 +209,7 @@ mod tests {
             "<td>&lt;script&gt;\\u{1b}</td>",
             "action=\"/shop/end\"",
             "42</code>",
+            "echo Back soon &gt; &quot;/tmp/d",
         ] {
             assert!(page.contains(want), "{want} in {page}");
         }
@@ -214,6 +235,7 @@ mod tests {
             "generation  2",
             "x-evil  <script>\\u{1b}",
             " 42\n",
+            "echo Back soon > \"/tmp/d",
         ] {
             assert!(text.contains(want), "{want} in {text}");
         }

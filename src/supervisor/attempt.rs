@@ -1,0 +1,158 @@
+//! A process that was started, until it listens or will not.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::time::{Duration, Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    exchange::Peer,
+    generation::{Child, Generation, Label},
+    probe::Probe,
+    process::{Exit, Process},
+    ready::{self, ListenerOwner, NotReady},
+    start::Failed,
+};
+use crate::{
+    PairingToken,
+    config::Config,
+    error::{Stage, StartFailure},
+    proxy::{Address, Backend},
+};
+
+/// How long a process that was killed may take to be gone.
+const REAP: Duration = Duration::from_secs(5);
+
+/// A process that was started and is not known to listen yet. Dropping it kills the process.
+pub(super) struct Attempt<P: Process> {
+    pub(super) config: Arc<Config>,
+    pub(super) probe: Arc<Probe>,
+    pub(super) token: PairingToken,
+    pub(super) begin: Instant,
+    pub(super) child: Child<P>,
+}
+
+impl<P: Process> Attempt<P> {
+    pub(super) const fn label(&self) -> &Label {
+        self.child.label()
+    }
+
+    /// Waits until the process listens. When `cancel` says so, it is killed and gone: `None`.
+    pub(super) async fn run(
+        self,
+        cancel: CancellationToken,
+    ) -> Option<Result<Generation<P>, Box<Failed>>> {
+        let seen = tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            seen = self.ready() => Some(seen),
+        };
+        match seen {
+            None => {
+                self.end().await;
+                None
+            }
+            Some(Ok(listener)) => Some(Ok(self.generation(listener))),
+            Some(Err(why)) => Some(Err(self.failed(why).await)),
+        }
+    }
+
+    /// Waits until the process listens and passes its probe.
+    async fn ready(&self) -> Result<u32, NotReady> {
+        let (process, port) = (self.child.process(), self.child.label().port);
+        let limit = self.config.startup_time_limit;
+        let listener = ready::listening(process, port, limit).await?;
+        let peer = Peer {
+            address: self.address(),
+            token: Some(&self.token),
+            owner: self.owner(),
+            path_base: &self.config.path_base,
+        };
+        let left = limit.saturating_sub(self.begin.elapsed());
+        tokio::select! {
+            biased;
+            passed = self.probe.pass(&peer, left) => passed.map_err(NotReady::Unhealthy)?,
+            exit = ready::gone(process, port, listener) => return Err(NotReady::Gone(exit)),
+        }
+        Ok(listener)
+    }
+
+    /// ANCM: always IPv4 loopback.
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.child.label().port))
+    }
+
+    fn owner(&self) -> ListenerOwner<P> {
+        ListenerOwner {
+            process: self.child.process().clone(),
+            port: self.child.label().port,
+        }
+    }
+
+    fn generation(self, listener: u32) -> Generation<P> {
+        let (address, owner) = (Address::Tcp(self.address()), Arc::new(self.owner()));
+        let backend = Backend::paired(address, self.token, Some(owner));
+        Generation::new(self.child, backend, listener)
+    }
+
+    async fn failed(self, why: NotReady) -> Box<Failed> {
+        let elapsed = self.begin.elapsed();
+        let exit = self.end().await;
+        let limit = self.config.startup_time_limit;
+        let (label, stage, reason) = (self.child.label(), why.stage(), why.reason(limit));
+        let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
+        failure.pid = Some(label.pid);
+        failure.port = Some(label.port);
+        // How a process ended that we killed says nothing about the app.
+        failure.exit = exit
+            .filter(|_| stage == Stage::Exited)
+            .map(|exit| exit.to_string());
+        (failure.elapsed, failure.limit) = (elapsed, limit);
+        failure.output = self.child.output().text();
+        Box::new(Failed {
+            failure,
+            critical: false,
+        })
+    }
+
+    /// Kills the process and its descendants, and waits until it is gone and its output is read.
+    async fn end(&self) -> Option<Exit> {
+        self.child.process().kill();
+        let exit = timeout(REAP, self.child.process().exited()).await.ok();
+        self.child.output().finish().await;
+        exit
+    }
+}
+
+impl NotReady {
+    const fn stage(&self) -> Stage {
+        match self {
+            Self::Exited(_) => Stage::Exited,
+            Self::TimedOut(_) => Stage::NotListening,
+            Self::Stranger(_) => Stage::WrongOwner,
+            Self::Unhealthy(_) => Stage::Probe,
+            Self::Gone(_) => Stage::Exited,
+        }
+    }
+
+    fn reason(&self, limit: Duration) -> String {
+        match self {
+            Self::Exited(exit) => format!("the process ended with {exit}"),
+            Self::TimedOut(None) => format!(
+                "the process did not listen on its port within {} s; it must use the port of ASPNETCORE_PORT",
+                limit.as_secs_f64()
+            ),
+            Self::TimedOut(Some(error)) => {
+                format!("it can't be seen who listens on the port: {error}")
+            }
+            Self::Unhealthy(last) => format!("the process did not pass its probe: {last}"),
+            Self::Gone(Some(exit)) => format!("the process ended with {exit} at its probe"),
+            Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
+            Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
+            Self::Stranger(None) => "another process listens on the port".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The few requests that we make ourselves: the shutdown event, the probe, the warm-up.
+
+use std::{io, net::SocketAddr};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::{
+    PairingToken, PathBase,
+    headers::{MS_ASPNETCORE_EVENT, MS_ASPNETCORE_TOKEN},
+    proxy::Owner,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("can't connect")]
+    Connect(#[source] io::Error),
+    #[error("another process listens on the port")]
+    NotOwner,
+    #[error("the exchange broke off")]
+    Exchange(#[from] hyper::Error),
+    #[error("the request is not HTTP")]
+    Request(#[from] http::Error),
+}
+
+/// An app, as somebody who pairs with it sees it.
+pub(super) struct Peer<'a, O> {
+    pub(super) address: SocketAddr,
+    pub(super) token: Option<&'a PairingToken>,
+    pub(super) owner: O,
+    pub(super) path_base: &'a PathBase,
+}
+
+impl<O: Owner> Peer<'_, O> {
+    /// Asks the app to stop; gives the status of its answer.
+    ///
+    /// ANCM: `POST {path base}/iisintegration` with the event and the token, without a body.
+    ///
+    /// Differs from ANCM: `Content-Length: 0` is said, without which Kestrel answers 411, and the
+    /// event has no space behind it.
+    pub(super) async fn shutdown(&self) -> Result<StatusCode, Error> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.path_base.join("/iisintegration"))
+            .header(header::CONTENT_LENGTH, HeaderValue::from_static("0"))
+            .header(MS_ASPNETCORE_EVENT, HeaderValue::from_static("shutdown"));
+        self.send(request).await
+    }
+
+    /// Gets `path` under the path base; gives the status of the answer.
+    pub(super) async fn get(&self, path: &str) -> Result<StatusCode, Error> {
+        let request = Request::builder().uri(self.path_base.join(path));
+        self.send(request).await
+    }
+
+    /// The token is sent only if the listener is the app's own, seen after the connection stands.
+    /// Dropping the future breaks the exchange off.
+    async fn send(&self, request: http::request::Builder) -> Result<StatusCode, Error> {
+        let mut request = request.header(header::HOST, self.address.to_string());
+        if let Some(token) = self.token {
+            request = request.header(MS_ASPNETCORE_TOKEN, token.header_value());
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
+        let connected = TcpStream::connect(self.address).await;
+        let stream = connected.map_err(Error::Connect)?;
+        if !self.owner.owns_listener() {
+            return Err(Error::NotOwner);
+        }
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let exchange = sender.send_request(request);
+        tokio::pin!(exchange, connection);
+        tokio::select! {
+            biased;
+            response = &mut exchange => Ok(response?.status()),
+            // The connection may end with the answer that it brought.
+            ended = &mut connection => {
+                ended?;
+                Ok(exchange.await?.status())
+            }
+        }
+    }
+}

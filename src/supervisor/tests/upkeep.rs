@@ -1,0 +1,63 @@
+use tokio::time::{Duration, sleep};
+
+use super::fakes::{Fakes, Plan, builder, config, run, settle};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_nobody_uses_is_stopped_and_comes_back() {
+    let fakes = Fakes::new(&[]);
+    let supervisor = run(builder(config()).idle_limit(MINUTE), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    // Used every now and then: it stays.
+    for _ in 0..5 {
+        sleep(MINUTE / 2).await;
+        drop(supervisor.try_lease().unwrap());
+    }
+    // One long request: it stays.
+    let lease = supervisor.try_lease().unwrap();
+    sleep(MINUTE * 10).await;
+    assert_eq!((fakes.count(), fakes.alive()), (1, 1));
+    drop(lease);
+    sleep(MINUTE + Duration::from_secs(3)).await;
+    assert_eq!(
+        (fakes.alive(), supervisor.status().states),
+        (0, vec!["idle"])
+    );
+    assert_eq!(fakes.get(0).kills(), 0);
+    drop(supervisor.lease().await.unwrap());
+    assert_eq!((fakes.count(), fakes.alive()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_it_runs_for_ever() {
+    let fakes = Fakes::new(&[]);
+    let supervisor = run(builder(config()), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    sleep(MINUTE * 60 * 24).await;
+    assert_eq!((fakes.count(), fakes.alive()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_process_is_replaced_without_a_gap() {
+    let fakes = Fakes::new(&[Plan::Listen(0), Plan::Listen(500)]);
+    let supervisor = run(builder(config()).age_limit(MINUTE), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    for _ in 0..100 {
+        sleep(MINUTE / 50).await;
+        assert!(supervisor.try_lease().is_some());
+    }
+    settle().await;
+    assert_eq!((fakes.count(), fakes.alive()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_process_whose_successor_fails_stays_and_is_tried_once_in_a_while() {
+    let fakes = Fakes::new(&[Plan::Listen(0), Plan::Refuse]);
+    let supervisor = run(builder(config()).age_limit(MINUTE), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    sleep(MINUTE * 5 / 2).await;
+    assert!(fakes.get(0).is_alive() && supervisor.try_lease().is_some());
+    // Two tries of two attempts each.
+    assert_eq!(fakes.count(), 5);
+}
