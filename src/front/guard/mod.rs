@@ -24,6 +24,8 @@ mod field;
 mod refusal;
 
 #[cfg(test)]
+mod against_hyper;
+#[cfg(test)]
 mod tests;
 
 use memchr::memchr;
