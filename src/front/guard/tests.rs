@@ -89,6 +89,7 @@ fn legal_requests_pass_and_the_next_one_is_found() {
         ),
         "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(),
         "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\nx\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: y\n\r\nPOST / HTTP/1.1\r\n\r\n".to_owned(),
     ] {
         let seen = watch_every_split(request.as_bytes());
         assert_eq!(seen.bytes, request.as_bytes());
