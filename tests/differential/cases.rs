@@ -374,7 +374,7 @@ impl Case {
 fn path(dice: &mut Dice, place: &Place) -> String {
     let base = place.written;
     let mut path = match dice.below(16) {
-        0 => base.to_uppercase().replace("%2", "%2"),
+        0 => base.to_uppercase(),
         1 => base.to_lowercase(),
         2 => String::new(),
         3 => format!("{base}x"),
