@@ -66,14 +66,17 @@ mod stage;
 mod websockets;
 
 #[cfg(feature = "axum")]
-pub use self::extract::{ClientAddress, MissingCertificate, UnknownClient};
+pub use self::{
+    extract::{ClientAddress, MissingCertificate, UnknownClient},
+    identity::MissingWindowsUser,
+};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
     certificate::ClientCertificate,
     environment::{EnvironmentError, Iis, ModuleEnvironment},
     forwarded::{Forwarded, ForwardedLayer},
-    identity::IdentityLayer,
+    identity::{IdentityLayer, RequireWindowsUserLayer, WindowsIdentity},
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
