@@ -192,6 +192,17 @@ impl Supervisor {
         self.ask(|done| Message::Shutdown { done }).await;
     }
 
+    /// The requests under way, tunnels included, at processes that are ready or draining.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let outlook = self.shared.view.outlook();
+        let backends = outlook
+            .processes
+            .iter()
+            .filter_map(|process| process.backend.as_ref());
+        backends.map(Backend::in_flight).sum()
+    }
+
     /// How the processes are.
     #[must_use]
     pub fn status(&self) -> Status {

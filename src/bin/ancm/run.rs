@@ -6,6 +6,8 @@ use std::{
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     path::Path,
+    pin::pin,
+    time::Duration,
 };
 
 use ancm::{
@@ -14,6 +16,7 @@ use ancm::{
     front::{Bound, Front},
     proxy::Address,
 };
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -194,7 +197,16 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         let host = host.clone();
         move |connection| host.for_connection(connection)
     };
-    let served = bound.serve(make, stop.cancelled()).await;
+    let mut serving = pin!(bound.serve(make, stop.cancelled()));
+    let served = tokio::select! {
+        biased;
+        served = &mut serving => served,
+        // The app closes its WebSockets only when it is told to stop, so the front can't be waited for first.
+        () = only_tunnels_left(&host, &stop) => {
+            host.shutdown().await;
+            serving.await
+        }
+    };
     host.shutdown().await;
     let drained = served
         .map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))?;
@@ -204,6 +216,19 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         "Stopped"
     );
     Ok(())
+}
+
+/// Waits, once the front drains, until whatever is under way is a tunnel. Looks twice: a connection may just have come.
+async fn only_tunnels_left(host: &Host, stop: &CancellationToken) {
+    stop.cancelled().await;
+    let mut looks = interval(Duration::from_millis(50));
+    let mut quiet = 0;
+    while quiet < 2 {
+        looks.tick().await;
+        let tunnels = host.tunnels().len();
+        let only = tunnels > 0 && host.in_flight() <= tunnels;
+        quiet = if only { quiet + 1 } else { 0 };
+    }
 }
 
 /// Stops with the first signal, and at once with the second.
