@@ -65,11 +65,6 @@ mod shutdown;
 mod stage;
 mod websockets;
 
-#[cfg(feature = "axum")]
-pub use self::{
-    extract::{ClientAddress, MissingCertificate, UnknownClient},
-    identity::MissingWindowsUser,
-};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
@@ -82,6 +77,11 @@ pub use self::{
     path_base::PathBaseLayer,
     shutdown::{Shutdown, ShutdownLayer},
     stage::{Guarded, ResponseFuture, Rewriting},
+};
+#[cfg(feature = "axum")]
+pub use self::{
+    extract::{ClientAddress, MissingCertificate, UnknownClient},
+    identity::MissingWindowsUser,
 };
 
 use std::ops::ControlFlow;

@@ -95,7 +95,11 @@ mod tests {
             IdentityLayer::new().rewrite(&mut request);
             assert!(request.headers().is_empty());
             let verdict = RequireWindowsUserLayer::new().admit(&mut request);
-            assert_eq!(verdict, ControlFlow::Break(StatusCode::UNAUTHORIZED), "{number}");
+            assert_eq!(
+                verdict,
+                ControlFlow::Break(StatusCode::UNAUTHORIZED),
+                "{number}"
+            );
         }
     }
 }

@@ -32,7 +32,9 @@ impl Sid {
 
     /// From its form in text. The authority may be in hex, as Windows writes large ones.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("S-1-").or_else(|| text.strip_prefix("s-1-"))?;
+        let rest = text
+            .strip_prefix("S-1-")
+            .or_else(|| text.strip_prefix("s-1-"))?;
         let mut parts = rest.split('-');
         let authority = match parts.next()? {
             hex if hex.starts_with("0x") => u64::from_str_radix(digits(&hex[2..])?, 16),

@@ -29,7 +29,11 @@ impl WindowsIdentity {
         let mut values = headers.get_all(MS_ASPNETCORE_WINAUTHTOKEN).iter();
         let first = values.next()?;
         // Several are none of the module's.
-        let token = values.next().is_none().then(|| Token::take(first)).flatten();
+        let token = values
+            .next()
+            .is_none()
+            .then(|| Token::take(first))
+            .flatten();
         headers.remove(MS_ASPNETCORE_WINAUTHTOKEN);
         Some(Self {
             token: Arc::new(token?),

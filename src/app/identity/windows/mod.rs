@@ -4,7 +4,9 @@
 use std::{
     ffi::c_void,
     io, mem,
-    os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle, RawHandle},
+    os::windows::io::{
+        AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle, RawHandle,
+    },
     process, ptr,
     sync::OnceLock,
 };
@@ -97,7 +99,10 @@ impl Token {
         let before = thread_token()?;
         // SAFETY: the handle is open.
         succeeded(unsafe { ImpersonateLoggedOnUser(self.handle.as_raw_handle()) })?;
-        Ok(Impersonation { before, _on_this_thread: ptr::null() })
+        Ok(Impersonation {
+            before,
+            _on_this_thread: ptr::null(),
+        })
     }
 }
 
@@ -207,7 +212,8 @@ fn groups(token: RawHandle) -> io::Result<Vec<String>> {
     };
     let counts = |entry: &SID_AND_ATTRIBUTES| {
         entry.Attributes & SE_GROUP_LOGON_ID != SE_GROUP_LOGON_ID
-            && entry.Attributes & (SE_GROUP_ENABLED | SE_GROUP_USE_FOR_DENY_ONLY) == SE_GROUP_ENABLED
+            && entry.Attributes & (SE_GROUP_ENABLED | SE_GROUP_USE_FOR_DENY_ONLY)
+                == SE_GROUP_ENABLED
     };
     entries
         .filter(counts)
