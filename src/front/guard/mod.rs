@@ -111,13 +111,14 @@ impl Guard {
             at += match self.state {
                 State::Answer => return at,
                 State::Off | State::Refused(_) => return bytes.len(),
+                State::Start => self.start(rest),
+                State::Line => self.lines(rest),
                 State::Rest => self.rest(rest),
                 State::Word(word, matched) => self.word(word, matched, rest),
                 State::Body(left) => self.body(left, rest),
                 State::Chunks(Chunk::Data(left)) => self.chunk_data(left, rest),
-                State::Start | State::Line | State::LastLf | State::Value(_) | State::Chunks(_) => {
-                    self.byte(rest)
-                }
+                State::Value(value) => self.value(value, rest),
+                State::LastLf | State::Chunks(_) => self.byte(rest),
             };
         }
         at
@@ -147,19 +148,52 @@ impl Guard {
 
     /// Why a request was refused, if one was.
     pub(super) fn refusal(&self) -> Option<Refusal> {
-        match self.state {
-            State::Refused(refusal) => Some(refusal),
-            State::Start
-            | State::Line
-            | State::LastLf
-            | State::Word(..)
-            | State::Rest
-            | State::Value(_)
-            | State::Body(_)
-            | State::Chunks(_)
-            | State::Answer
-            | State::Off => None,
+        if let State::Refused(refusal) = self.state {
+            Some(refusal)
+        } else {
+            None
         }
+    }
+
+    /// Goes past empty lines, to where a request line says whether it may switch protocols.
+    fn start(&mut self, rest: &[u8]) -> usize {
+        let empty = (rest.iter()).take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let at = empty.count();
+        if let Some(first) = rest.get(at) {
+            self.framing = Framing::default();
+            self.state =
+                Word::of_request_line(*first).map_or(State::Rest, |word| State::Word(word, 0));
+        }
+        at
+    }
+
+    /// Goes past the lines that say nothing about the body, up to the one that may.
+    fn lines(&mut self, rest: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(line @ [first, ..]) = rest.get(at..) {
+            match (Word::of_field(line), first) {
+                (Some(word), _) => {
+                    self.state = State::Word(word, 0);
+                    return at;
+                }
+                (None, b'\r') => {
+                    self.state = State::LastLf;
+                    return at + 1;
+                }
+                (None, b'\n') => {
+                    self.state = self.head_ended();
+                    return at + 1;
+                }
+                (None, _) => match memchr(b'\n', line) {
+                    Some(end) => at += end + 1,
+                    None => {
+                        self.state = State::Rest;
+                        return rest.len();
+                    }
+                },
+            }
+        }
+        at
     }
 
     /// Goes to the line's end. A legal head has an LF nowhere else.
@@ -198,6 +232,20 @@ impl Guard {
         }
     }
 
+    fn value(&mut self, mut value: Value, rest: &mut [u8]) -> usize {
+        for (at, byte) in rest.iter_mut().enumerate() {
+            match value.then(*byte) {
+                Ok(then) => value = then,
+                Err(ended) => {
+                    self.state = self.value_ended(ended, byte);
+                    return at + 1;
+                }
+            }
+        }
+        self.state = State::Value(value);
+        rest.len()
+    }
+
     fn body(&mut self, left: u64, rest: &[u8]) -> usize {
         let (used, left) = skip(left, rest);
         self.state = match left {
@@ -214,25 +262,12 @@ impl Guard {
     }
 
     /// Takes the first byte of `rest`.
-    fn byte(&mut self, rest: &mut [u8]) -> usize {
-        let Some(byte) = rest.first_mut() else {
+    fn byte(&mut self, rest: &[u8]) -> usize {
+        let Some(byte) = rest.first() else {
             return 0;
         };
         self.state = match (self.state, *byte) {
-            (State::Start, b'\r' | b'\n') => State::Start,
-            (State::Start, first) => {
-                self.framing = Framing::default();
-                Word::of_request_line(first).map_or(State::Rest, |word| State::Word(word, 1))
-            }
-            (State::Line, b'\r') => State::LastLf,
-            (State::Line | State::LastLf, b'\n') => self.head_ended(),
-            (State::Line, first) => {
-                Word::of_field(first).map_or(State::Rest, |word| State::Word(word, 1))
-            }
-            (State::Value(value), _) => match value.then(*byte) {
-                Ok(value) => State::Value(value),
-                Err(ended) => self.value_ended(ended, byte),
-            },
+            (State::LastLf, b'\n') => self.head_ended(),
             // hyper ends the body with an error and the connection with it.
             (State::Chunks(chunk), next) => match chunk.then(next) {
                 Some(Chunk::End) => self.framing.next_message(),
