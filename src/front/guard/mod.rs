@@ -21,7 +21,7 @@
 
 mod chunk;
 mod field;
-mod refusal;
+mod framing;
 
 #[cfg(test)]
 mod against_hyper;
@@ -32,10 +32,11 @@ use memchr::memchr;
 
 use self::{
     chunk::Chunk,
-    field::{Ended, Progress, Value, Word},
+    field::{Progress, Value, Word},
+    framing::{Body, Framing},
 };
 
-pub(super) use self::refusal::Refusal;
+pub(super) use self::framing::Refusal;
 
 /// Not allowed in a request line (RFC 9112, 3), a field's name or its value (RFC 9110, 5.5).
 const POISON: u8 = 0;
@@ -73,14 +74,6 @@ enum State {
     Off,
     /// Behind a byte that hyper refuses.
     Refused(Refusal),
-}
-
-/// What a head said so far of what follows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Framing {
-    length: Option<u64>,
-    chunked: bool,
-    may_switch: bool,
 }
 
 impl Guard {
@@ -211,25 +204,14 @@ impl Guard {
         let (used, progress) = word.follow(matched, rest);
         self.state = match (progress, rest.get_mut(used.saturating_sub(1))) {
             (Progress::Partial(matched), _) => State::Word(word, matched),
-            (Progress::Whole, Some(last)) => self.found(word, last),
+            (Progress::Whole, Some(last)) => match self.framing.found(word) {
+                Ok(Some(value)) => State::Value(value),
+                Ok(None) => State::Rest,
+                Err(refusal) => refuse(last, refusal),
+            },
             (Progress::Whole, None) | (Progress::Other, _) => State::Rest,
         };
         used
-    }
-
-    /// Acts on a word whose `last` byte is at hand.
-    fn found(&mut self, word: Word, last: &mut u8) -> State {
-        match word {
-            Word::Connect | Word::Upgrade => {
-                self.framing.may_switch = true;
-                State::Rest
-            }
-            Word::Length if self.framing.chunked => refuse(last, Refusal::LengthAndCoding),
-            Word::Coding if self.framing.length.is_some() => refuse(last, Refusal::LengthAndCoding),
-            Word::Coding if self.framing.chunked => refuse(last, Refusal::Coding),
-            Word::Length => State::Value(Value::length()),
-            Word::Coding => State::Value(Value::coding()),
-        }
     }
 
     fn value(&mut self, mut value: Value, rest: &mut [u8]) -> usize {
@@ -237,7 +219,10 @@ impl Guard {
             match value.then(*byte) {
                 Ok(then) => value = then,
                 Err(ended) => {
-                    self.state = self.value_ended(ended, byte);
+                    self.state = match self.framing.said(ended) {
+                        Ok(()) => State::Line,
+                        Err(refusal) => refuse(byte, refusal),
+                    };
                     return at + 1;
                 }
             }
@@ -249,7 +234,7 @@ impl Guard {
     fn body(&mut self, left: u64, rest: &[u8]) -> usize {
         let (used, left) = skip(left, rest);
         self.state = match left {
-            0 => self.framing.next_message(),
+            0 => self.next_message(),
             left => State::Body(left),
         };
         used
@@ -270,7 +255,7 @@ impl Guard {
             (State::LastLf, b'\n') => self.head_ended(),
             // hyper ends the body with an error and the connection with it.
             (State::Chunks(chunk), next) => match chunk.then(next) {
-                Some(Chunk::End) => self.framing.next_message(),
+                Some(Chunk::End) => self.next_message(),
                 Some(chunk) => State::Chunks(chunk),
                 None => State::Off,
             },
@@ -280,38 +265,17 @@ impl Guard {
         1
     }
 
-    fn value_ended(&mut self, ended: Ended, last: &mut u8) -> State {
-        match ended {
-            Ended::Length(length) if self.framing.length.is_none_or(|l| l == length) => {
-                self.framing.length = Some(length);
-                State::Line
-            }
-            Ended::Chunked => {
-                self.framing.chunked = true;
-                State::Line
-            }
-            Ended::Length(_) | Ended::NoLength => refuse(last, Refusal::Length),
-            Ended::NotChunked => refuse(last, Refusal::Coding),
-        }
-    }
-
     fn head_ended(&mut self) -> State {
         self.requests = self.requests.wrapping_add(1);
-        match self.framing {
-            Framing { chunked: true, .. } => State::Chunks(Chunk::Start),
-            Framing {
-                length: Some(length @ 1..),
-                ..
-            } => State::Body(length),
-            framing => framing.next_message(),
+        match self.framing.body() {
+            Body::None => self.next_message(),
+            Body::Length(length) => State::Body(length),
+            Body::Chunked => State::Chunks(Chunk::Start),
         }
     }
-}
 
-impl Framing {
-    /// What follows the message.
-    fn next_message(self) -> State {
-        if self.may_switch {
+    fn next_message(&self) -> State {
+        if self.framing.may_switch() {
             State::Answer
         } else {
             State::Start
