@@ -11,6 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::output::Output;
 use crate::{
     error::StartFailure,
     proxy::{Backend, Lease},
@@ -53,6 +54,7 @@ pub(super) struct Entry {
     pub(super) state: &'static str,
     pub(super) started: SystemTime,
     pub(super) backend: Option<Backend>,
+    pub(super) output: Output,
 }
 
 /// The task's side.

@@ -11,6 +11,7 @@ use super::{
     Builder,
     board::{Outlook, View},
     message::{Message, Restarted},
+    output::Output,
     status::Status,
 };
 use crate::{
@@ -168,6 +169,21 @@ impl Supervisor {
         let shared = &self.shared;
         let waiting = shared.queue_limit - shared.queue.available_permits();
         Status::new(&shared.view.outlook(), waiting)
+    }
+
+    /// What the processes that run have written lately.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<Output> {
+        let outlook = self.shared.view.outlook();
+        outlook.processes.iter().map(|one| one.output.clone()).collect()
+    }
+
+    /// The last start that failed, with what its process wrote.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<Arc<StartFailure>> {
+        let outlook = self.shared.view.outlook();
+        let (failure, _) = outlook.last_failure.as_ref()?;
+        Some(Arc::clone(failure))
     }
 
     /// Sends a message and waits for the answer; `None` where the task has ended.

@@ -59,6 +59,7 @@ mod handle;
 mod launch;
 mod logs;
 mod message;
+mod output;
 mod perform;
 mod port;
 mod probe;
@@ -75,6 +76,8 @@ mod task;
 mod upkeep;
 mod window;
 
+pub(crate) use self::status::rfc3339;
+
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +85,7 @@ pub use self::{
     builder::{Builder, StartMode},
     future::ResponseFuture,
     handle::Supervisor,
+    output::Output,
     service::{Supervised, SupervisorLayer},
     status::{FailureStatus, ProcessStatus, Status},
 };
