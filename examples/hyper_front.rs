@@ -9,9 +9,11 @@ use ancm::{
     Connection,
     config::{Config, ProcessVars},
     error::ErrorPageLayer,
+    offline::{self, OfflineLayer},
     proxy::Proxy,
-    supervisor::{Supervised, Supervisor},
+    supervisor::{Supervisor, SupervisorLayer},
 };
+use hyper::{Request, body::Incoming};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -20,12 +22,14 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 
-/// Serves `supervisor`'s app on `listener` until `stop` completes, then lets requests end.
+/// Serves the app on `listener` until `stop` completes, then lets requests end and stops the app.
 pub(crate) async fn serve(
     listener: TcpListener,
-    supervisor: Supervisor,
+    config: Config,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn Error>> {
+    let (gate, _watcher) = offline::watch(config.content_root())?;
+    let supervisor = Supervisor::new(Arc::new(config), Arc::new(ProcessVars::default()))?;
     let (graceful, proxy) = (GracefulShutdown::new(), Proxy::new());
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().timer(TokioTimer::new()); // without it, a slow client holds a connection for ever
@@ -35,18 +39,21 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted?,
             () = &mut stop => break,
         };
-        // From the client to the app: an error becomes a page, a request gets its process, and goes there.
+        let connection = Connection::new(peer);
         let service = ServiceBuilder::new()
-            .layer(ErrorPageLayer::default())
-            .layer_fn(|proxy| {
-                Supervised::new(proxy, supervisor.clone()).for_connection(Connection::new(peer))
+            .layer(OfflineLayer::new(gate.clone())) // 503 while there is an app_offline.htm
+            .layer(ErrorPageLayer::default()) // an error becomes a page
+            .map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(connection.clone());
+                request
             })
+            .layer(SupervisorLayer::new(supervisor.clone())) // which process?
             .service(proxy.clone());
         let service = TowerToHyperService::new(service);
-        let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        tokio::spawn(graceful.watch(connection.into_owned()));
+        let served = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        tokio::spawn(graceful.watch(served.into_owned()));
     }
-    tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await?;
+    let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
     supervisor.shutdown().await;
     Ok(())
 }
@@ -55,14 +62,9 @@ pub(crate) async fn serve(
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt::init();
     let mut command = env::args().skip(1);
-    let config = Config::builder(".")
-        .program(command.next().ok_or("expected a command")?)
-        .arguments(command)
-        .build()?;
-    let supervisor = Supervisor::new(Arc::new(config), Arc::new(ProcessVars::default()))?;
+    let program = command.next().ok_or("expected a command")?;
+    let config = Config::builder(".").program(program).arguments(command);
     let listener = TcpListener::bind("127.0.0.1:8080").await?;
-    serve(listener, supervisor, async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
-    .await
+    let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    serve(listener, config.build()?, stop).await
 }

@@ -12,8 +12,6 @@ mod extractors;
 mod forwarded;
 #[path = "app/iis_middleware.rs"]
 mod iis_middleware;
-#[path = "app/logs.rs"]
-mod logs;
 #[path = "app/routing.rs"]
 mod routing;
 #[path = "app/serving.rs"]

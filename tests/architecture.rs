@@ -1,5 +1,11 @@
 //! Holds the import rule: a stage sees the vocabulary and the stages to its right in its own half, nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on panics"
+)]
+
 use std::{
     collections::BTreeSet,
     fs,

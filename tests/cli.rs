@@ -602,16 +602,19 @@ async fn the_axum_gateway_mounts_two_apps_beside_its_own_page() {
 }
 
 #[tokio::test]
-async fn the_hyper_front_serves_an_app_and_its_failed_start() {
-    for (argument, want) in [("demo-app", 200), ("--version", 502)] {
+async fn the_hyper_front_serves_an_app_its_failed_start_and_its_offline_page() {
+    for (argument, file, status, told) in [
+        ("demo-app", "other.htm", 200, "remote address  127.0.0.1:"),
+        ("--version", "other.htm", 502, "502.5"),
+        ("demo-app", "app_offline.htm", 503, "Back soon"),
+    ] {
         let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(file), "Back soon").unwrap();
         let config = ancm::config::Config::builder(dir.path())
             .program(ANCM)
             .arguments([argument])
             .build()
             .unwrap();
-        let vars = std::sync::Arc::new(ancm::config::ProcessVars::default());
-        let supervisor = ancm::supervisor::Supervisor::new(config.into(), vars).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -621,15 +624,10 @@ async fn the_hyper_front_serves_an_app_and_its_failed_start() {
             answer
         };
         let stopped = async { stopped.await.unwrap() };
-        let served = hyper_front::serve(listener, supervisor, stopped);
-        let (served, (status, page)) = tokio::join!(served, ask_and_stop);
+        let served = hyper_front::serve(listener, config, stopped);
+        let (served, answer) = tokio::join!(served, ask_and_stop);
         served.unwrap();
-        assert_eq!(status, want, "{page}");
-        let told = if want == 200 {
-            "remote address  127.0.0.1:"
-        } else {
-            "502.5"
-        };
-        assert!(page.contains(told), "{page}");
+        assert_eq!(answer.0, status, "{}", answer.1);
+        assert!(answer.1.contains(told), "{}", answer.1);
     }
 }

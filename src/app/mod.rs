@@ -46,14 +46,14 @@
 //! # What it costs
 //!
 //! Without the module: one branch. Behind it, nothing is allocated for the token check, for the shutdown check and
-//! for what a request does not carry. Forwarded headers that are believed put one [`Forwarded`] into the request's
+//! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that are believed put one [`Forwarded`] into the request's
 //! extensions, and one `X-Original-For` into its headers; a path base that is taken off allocates the shorter path.
 
 mod certificate;
 mod environment;
 #[cfg(feature = "axum")]
 mod extract;
-mod forwarded;
+pub mod forwarded;
 mod identity;
 mod layer;
 mod occasionally;
@@ -98,7 +98,7 @@ struct Pipeline {
     shutdown: ShutdownLayer,
 }
 
-/// In a request that has passed the pipeline. Has no size, so that no memory is spent on it.
+/// In a request that has passed the pipeline. Has no size: among other extensions, it takes no memory of its own.
 #[derive(Clone, Copy, Debug)]
 struct Admitted;
 

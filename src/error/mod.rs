@@ -182,6 +182,11 @@ impl Error {
         matches!(self.kind, Kind::ClientGone)
     }
 
+    /// Whether the app's process took no connection, so that it saw nothing of the request.
+    pub(crate) fn is_unconnected(&self) -> bool {
+        matches!(self.kind, Kind::Connect | Kind::NotOwner)
+    }
+
     /// Whether trying again later may help, so that the answer says `Retry-After`.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -169,6 +169,15 @@ impl Host {
         &self.app.tunnels
     }
 
+    /// The requests under way, tunnels included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        match &self.app.source {
+            Source::Supervised { supervisor, .. } => supervisor.in_flight(),
+            Source::Fixed(backend) => backend.in_flight(),
+        }
+    }
+
     /// Stops the app for good; returns when its processes are gone. Requests that come later get 503.
     pub async fn shutdown(&self) {
         if let Some(supervisor) = self.supervisor() {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +14,7 @@ use http::Request;
 use tokio::sync::Notify;
 
 use super::pool::Pool;
-use crate::{Connection, PairingToken};
+use crate::{Connection, PairingToken, error::Error};
 
 /// Where an app listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,19 @@ pub trait Owner: Send + Sync {
     /// Whether the app owns the listener now.
     fn owns_listener(&self) -> bool;
 }
+
+/// Finds another process for a request that the first one can take no more.
+pub trait Renew: Send + Sync {
+    /// A lease of another process than `gone`, as soon as there is one.
+    ///
+    /// # Errors
+    ///
+    /// When none comes in time, or none can be started.
+    fn renew(self: Arc<Self>, gone: Backend) -> Renewal;
+}
+
+/// The future of [`Renew::renew`].
+pub type Renewal = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
 
 /// One process of an app, as the proxy sees it: an address, its pairing token, the requests under way.
 ///
@@ -112,7 +126,14 @@ impl Backend {
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
         Lease {
             backend: self.clone(),
+            renew: None,
         }
+    }
+
+    /// Whether `other` is the same process.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Waits until no request is under way. Cancel safe.
@@ -157,9 +178,9 @@ impl fmt::Debug for Backend {
 /// The right to use a backend for one request; ends when it is dropped.
 ///
 /// It rides in the response's body, or in the tunnel that an upgrade became.
-#[derive(Debug)]
 pub struct Lease {
     backend: Backend,
+    renew: Option<Arc<dyn Renew>>,
 }
 
 impl Lease {
@@ -167,6 +188,33 @@ impl Lease {
     #[must_use]
     pub fn backend(&self) -> &Backend {
         &self.backend
+    }
+
+    /// The same lease, for which `renew` finds another one if its process is gone before it took the request.
+    #[must_use]
+    pub fn renewed_by(mut self, renew: Arc<dyn Renew>) -> Self {
+        self.renew = Some(renew);
+        self
+    }
+
+    /// Whether another process can take the request.
+    pub(super) fn is_renewable(&self) -> bool {
+        self.renew.is_some()
+    }
+
+    /// Another lease in place of this one, if there is anybody to ask for it.
+    pub(super) async fn renew(&self) -> Option<Result<Self, Error>> {
+        let renew = Arc::clone(self.renew.as_ref()?);
+        Some(renew.renew(self.backend.clone()).await)
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("backend", &self.backend)
+            .field("renewable", &self.is_renewable())
+            .finish()
     }
 }
 

@@ -88,7 +88,7 @@ mod upload;
 mod upstream;
 
 pub use self::{
-    backend::{Address, Backend, Forward, Lease, Owner},
+    backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,

@@ -41,6 +41,7 @@ pub struct ProxyOptions {
     pub(super) continue_timeout: Duration,
     pub(super) forward_response_connection_header: bool,
     pub(super) websockets: bool,
+    pub(super) retry: bool,
     pub(super) underscores: Underscores,
     trusted_proxies: Vec<IpNet>,
 }
@@ -54,6 +55,7 @@ impl ProxyOptions {
             continue_timeout: Duration::from_secs(1),
             forward_response_connection_header: false,
             websockets: true,
+            retry: true,
             underscores: Underscores::default(),
             trusted_proxies: Vec::new(),
         }
@@ -97,6 +99,17 @@ impl ProxyOptions {
     /// Whether a request may become a WebSocket. Defaults to `true`. Otherwise the app sees an ordinary request.
     pub fn websockets(mut self, allowed: bool) -> Self {
         self.websockets = allowed;
+        self
+    }
+
+    /// Whether a request that a process took and died of is sent to the next process, once. Defaults to `true`.
+    ///
+    /// Only one without a body, whose method is idempotent (RFC 9110, 9.2.2), and that got nothing of an answer. What
+    /// was never sent moves to the next process in any case.
+    ///
+    /// Differs from ANCM: nothing is sent twice there.
+    pub fn retry(mut self, retry: bool) -> Self {
+        self.retry = retry;
         self
     }
 

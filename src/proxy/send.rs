@@ -5,57 +5,111 @@ use hyper::body::Incoming;
 use tracing::debug;
 
 use super::{
-    backend::Backend,
+    backend::Lease,
     options::ProxyOptions,
     upload::{RequestBody, Upload},
     upstream::{Failure, Upstream},
 };
-use crate::error::Error;
+use crate::{error::Error, headers::MS_ASPNETCORE_TOKEN};
 
-/// Sends `request` on a connection that is at hand, or else on a new one, and waits for the head of the answer.
-///
-/// What was never sent is sent on the next connection. What was, but got no answer on a connection that had been at
-/// hand, is tried once more on a new one if that is safe.
-pub(super) async fn send(
-    backend: &Backend,
-    mut request: Request<RequestBody>,
-    upload: Option<&Upload>,
-    options: &ProxyOptions,
-) -> Result<(Response<Incoming>, Upstream), Error> {
-    let mut again = true;
-    loop {
-        let mut upstream = connect(backend, again, options).await?;
-        let spare = upstream
-            .is_reused()
-            .then(|| Spare::of(&request, upload))
-            .flatten();
-        let sent = upstream.send(request, upload, options.request_timeout);
-        match (sent.await, spare) {
-            (Ok(answer), _) => return Ok((answer, upstream)),
-            // The app had closed it, and not a byte was sent.
-            (Err(Failure::Unsent(unsent, _)), _) if upstream.is_reused() => request = *unsent,
-            // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
-            (Err(Failure::Closed(error)), Some(spare)) => {
-                debug!(%error, "Request sent again");
-                request = spare.into_request();
-                again = false;
-            }
-            (Err(failure), _) => return Err(failed(failure, upload)),
+/// How often a request may move to another process: one that dies as soon as it listens must not keep it for ever.
+const MOVES: u8 = 3;
+
+/// A request on its way to a process: which one, and how often it may still move.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) lease: Lease,
+    pub(super) request: Request<RequestBody>,
+    moves: u8,
+}
+
+impl Errand {
+    pub(super) const fn new(lease: Lease, request: Request<RequestBody>) -> Self {
+        Self {
+            lease,
+            request,
+            moves: MOVES,
         }
+    }
+
+    /// Opens a connection to the process, or to another one where it takes none.
+    pub(super) async fn dial(
+        &mut self,
+        options: &ProxyOptions,
+        upgrades: bool,
+    ) -> Result<Upstream, Error> {
+        loop {
+            let backend = self.lease.backend();
+            match Upstream::dial(backend, options.connect_timeout, upgrades).await {
+                Err(error) if error.is_unconnected() && self.moves > 0 => {
+                    self.moves -= 1;
+                    debug!(%error, backend.addr = %backend.address(), "Request moved");
+                    let renewed = self.lease.renew().await;
+                    self.take(renewed.ok_or(error)??);
+                }
+                dialled => return dialled,
+            }
+        }
+    }
+
+    /// Goes on under `lease`, whose process knows another secret.
+    fn take(&mut self, lease: Lease) {
+        let headers = self.request.headers_mut();
+        match lease.backend().token() {
+            Some(token) => headers.insert(MS_ASPNETCORE_TOKEN, token.header_value().clone()),
+            None => headers.remove(MS_ASPNETCORE_TOKEN),
+        };
+        self.lease = lease;
+    }
+
+    /// A connection: one that is at hand, if it may be.
+    async fn connect(&mut self, reuse: bool, options: &ProxyOptions) -> Result<Upstream, Error> {
+        if reuse && let Some(upstream) = Upstream::reuse(self.lease.backend()).await {
+            return Ok(upstream);
+        }
+        // In a box, because it is seldom and large: it would make every request's future as large.
+        Box::pin(self.dial(options, false)).await
     }
 }
 
-/// A connection: one that is at hand, if it may be.
-async fn connect(
-    backend: &Backend,
-    reuse: bool,
+/// Sends a request on a connection that is at hand, or else on a new one, and waits for the head of the answer.
+///
+/// What was never sent is sent on the next connection, to another process if need be. What was, but got no answer, is
+/// tried once more if that is safe and the connection had been at hand, or the process is one of several.
+pub(super) async fn send(
+    mut errand: Errand,
+    upload: Option<&Upload>,
     options: &ProxyOptions,
-) -> Result<Upstream, Error> {
-    if reuse && let Some(upstream) = Upstream::reuse(backend).await {
-        return Ok(upstream);
+) -> Result<(Lease, Response<Incoming>, Upstream), Error> {
+    let mut again = true;
+    loop {
+        let mut upstream = errand.connect(again, options).await?;
+        let Errand {
+            lease,
+            request,
+            moves,
+        } = errand;
+        let may_retry = again && (upstream.is_reused() || (options.retry && lease.is_renewable()));
+        let spare = may_retry.then(|| Spare::of(&request, upload)).flatten();
+        let sent = upstream.send(request, upload, options.request_timeout);
+        let request = match (sent.await, spare) {
+            (Ok(answer), _) => return Ok((lease, answer, upstream)),
+            // The app had closed it, and not a byte was sent.
+            (Err(Failure::Unsent(unsent, _)), _) if upstream.is_reused() => *unsent,
+            // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
+            (Err(Failure::Closed(error)), Some(spare)) => {
+                debug!(%error, "Request sent again");
+                again = false;
+                spare.into_request()
+            }
+            (Err(failure), _) => return Err(failed(failure, upload)),
+        };
+        errand = Errand {
+            lease,
+            request,
+            moves,
+        };
     }
-    // In a box, because it is seldom and large: it would make every request's future as large.
-    Box::pin(Upstream::dial(backend, options.connect_timeout, false)).await
 }
 
 /// What `failure` is to whoever asked.

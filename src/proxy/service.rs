@@ -12,10 +12,9 @@ use super::{
     options::ProxyOptions,
     request::{Asked, Sender, frame, rewrite},
     response::{self, Client},
-    send::{failed, send},
+    send::{Errand, failed, send},
     upgrade::Tunnels,
     upload::{RequestBody, Upload},
-    upstream::Upstream,
 };
 use crate::{
     Connection,
@@ -97,7 +96,8 @@ impl Proxy {
             return Box::pin(self.upgrade(lease, request, client, tunnel)).await;
         }
         let options = &self.shared.options;
-        let (answer, upstream) = send(lease.backend(), request, upload.as_ref(), options).await?;
+        let errand = Errand::new(lease, request);
+        let (lease, answer, upstream) = send(errand, upload.as_ref(), options).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::backend(
                 "it switches protocols, which nobody asked for",
@@ -185,7 +185,9 @@ impl Proxy {
     ) -> Result<Response<Body>, Error> {
         let options = &self.shared.options;
         let limit = options.request_timeout;
-        let mut upstream = Upstream::dial(lease.backend(), options.connect_timeout, true).await?;
+        let mut errand = Errand::new(lease, request);
+        let mut upstream = errand.dial(options, true).await?;
+        let Errand { lease, request, .. } = errand;
         let answer = upstream.send(request, None, limit).await;
         let answer = answer.map_err(|failure| failed(failure, None))?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -115,13 +115,29 @@ impl View {
     /// A backend that is taken out between the look and the lease could be found idle and stopped
     /// under a request, so the lease counts only if the backends are still the same ones after it.
     pub(super) fn lease(&self) -> Option<Lease> {
+        self.lease_of(|ready| match ready {
+            [only] => Some(only),
+            many => many.iter().min_by_key(|one| one.in_flight()),
+        })
+    }
+
+    /// As [`lease`](Self::lease), but of another backend than `gone`.
+    pub(super) fn lease_other(&self, gone: &Backend) -> Option<Lease> {
+        self.lease_of(|ready| {
+            let others = ready.iter().filter(|one| !one.is(gone));
+            others.min_by_key(|one| one.in_flight())
+        })
+    }
+
+    /// Whether `backend` is one of those that take requests.
+    pub(super) fn shows(&self, backend: &Backend) -> bool {
+        self.ready.load().iter().any(|one| one.is(backend))
+    }
+
+    fn lease_of(&self, choose: impl Fn(&[Backend]) -> Option<&Backend>) -> Option<Lease> {
         loop {
             let ready = self.ready.load();
-            let lease = match ready.as_slice() {
-                [] => return None,
-                [only] => only.lease(),
-                many => many.iter().min_by_key(|one| one.in_flight())?.lease(),
-            };
+            let lease = choose(&ready)?.lease();
             fence(Ordering::SeqCst);
             if Arc::ptr_eq(&ready, &self.ready.load()) {
                 // Read first: what is written by nobody is shared by all cores.

@@ -54,6 +54,7 @@ pub(super) struct Settings {
     pub(super) drain_limit: Duration,
     pub(super) idle_limit: Option<Duration>,
     pub(super) age_limit: Option<Duration>,
+    pub(super) memory_limit: Option<u64>,
 }
 
 impl Builder {
@@ -69,6 +70,7 @@ impl Builder {
                 drain_limit: DRAIN_LIMIT,
                 idle_limit: None,
                 age_limit: None,
+                memory_limit: None,
             },
         }
     }
@@ -129,6 +131,15 @@ impl Builder {
     /// [`Supervisor::restart`] does it. Defaults to for ever.
     pub const fn age_limit(mut self, limit: Duration) -> Self {
         self.settings.age_limit = Some(limit);
+        self
+    }
+
+    /// Sets how many bytes of memory a process and its descendants may hold for themselves before
+    /// another one takes its place, as [`Supervisor::restart`] does it. It is looked at after the
+    /// first minute of a process, and acted upon once a minute. Defaults to no limit, and has no
+    /// effect where the system does not tell.
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.settings.memory_limit = Some(bytes);
         self
     }
 

@@ -17,8 +17,11 @@ use super::{
 use crate::{
     config::{Config, Vars},
     error::{Error, Stage, StartFailure},
-    proxy::Lease,
+    proxy::{Backend, Lease, Renew, Renewal},
 };
+
+/// How long a process that takes no connections may be held for alive. Its exit is noticed within milliseconds.
+const NOTICE: Duration = Duration::from_secs(1);
 
 /// Keeps an app's processes; a handle, cheap to clone.
 ///
@@ -74,7 +77,12 @@ impl Supervisor {
     /// The right to send a request to a process that is ready now: no lock, no channel.
     #[must_use]
     pub fn try_lease(&self) -> Option<Lease> {
-        self.shared.view.lease()
+        self.shared.view.lease().map(|lease| self.renewable(lease))
+    }
+
+    /// `lease`, in whose place we find another if its process dies before it takes the request.
+    fn renewable(&self, lease: Lease) -> Lease {
+        lease.renewed_by(Arc::clone(&self.shared) as Arc<dyn Renew>)
     }
 
     /// The right to send a request, as soon as a process is ready; starts one where none runs.
@@ -98,6 +106,28 @@ impl Supervisor {
         timeout(shared.queue_time, self.wait())
             .await
             .unwrap_or_else(|_| Err(Error::queue_timeout()))
+    }
+
+    /// The right to send a request that `gone` did not take: to another process at once, or to the one that is started
+    /// as soon as the end of `gone` is noticed.
+    async fn lease_after(&self, gone: &Backend) -> Result<Lease, Error> {
+        let mut outlook = self.shared.view.watch();
+        let left = async {
+            while self.shared.view.shows(gone) {
+                if let Some(lease) = self.shared.view.lease_other(gone) {
+                    return Ok(Some(self.renewable(lease)));
+                }
+                changed(&mut outlook).await?;
+            }
+            Ok(None)
+        };
+        match timeout(NOTICE, left).await {
+            Ok(Ok(Some(lease))) => Ok(lease),
+            Ok(Ok(None)) => self.lease().await,
+            Ok(Err(error)) => Err(error),
+            // It lives, but does not take connections.
+            Err(elapsed) => Err(Error::connect(elapsed)),
+        }
     }
 
     async fn wait(&self) -> Result<Lease, Error> {
@@ -163,6 +193,17 @@ impl Supervisor {
         self.ask(|done| Message::Shutdown { done }).await;
     }
 
+    /// The requests under way, tunnels included, at processes that are ready or draining.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let outlook = self.shared.view.outlook();
+        let backends = outlook
+            .processes
+            .iter()
+            .filter_map(|process| process.backend.as_ref());
+        backends.map(Backend::in_flight).sum()
+    }
+
     /// How the processes are.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -196,6 +237,13 @@ impl Supervisor {
     async fn send(&self, message: Message) -> Result<(), Error> {
         let sent = self.shared.messages.send(message).await;
         sent.map_err(|_| Error::stopping())
+    }
+}
+
+impl Renew for Shared {
+    fn renew(self: Arc<Self>, gone: Backend) -> Renewal {
+        let supervisor = Supervisor { shared: self };
+        Box::pin(async move { supervisor.lease_after(&gone).await })
     }
 }
 

@@ -44,6 +44,8 @@
 //!   more failures than `rapidFailsPerMinute` refuse starts, and requests, until the minute is over.
 //! * **Restart.** The new process is ready before the old one loses its requests, and the old one
 //!   finishes those that it has. Where the new one fails, the old one stays.
+//! * **Upkeep.** On request, a new process has to pass a probe and is warmed up before it serves; one
+//!   that is old or large is replaced, and one that nobody uses is stopped: see [`Builder`].
 //! * **Stop.** The app is asked by the shutdown event, told by a signal if it does not know that,
 //!   and killed with everything it started after `shutdownTimeLimit`.
 

@@ -7,7 +7,9 @@ use tokio::{
 use tracing::info;
 
 use super::{
-    process::Spawn,
+    generation::Generation,
+    process::{Process, Spawn},
+    slot::Slot,
     state::{Event, State},
     task::Task,
 };
@@ -15,7 +17,14 @@ use super::{
 /// How exactly a limit is kept: to a twentieth of it, and to a second.
 const FRACTION: u32 = 20;
 const COARSEST: Duration = Duration::from_secs(1);
+/// How long a process runs before its memory is looked at: a start needs more than what follows.
+const WEIGHED: Duration = Duration::from_secs(60);
 const FINEST: Duration = Duration::from_millis(1);
+
+/// The memory of a process, in bytes; 0 where the system does not tell.
+fn weight<P: Process>(generation: &Generation<P>) -> u64 {
+    generation.process().memory().unwrap_or_default()
+}
 
 /// When somebody looked, and what was seen.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +48,8 @@ impl<S: Spawn> Task<S> {
     /// When to look next; never, while nothing serves.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let settings = &self.settings;
-        let limits = [settings.idle_limit, settings.age_limit].into_iter();
+        let memory = settings.memory_limit.map(|_| WEIGHED);
+        let limits = [settings.idle_limit, settings.age_limit, memory].into_iter();
         let shortest = limits.flatten().min()?;
         let serves = self.slots.iter().any(|slot| slot.current.is_some());
         let pause = (shortest / FRACTION).clamp(FINEST, COARSEST);
@@ -51,7 +61,7 @@ impl<S: Spawn> Task<S> {
             return;
         }
         self.upkeep.looked = now;
-        let busy = |slot: &super::slot::Slot<_>| {
+        let busy = |slot: &Slot<_>| {
             let current = slot.current.as_ref();
             current.is_some_and(|current| current.backend().in_flight() > 0)
         };
@@ -67,22 +77,32 @@ impl<S: Spawn> Task<S> {
         }
     }
 
-    /// Replaces what is too old. One try for each such time: the old one stays where the new one
-    /// fails.
+    /// Replaces what is too old or too large. Not again for a while: where the new one fails the old
+    /// one stays, and a new one may be as large.
     fn recycle(&mut self, now: Instant) {
-        let Some(limit) = self.settings.age_limit else {
-            return;
-        };
-        let old = self.slots.iter().any(|slot| {
-            let current = slot.current.as_ref();
-            let old = current.is_some_and(|current| current.served() >= limit);
-            old && matches!(slot.state, State::Ready { .. })
+        let age = self.settings.age_limit;
+        let old = age.is_some_and(|limit| self.has(|current| current.served() >= limit));
+        let memory = self.settings.memory_limit;
+        let large = memory.is_some_and(|limit| {
+            self.has(|current| current.served() >= WEIGHED && weight(current) > limit)
         });
-        if old && self.rolling.is_none() && now - self.upkeep.recycled >= limit {
+        let pause = age.filter(|_| old).unwrap_or(WEIGHED);
+        let due = now - self.upkeep.recycled >= pause;
+        if (old || large) && due && self.rolling.is_none() {
             self.upkeep.recycled = now;
-            info!(?limit, "App is restarted because of its age");
+            info!(
+                old,
+                large, "App is restarted because of its age or its memory"
+            );
             let (done, _) = oneshot::channel();
             self.roll(None, done);
         }
+    }
+
+    fn has(&self, which: impl Fn(&Generation<S::Process>) -> bool) -> bool {
+        let ready = |slot: &&Slot<_>| matches!(slot.state, State::Ready { .. });
+        let current = self.slots.iter().filter(ready);
+        let mut current = current.filter_map(|slot| slot.current.as_deref());
+        current.any(which)
     }
 }

@@ -171,3 +171,29 @@ async fn a_debug_request_is_the_apps() {
         (StatusCode::OK, true)
     );
 }
+
+proptest::proptest! {
+    /// Whatever a stranger sends, it is neither believed nor a panic.
+    #[test]
+    fn nobody_guesses(
+        tokens in proptest::collection::vec(proptest::collection::vec(0x20_u8..=0xff, 0..12), 0..3),
+        event in proptest::collection::vec(0x20_u8..=0xff, 0..12),
+        method in "[A-Za-z]{1,8}",
+        path in "/[a-z/%]{0,16}",
+    ) {
+        let layer = layer("/");
+        let mut request = Request::builder().method(&*method).uri(path);
+        let tokens: Vec<_> = tokens.iter().filter_map(|t| http::HeaderValue::from_bytes(t).ok()).collect();
+        for token in &tokens {
+            request = request.header("ms-aspnetcore-token", token);
+        }
+        if let Ok(event) = http::HeaderValue::from_bytes(&event) {
+            request = request.header("ms-aspnetcore-event", event);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let got = runtime.block_on(send(&layer, request));
+        proptest::prop_assert_eq!(got, (StatusCode::BAD_REQUEST, false));
+        proptest::prop_assert!(!layer.shutdown().is_requested());
+    }
+}

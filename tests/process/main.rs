@@ -1,17 +1,20 @@
 //! The host half over real children: one start for all, replaced when it dies, explained when it fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on panics"
+)]
+
 mod child;
 
-use std::{
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, time::Duration};
 
 use ancm::{Host, config::Builder};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tower::ServiceExt;
 
 /// Long enough for a busy machine; nothing here waits that long unless it fails.

@@ -1,5 +1,7 @@
 //! WebSockets, end to end.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use http::{Request, StatusCode, header};
 use tokio::net::TcpStream;
@@ -20,8 +22,15 @@ async fn connect(
     target: &str,
     protocols: Option<&'static str>,
 ) -> Result<(WebSocketStream<TcpStream>, Response), Error> {
-    let address = at.module().address();
-    let url = format!("ws://{address}{}", at.target(target));
+    connect_to(at.module().address(), &at.target(target), protocols).await
+}
+
+pub(crate) async fn connect_to(
+    address: SocketAddr,
+    target: &str,
+    protocols: Option<&'static str>,
+) -> Result<(WebSocketStream<TcpStream>, Response), Error> {
+    let url = format!("ws://{address}{target}");
     let mut request: Request<()> = url.into_client_request()?;
     if let Some(protocols) = protocols {
         let value = protocols.parse().unwrap();

@@ -1,7 +1,9 @@
 //! The apps that are hosted: a stock ASP.NET Core one, and the same in Rust.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -73,11 +75,13 @@ pub(crate) fn twin() -> &'static Path {
     static TWIN: OnceLock<PathBuf> = OnceLock::new();
     TWIN.get_or_init(|| {
         let profile = profile_dir();
-        let release = profile.ends_with("release");
+        // The folder of the profile `dev` is `debug`; every other has its own name.
+        let name = profile.file_name().filter(|name| *name != "debug");
+        let selected = name.map(|name| [OsStr::new("--profile"), name]);
         let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .current_dir(root())
             .args(["build", "--quiet", "--all-features", "--example", "twin"])
-            .args(release.then_some("--release"))
+            .args(selected.into_iter().flatten())
             .arg("--target-dir")
             .arg(profile.parent().expect("a profile has a target folder"))
             .stdin(Stdio::null())

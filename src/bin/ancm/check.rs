@@ -13,9 +13,13 @@ const WIDTH: usize = 24;
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run) -> Result<(), Failure> {
     let target = Target::of(&run.app)?;
-    io::stdout()
-        .write_all(report(run, &target).as_bytes())
-        .map_err(|error| Failure::other(format_args!("can't write to stdout: {error}")))
+    match io::stdout().write_all(report(run, &target).as_bytes()) {
+        // Who reads only the first lines has what they wanted.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
+            format_args!("can't write to stdout: {error}"),
+        )),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn report(run: &Run, target: &Target) -> String {

@@ -32,6 +32,6 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(raw) => run::run(&raw.try_into()?),
         Command::Check(raw) => check::check(&raw.try_into()?),
         Command::Demo(raw) => demo::run(raw),
-        Command::DemoApp(raw) => demo::app(raw),
+        Command::DemoApp(raw) => demo::app(&raw),
     }
 }

@@ -6,6 +6,8 @@ use std::{
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     path::Path,
+    pin::pin,
+    time::Duration,
 };
 
 use ancm::{
@@ -14,6 +16,7 @@ use ancm::{
     front::{Bound, Front},
     proxy::Address,
 };
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -116,9 +119,10 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
 /// What is taken in another way so that it works here is the normal case; the rest deserves a look.
 fn tell(warnings: &[Warning]) {
     for warning in warnings {
-        match warning.kind() {
-            WarningKind::Translated => info!(%warning, "Configuration translated"),
-            _ => warn!(%warning, "Configuration not taken as written"),
+        if warning.kind() == WarningKind::Translated {
+            info!(%warning, "Configuration translated");
+        } else {
+            warn!(%warning, "Configuration not taken as written");
         }
     }
 }
@@ -137,17 +141,25 @@ pub(crate) fn bind(
         .map_err(|error| cannot_listen(addresses, &error))
 }
 
+/// What to do about an error of listening.
+const HINTS: [(io::ErrorKind, &str); 3] = [
+    (
+        io::ErrorKind::AddrInUse,
+        "another program listens there: stop it, or choose another port with --listen",
+    ),
+    (
+        io::ErrorKind::PermissionDenied,
+        "a port below 1024 may need rights: choose another one with --listen",
+    ),
+    (
+        io::ErrorKind::AddrNotAvailable,
+        "this machine has no such address",
+    ),
+];
+
 fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
-    let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there: stop it, or choose another port with --listen"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "a port below 1024 may need rights: choose another one with --listen"
-        }
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
-        _ => "choose another address with --listen",
-    };
+    let known = HINTS.iter().find(|(kind, _)| *kind == error.kind());
+    let hint = known.map_or("choose another address with --listen", |(_, hint)| hint);
     // The error does not say which one it was.
     let guilty = addresses
         .iter()
@@ -185,7 +197,16 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         let host = host.clone();
         move |connection| host.for_connection(connection)
     };
-    let served = bound.serve(make, stop.cancelled()).await;
+    let mut serving = pin!(bound.serve(make, stop.cancelled()));
+    let served = tokio::select! {
+        biased;
+        served = &mut serving => served,
+        // The app closes its WebSockets only when it is told to stop, so the front can't be waited for first.
+        () = only_tunnels_left(&host, &stop) => {
+            host.shutdown().await;
+            serving.await
+        }
+    };
     host.shutdown().await;
     let drained = served
         .map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))?;
@@ -195,6 +216,19 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         "Stopped"
     );
     Ok(())
+}
+
+/// Waits, once the front drains, until whatever is under way is a tunnel. Looks twice: a connection may just have come.
+async fn only_tunnels_left(host: &Host, stop: &CancellationToken) {
+    stop.cancelled().await;
+    let mut looks = interval(Duration::from_millis(50));
+    let mut quiet = 0;
+    while quiet < 2 {
+        looks.tick().await;
+        let tunnels = host.tunnels().len();
+        let only = tunnels > 0 && host.in_flight() <= tunnels;
+        quiet = if only { quiet + 1 } else { 0 };
+    }
 }
 
 /// Stops with the first signal, and at once with the second.

@@ -13,6 +13,7 @@ pub(crate) struct Exit {
 
 impl Exit {
     /// An end with `code`.
+    #[cfg(any(test, windows))]
     pub(crate) const fn code(code: i32) -> Self {
         let (code, signal) = (Some(code), None);
         Self { code, signal }

@@ -28,7 +28,7 @@
 //!
 //! **Windows.** A job object that ends all its processes when its last handle is closed, which the system does when we die.
 
-use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
+use std::{ffi::OsString, fmt, future::Future, io, path::PathBuf};
 
 #[cfg(any(windows, test))]
 mod command_line;
@@ -89,8 +89,6 @@ pub(crate) enum Output {
     Null,
     /// Both streams into one pipe: [`Process::take_output`].
     Pipe,
-    /// Both streams to this file.
-    File(File),
 }
 
 /// Who listens on a port.

@@ -113,20 +113,11 @@ async fn both_streams_come_through_one_pipe_in_order() {
 }
 
 #[tokio::test]
-async fn output_goes_to_a_file_or_nowhere() {
-    let mut file = tempfile::tempfile().unwrap();
+async fn output_may_go_nowhere() {
     let mut launch = shell("echo out; echo err >&2");
-    launch.output = Output::File(file.try_clone().unwrap());
-    let child = Os.spawn(&launch).unwrap();
-    assert_eq!(child.exited().await, Exit::code(0));
-    assert!(child.take_output().is_none());
-    let mut text = String::new();
-    std::io::Seek::rewind(&mut file).unwrap();
-    std::io::Read::read_to_string(&mut file, &mut text).unwrap();
-    assert_eq!(text, "out\nerr\n");
-
     launch.output = Output::Null;
     let child = Os.spawn(&launch).unwrap();
+    assert!(child.take_output().is_none());
     assert_eq!(child.exited().await, Exit::code(0));
 }
 

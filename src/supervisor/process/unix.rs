@@ -96,10 +96,6 @@ fn command(launch: &Launch) -> io::Result<(Command, Option<PipeReader>)> {
             command.stdout(Stdio::null()).stderr(Stdio::null());
             None
         }
-        Output::File(file) => {
-            command.stdout(file.try_clone()?).stderr(file.try_clone()?);
-            None
-        }
         Output::Pipe => {
             let (reader, writer) = io::pipe()?;
             command.stdout(writer.try_clone()?).stderr(writer);

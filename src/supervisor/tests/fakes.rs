@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -129,6 +129,7 @@ pub(super) struct Fake {
     being: watch::Sender<Being>,
     pub(super) terminated: Arc<AtomicU32>,
     pub(super) killed: Arc<AtomicU32>,
+    pub(super) memory: Arc<AtomicU64>,
     /// Whether the stop signal ends it.
     pub(super) obedient: Arc<Mutex<bool>>,
 }
@@ -151,6 +152,7 @@ impl Fake {
             being: watch::Sender::new(Being { exit, listener }),
             terminated: Arc::default(),
             killed: Arc::default(),
+            memory: Arc::default(),
             obedient: Arc::new(Mutex::new(true)),
         }
     }
@@ -245,6 +247,10 @@ impl Process for Fake {
         }
         self.end(Exit::signal(9));
         self.deafen();
+    }
+
+    fn memory(&self) -> io::Result<u64> {
+        Ok(self.memory.load(Ordering::SeqCst))
     }
 
     fn listener(&self, port: u16) -> io::Result<Listener> {

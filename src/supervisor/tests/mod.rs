@@ -1,4 +1,5 @@
 mod fakes;
+mod log;
 mod probe;
 mod queue;
 #[cfg(target_os = "linux")]

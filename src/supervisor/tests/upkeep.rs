@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use tokio::time::{Duration, sleep};
 
 use super::fakes::{Fakes, Plan, builder, config, run, settle};
@@ -60,4 +62,23 @@ async fn an_old_process_whose_successor_fails_stays_and_is_tried_once_in_a_while
     assert!(fakes.get(0).is_alive() && supervisor.try_lease().is_some());
     // Two tries of two attempts each.
     assert_eq!(fakes.count(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_process_is_replaced_but_not_in_its_first_minute() {
+    let fakes = Fakes::new(&[]);
+    let supervisor = run(builder(config()).memory_limit(1_000), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    fakes.get(0).memory.store(1_000, Ordering::SeqCst);
+    sleep(MINUTE * 5).await;
+    assert_eq!(fakes.count(), 1);
+    fakes.get(0).memory.store(1_001, Ordering::SeqCst);
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!((fakes.count(), fakes.alive()), (2, 1));
+    fakes.get(1).memory.store(1_001, Ordering::SeqCst);
+    sleep(MINUTE - Duration::from_secs(5)).await;
+    assert_eq!(fakes.count(), 2);
+    sleep(Duration::from_secs(8)).await;
+    assert_eq!((fakes.count(), fakes.alive()), (3, 1));
+    assert!(supervisor.try_lease().is_some());
 }

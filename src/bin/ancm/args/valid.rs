@@ -54,7 +54,13 @@ impl TryFrom<RawRun> for Run {
         Ok(Self {
             listen: addresses(raw.listen)?,
             threads: raw.threads,
-            app: app(raw.dir, raw.path_base, raw.config, raw.to, raw.command)?,
+            app: app(
+                raw.dir.as_deref(),
+                raw.path_base,
+                raw.config.as_deref(),
+                raw.to,
+                raw.command,
+            )?,
         })
     }
 }
@@ -75,16 +81,16 @@ pub(crate) fn addresses(listen: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fail
 }
 
 fn app(
-    dir: Option<PathBuf>,
+    dir: Option<&Path>,
     path_base: Option<PathBase>,
-    config: Option<PathBuf>,
+    config: Option<&Path>,
     to: Option<Address>,
     command: Vec<OsString>,
 ) -> Result<App, Failure> {
     if let Some(address) = to {
         return Ok(App::Fixed(address));
     }
-    let root = folder(dir.as_deref().unwrap_or_else(|| Path::new(".")))?;
+    let root = folder(dir.unwrap_or_else(|| Path::new(".")))?;
     let mut command = command.into_iter();
     match command.next() {
         Some(program) => Ok(App::Command {
@@ -95,7 +101,7 @@ fn app(
         }),
         None => Ok(App::Folder {
             root,
-            file: config.as_deref().map(file).transpose()?,
+            file: config.map(file).transpose()?,
             path_base,
         }),
     }
@@ -140,10 +146,10 @@ mod tests {
 
     fn parse(typed: &[&str]) -> Result<Run, Failure> {
         let typed = ["ancm", "run"].iter().chain(typed);
-        match Arguments::try_parse_from(typed).unwrap().command {
-            Command::Run(raw) => raw.try_into(),
-            other => panic!("{other:?}"),
-        }
+        let Command::Run(raw) = Arguments::try_parse_from(typed).unwrap().command else {
+            panic!("`run` is `run`");
+        };
+        raw.try_into()
     }
 
     fn here() -> PathBuf {

@@ -51,7 +51,7 @@ fn config(folder: &journal::Folder, path_base: &PathBase) -> Result<Config, Fail
 }
 
 /// The app of the demo, started by the supervisor.
-pub(crate) fn app(raw: RawDemoApp) -> Result<(), Failure> {
+pub(crate) fn app(raw: &RawDemoApp) -> Result<(), Failure> {
     run::block_on(app::serve(raw.journal.as_deref()))?
 }
 

@@ -103,15 +103,15 @@ fn try_it(seen: &Seen) -> String {
     let base = seen.path_base.trim_end_matches('/');
     format!(
         "<section class=\"try\">\n<h2>Try it</h2>\n<p>Kill the process, then \
-         <a href=\"{home}\">reload</a>: the next one answers.</p>\n<p><code>{kill}</code></p>\n\
-         {history}{offline}<form method=\"post\" action=\"{end}\"><button>End process {pid}</button></form>\n\
-         </section>\n",
+         <a href=\"{home}\">reload</a>: the next one answers.</p>\n\
+         <form method=\"post\" action=\"{end}\"><code>{kill}</code> or \
+         <button>End process {pid}</button></form>\n{history}{offline}</section>\n",
         home = escape(&seen.path_base),
+        end = escape(&format!("{base}/end")),
         kill = escape(&seen.process.kill_command()),
+        pid = seen.process.pid,
         history = history(seen),
         offline = offline(seen),
-        end = escape(&format!("{base}/end")),
-        pid = seen.process.pid,
     )
 }
 
@@ -136,7 +136,7 @@ fn offline(seen: &Seen) -> String {
         .offline_command()
         .map(|command| {
             format!(
-                "<p>Or take the app offline, until that file is gone:</p>\n<p><code>{}</code></p>\n",
+                "<p>Or take the app offline, until this file is gone:<br><code>{}</code></p>\n",
                 escape(&command)
             )
         })
