@@ -25,7 +25,14 @@ const VOCABULARY: &[&str] = &[
 ];
 
 /// The host half, in the order in which a request passes it.
-const HOST: &[&str] = &["front", "control", "watch", "offline", "supervisor", "proxy"];
+const HOST: &[&str] = &[
+    "front",
+    "control",
+    "watch",
+    "offline",
+    "supervisor",
+    "proxy",
+];
 
 /// The app half's stages, in the order in which a request passes them; `app/mod.rs` sees them all.
 const APP: &str = "app";

@@ -99,10 +99,7 @@ mod tests {
 
     #[test]
     fn a_request_says_what_it_wants_and_nothing_else() {
-        assert_eq!(
-            parse(r#"{"command":"status"}"#),
-            Some(Request::Status {})
-        );
+        assert_eq!(parse(r#"{"command":"status"}"#), Some(Request::Status {}));
         let after = vec![Seen::new(2, 7)];
         assert_eq!(
             parse(r#"{"command":"logs","after":[{"generation":2,"bytes":7}]}"#),
@@ -129,7 +126,11 @@ mod tests {
     #[test]
     fn what_is_asked_is_what_is_understood() {
         let after = vec![Seen::new(1, 2)];
-        for request in [Request::Restart {}, Request::Online {}, Request::Logs { after }] {
+        for request in [
+            Request::Restart {},
+            Request::Online {},
+            Request::Logs { after },
+        ] {
             let text = serde_json::to_string(&request).unwrap();
             assert_eq!(parse(&text), Some(request), "{text}");
         }

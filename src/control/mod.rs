@@ -46,10 +46,10 @@ mod report;
 mod socket;
 mod task;
 
+pub(crate) use self::operator::{Parts, Running, operate};
 pub use self::{
     message::{Log, Reply, Request, Seen},
     operator::{Operator, RestartError},
     report::{AppReport, ConfigReport, ModuleReport, OfflineReport, Report},
     socket::{Socket, ask, socket_path},
 };
-pub(crate) use self::operator::{Parts, Running, operate};

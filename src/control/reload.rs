@@ -38,7 +38,11 @@ impl Configured {
     /// The files whose change asks for a restart.
     pub(super) fn files(&self, source: Option<&Source>) -> Files {
         let mut configuration = source.map(Source::candidates).unwrap_or_default();
-        if let Some(file) = self.file.as_ref().filter(|file| !configuration.contains(file)) {
+        if let Some(file) = self
+            .file
+            .as_ref()
+            .filter(|file| !configuration.contains(file))
+        {
             configuration.push(file.clone());
         }
         Files {

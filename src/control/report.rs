@@ -98,7 +98,10 @@ impl Report {
                 command: CommandLine::to_string(config.command()),
             },
             config: ConfigReport {
-                file: configured.file.as_ref().map(|file| file.display().to_string()),
+                file: configured
+                    .file
+                    .as_ref()
+                    .map(|file| file.display().to_string()),
                 since: rfc3339(configured.since),
                 pending: configured.pending,
                 errors: configured.errors.clone(),
@@ -146,7 +149,10 @@ mod tests {
             (true, false, &["ready"], "offline"),
             (false, true, &["idle"], "offline"),
         ] {
-            let offline = OfflineReport { by_file, by_command };
+            let offline = OfflineReport {
+                by_file,
+                by_command,
+            };
             assert_eq!(state(offline, states), want, "{states:?}");
         }
     }

@@ -1,8 +1,6 @@
 //! The one who looks after an app: stops it while it is offline, restarts it when it is to be.
 
-use std::{
-    collections::BTreeSet, convert::Infallible, future::Future, io, sync::Arc, time::SystemTime,
-};
+use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::SystemTime};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -40,9 +38,8 @@ pub(super) struct Task {
     watcher: Watcher,
     configured: watch::Sender<Configured>,
     jobs: JoinSet<Done>,
-    /// The number of the last restart that began, and of the last whose configuration is in force.
+    /// How many restarts began.
     begun: u64,
-    applied: u64,
 }
 
 /// What a job came to.
@@ -72,7 +69,6 @@ impl Task {
             configured,
             jobs: JoinSet::new(),
             begun: 0,
-            applied: 0,
         })
     }
 
@@ -189,14 +185,17 @@ impl Task {
         else {
             return;
         };
-        match (&result, reloaded) {
-            // A later one may have overtaken it.
-            (Ok(()), Some(reloaded)) if number > self.applied => {
-                self.applied = number;
-                self.apply(reloaded, number);
-            }
-            (Ok(()), _) => {}
-            (Err(failure), _) => warn!(%failure, "App not restarted"),
+        if let Err(failure) = &result {
+            warn!(%failure, "App not restarted");
+        }
+        // A later one may have overtaken it, and one that failed is in force where nothing served.
+        let in_force = self.parts.supervisor.config();
+        let is_in_force = |reloaded: &Reloaded| {
+            let in_force = in_force.as_ref();
+            in_force.is_some_and(|config| Arc::ptr_eq(config, &reloaded.config))
+        };
+        if let Some(reloaded) = reloaded.filter(is_in_force) {
+            self.apply(reloaded, number);
         }
         tell(done, result.map_err(RestartError::Start));
     }
@@ -218,13 +217,11 @@ impl Task {
 }
 
 /// Waits until the app goes offline or comes back.
-fn changed(gate: &mut Gate) -> impl Future<Output = bool> + '_ {
-    async {
-        match gate.changed().await {
-            Some(offline) => offline,
-            // Nobody can close it any more.
-            None => match std::future::pending::<Infallible>().await {},
-        }
+async fn changed(gate: &mut Gate) -> bool {
+    match gate.changed().await {
+        Some(offline) => offline,
+        // Nobody can close it any more.
+        None => match std::future::pending::<Infallible>().await {},
     }
 }
 

@@ -75,9 +75,11 @@ pub(crate) fn watch(name: &str, interval: Duration, look: impl Look) -> io::Resu
         notifications: None,
     };
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
-        tracing::dispatcher::with_default(&dispatch, || watching.run());
-    })?;
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || watching.run());
+        })?;
     Ok(Watcher { stop, wake })
 }
 

@@ -86,10 +86,7 @@ impl Builder {
 }
 
 /// Has the settings follow the configuration.
-fn apply(
-    settings: Arc<Live<Settings>>,
-    vars: Arc<dyn Vars>,
-) -> Box<dyn Fn(&Config) + Send + Sync> {
+fn apply(settings: Arc<Live<Settings>>, vars: Arc<dyn Vars>) -> Box<dyn Fn(&Config) + Send + Sync> {
     Box::new(move |config| {
         let (_, old) = settings.current();
         settings.replace(Settings {

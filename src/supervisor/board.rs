@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::output::Output;
 use crate::{
+    config::Config,
     error::StartFailure,
     proxy::{Backend, Lease},
 };
@@ -37,6 +38,8 @@ pub(super) struct Outlook {
     pub(super) last_failure: Option<(Arc<StartFailure>, SystemTime)>,
     /// How many processes took the place of another.
     pub(super) restarts: u64,
+    /// The configuration that the next start is with.
+    pub(super) config: Option<Arc<Config>>,
     /// The state of each slot.
     pub(super) states: Vec<&'static str>,
     /// Every process.

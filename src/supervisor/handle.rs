@@ -162,7 +162,8 @@ impl Supervisor {
 
     /// Replaces every process as [`restart`](Self::restart) does, by one that `config` describes.
     ///
-    /// Where the new one fails, the old configuration stays too. The number of processes and what
+    /// Where the new one fails, the old configuration stays too, unless no process is left that was
+    /// started with it. The number of processes and what
     /// the [`Builder`] was told stay as they were.
     ///
     /// # Errors
@@ -212,11 +213,21 @@ impl Supervisor {
         Status::new(&shared.view.outlook(), waiting)
     }
 
+    /// The configuration that processes are started with; `None` before the first look at it.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<Config>> {
+        self.shared.view.outlook().config.clone()
+    }
+
     /// What the processes that run have written lately.
     #[must_use]
     pub fn outputs(&self) -> Vec<Output> {
         let outlook = self.shared.view.outlook();
-        outlook.processes.iter().map(|one| one.output.clone()).collect()
+        outlook
+            .processes
+            .iter()
+            .map(|one| one.output.clone())
+            .collect()
     }
 
     /// The last start that failed, with what its process wrote.

@@ -96,13 +96,20 @@ impl<P: Process> Slot<P> {
         let retiring = self.retiring.iter().map(|one| ("draining", one));
         let running = current
             .chain(retiring)
-            .map(|(state, one)| (state, one.label(), Some(one.backend().clone()), one.output()))
+            .map(|(state, one)| {
+                (
+                    state,
+                    one.label(),
+                    Some(one.backend().clone()),
+                    one.output(),
+                )
+            })
             .map(move |(state, label, backend, output)| {
                 entry(slot, state, label, backend, Output::of(label, output))
             });
         let starting = self.starting.iter();
-        let starting = starting
-            .map(move |one| entry(slot, "starting", &one.label, None, one.output.clone()));
+        let starting =
+            starting.map(move |one| entry(slot, "starting", &one.label, None, one.output.clone()));
         running.chain(starting)
     }
 }

@@ -35,7 +35,10 @@ impl Tail {
     pub(super) fn after(&self, seen: u64) -> (Vec<u8>, u64) {
         let fresh = self.written.saturating_sub(seen);
         let skip = usize::try_from(fresh).map_or(0, |fresh| self.bytes.len().saturating_sub(fresh));
-        (self.bytes.iter().skip(skip).copied().collect(), self.written)
+        (
+            self.bytes.iter().skip(skip).copied().collect(),
+            self.written,
+        )
     }
 
     /// The last 30,000 characters, without control characters other than line ends and tabs.

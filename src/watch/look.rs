@@ -138,9 +138,7 @@ fn renewed<'a>(known: &mut Stamps, paths: impl Iterator<Item = &'a Path>) -> Sta
 
 /// Follows links: a deployment may swap them.
 fn stamp_of(path: &Path) -> Option<Stamp> {
-    fs::metadata(path)
-        .map(|metadata| Stamp::of(&metadata))
-        .ok()
+    fs::metadata(path).map(|metadata| Stamp::of(&metadata)).ok()
 }
 
 fn is_same(before: Option<&Stamp>, now: Option<&Stamp>) -> bool {

@@ -35,7 +35,12 @@ async fn status_says_how_the_app_is() {
     assert_eq!(status["module"]["version"], env!("CARGO_PKG_VERSION"));
 
     let table = site.operate(&["status", "app"]).await;
-    for part in ["state         ready", "GENERATION", &pid.to_string(), "web.config"] {
+    for part in [
+        "state         ready",
+        "GENERATION",
+        &pid.to_string(),
+        "web.config",
+    ] {
         assert!(table.contains(part), "{part}: {table}");
     }
     assert!(!site.log.text().contains("MS-ASPNETCORE"));
@@ -84,7 +89,8 @@ async fn offline_and_online_need_no_file() {
     assert!(said.contains("app_offline.htm"), "{said}");
     assert_eq!(site.get().await, (503, "by file".to_owned()));
     fs::remove_file(site.path("app_offline.htm")).unwrap();
-    site.status_once(|status| status["state"] != "offline").await;
+    site.status_once(|status| status["state"] != "offline")
+        .await;
     assert_ne!(site.pid().await, pid);
 }
 

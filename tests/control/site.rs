@@ -113,7 +113,11 @@ impl Site {
             if wanted(&status) {
                 return status;
             }
-            assert!(begin.elapsed() < PATIENCE, "{status:#}\n{}", self.log.text());
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{status:#}\n{}",
+                self.log.text()
+            );
         }
     }
 
@@ -171,7 +175,10 @@ impl Drop for Site {
 pub(crate) fn pid_in(page: &str) -> u32 {
     let mut lines = page.lines().map(str::trim);
     let pid = lines.find_map(|line| line.strip_prefix("process id"));
-    pid.unwrap_or_else(|| panic!("{page}")).trim().parse().unwrap()
+    pid.unwrap_or_else(|| panic!("{page}"))
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 fn command(folder: &TempDir) -> Command {

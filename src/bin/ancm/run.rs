@@ -131,7 +131,9 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
     if let Some(path_base) = path_base {
         source = source.path_base(path_base);
     }
-    let loaded = source.load(&ProcessVars::default()).map_err(Failure::usage)?;
+    let loaded = source
+        .load(&ProcessVars::default())
+        .map_err(Failure::usage)?;
     Ok(Target::Read(loaded, source))
 }
 

@@ -7,10 +7,10 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(windows)]
+pub use self::windows::{Socket, ask, socket_path};
 #[cfg(unix)]
 pub use self::{
     path::socket_path,
     unix::{Socket, ask},
 };
-#[cfg(windows)]
-pub use self::windows::{Socket, ask, socket_path};

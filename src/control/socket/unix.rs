@@ -126,7 +126,11 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if is_socket && Blocking::connect(path).is_err_and(refused) {
         return fs::remove_file(path);
     }
-    let what = if is_socket { "somebody listens there" } else { "no socket is there" };
+    let what = if is_socket {
+        "somebody listens there"
+    } else {
+        "no socket is there"
+    };
     Err(io::Error::new(io::ErrorKind::AddrInUse, what))
 }
 

@@ -58,7 +58,9 @@ impl TryFrom<RawOperate> for Operate {
     fn try_from(raw: RawOperate) -> Result<Self, Failure> {
         let place = match raw.control {
             Some(path) => Place::Socket(path),
-            None => Place::Folder(folder(raw.dir.as_deref().unwrap_or_else(|| Path::new(".")))?),
+            None => Place::Folder(folder(
+                raw.dir.as_deref().unwrap_or_else(|| Path::new(".")),
+            )?),
         };
         let json = raw.json;
         Ok(Self { place, json })
@@ -243,7 +245,10 @@ mod tests {
     fn the_socket_is_somewhere_or_nowhere() {
         assert_eq!(parse(&["--no-control"]).unwrap().control, Control::Off);
         let here = here().join("s");
-        assert_eq!(parse(&["--control", "s"]).unwrap().control, Control::At(here));
+        assert_eq!(
+            parse(&["--control", "s"]).unwrap().control,
+            Control::At(here)
+        );
     }
 
     #[test]

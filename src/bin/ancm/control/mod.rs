@@ -98,8 +98,16 @@ pub(crate) fn logs(operate: &Operate, follow: bool) -> Result<(), Failure> {
         if seen.is_empty() {
             seen.push(Seen::new(0, 0));
         }
-        thread::sleep(FOLLOW);
+        pause();
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a program that does nothing else has nothing to await"
+)]
+fn pause() {
+    thread::sleep(FOLLOW);
 }
 
 fn position(log: &Value) -> Option<Seen> {
@@ -179,7 +187,10 @@ fn nobody(place: &Place, paths: &[PathBuf], error: Option<&io::Error>) -> Failur
         Place::Folder(folder) => format!("the app of `{}`", folder.display()),
         Place::Socket(path) => format!("an app on the socket `{}`", path.display()),
     };
-    let tried: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    let tried: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let error = error.map_or_else(String::new, |error| format!(" ({error})"));
     Failure::other(format_args!(
         "no `ancm run` of this user serves {what}: nobody listens on {}{error}\n  \
