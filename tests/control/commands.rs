@@ -1,10 +1,11 @@
 //! The commands.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::site::Site;
+use crate::site::{ANCM, PATIENCE, Site, command};
 
 #[tokio::test]
 async fn status_says_how_the_app_is() {
@@ -103,6 +104,46 @@ async fn logs_shows_what_the_app_wrote() {
     let logs = site.operate(&["logs", "app", "--json"]).await;
     let log: Value = serde_json::from_str(&logs).unwrap();
     assert!(log["text"].as_str().unwrap().contains("--no-such-option"));
+}
+
+/// A shell that writes on two lines whatever comes next, the second one when it is told to.
+#[tokio::test]
+async fn logs_goes_on_when_it_follows() {
+    let config = format!(
+        r#"<configuration><system.webServer>
+        <aspNetCore processPath="/bin/sh" arguments="talk {ANCM}"/>
+        </system.webServer></configuration>"#
+    );
+    let site = Site::configured(&config);
+    let script =
+        "echo one-$$; (while [ ! -e go ]; do sleep 0.1; done; echo two-$$) & exec \"$1\" demo-app";
+    fs::write(site.path("talk"), script).unwrap();
+    let pid = site.pid().await;
+    let mut follow = command(&site.folder);
+    follow.args(["logs", "app", "-f"]).stdout(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let mut line_with = async |part: &str| {
+        let find = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains(part) {
+                    return;
+                }
+                assert!(!line.contains("one-"), "shown twice");
+            }
+            panic!("it ended");
+        };
+        tokio::time::timeout(PATIENCE, find).await.unwrap();
+    };
+    line_with(&format!("one-{pid}")).await;
+    fs::write(site.path("go"), "").unwrap();
+    line_with(&format!("two-{pid}")).await;
+
+    // The next process is read from its beginning.
+    site.operate(&["restart", "app"]).await;
+    let pid = site.pid().await;
+    line_with(&format!("one-{pid}")).await;
+    follow.kill().await.unwrap();
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ pub(crate) fn pid_in(page: &str) -> u32 {
         .unwrap()
 }
 
-fn command(folder: &TempDir) -> Command {
+pub(crate) fn command(folder: &TempDir) -> Command {
     let mut command = Command::new(ANCM);
     command
         .current_dir(folder.path())

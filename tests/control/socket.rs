@@ -6,6 +6,7 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixStream},
 };
 
+use rustix::process::Uid;
 use serde_json::Value;
 
 use crate::site::{PATIENCE, Site, web_config};
@@ -29,6 +30,41 @@ async fn only_its_user_gets_at_it() {
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode(&*socket), 0o600);
     assert_eq!(mode(socket.parent().unwrap()), 0o700);
+}
+
+/// Needs the right to become somebody else, which only the super-user has.
+#[tokio::test]
+async fn somebody_else_gets_no_answer() {
+    const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let open = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(folder.path(), 0o777);
+    let socket = folder.path().join("s");
+    let path = socket.to_str().unwrap();
+    let site = Site::with_options(&web_config("", "", ""), &["--control", path]);
+    // Even if somebody lets everybody in.
+    open(&socket, 0o777);
+    let to = socket.clone();
+    let thread = std::thread::spawn(move || {
+        // Makes only this thread somebody else.
+        let (root, nobody) = (rustix::process::getuid(), Uid::from_raw(NOBODY));
+        rustix::thread::set_thread_res_uid(root, nobody, root).unwrap();
+        let mut stream = UnixStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.write_all(b"{\"command\":\"stop\"}\n");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        answer
+    });
+    assert_eq!(thread.join().unwrap(), b"");
+    let logged = site.logged("Control connection of another user refused");
+    assert_eq!(logged["uid"], NOBODY);
+    site.operate(&["status", "--control", path]).await;
 }
 
 #[tokio::test]

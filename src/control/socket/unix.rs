@@ -13,10 +13,11 @@ use std::{
     time::Duration,
 };
 
+use rustix::fs::Mode;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _},
-    net::{UnixListener, UnixStream},
+    net::{UnixListener, UnixSocket, UnixStream},
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
@@ -34,6 +35,10 @@ const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many may be connected. More wait for their turn.
 const CONNECTIONS: usize = 32;
+/// How many more may wait to be accepted.
+const BACKLOG: u32 = 128;
+/// The socket's mode.
+const MODE: u32 = 0o600;
 /// The pause after a connection that could not be accepted, most often for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -55,19 +60,21 @@ impl Socket {
     /// When somebody listens there, something else is there, or it can't be made. Outside of a tokio
     /// runtime, too.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let listener = match UnixListener::bind(path) {
+        let listener = match private(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 remove_stale(path)?;
-                UnixListener::bind(path)?
+                private(path)?
             }
             bound => bound?,
         };
-        // Until then it is the folder that keeps others out, and the question who they are.
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let metadata = fs::symlink_metadata(path)?;
+        if metadata.mode() & 0o777 != MODE {
+            fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        }
         Ok(Self {
             listener,
             path: path.to_owned(),
-            identity: identity(path)?,
+            identity: (metadata.dev(), metadata.ino()),
         })
     }
 
@@ -112,6 +119,16 @@ impl Drop for Socket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// A socket that nobody else could open at any time, where the system lets its mode be set before it
+/// has a name: Linux does. Elsewhere it is the folder that keeps others out until the mode is set,
+/// and in any case the question who they are.
+fn private(path: &Path) -> io::Result<UnixListener> {
+    let socket = UnixSocket::new_stream()?;
+    let _ = rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR);
+    socket.bind(path)?;
+    socket.listen(BACKLOG)
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

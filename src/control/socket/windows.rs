@@ -27,6 +27,12 @@ impl Socket {
     }
 
     /// Never called: there is no socket.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self.never {}
+    }
+
+    /// Never called: there is no socket.
     pub async fn serve(self, _: Operator) {
         match self.never {}
     }
