@@ -66,20 +66,23 @@ mod shutdown;
 mod stage;
 mod websockets;
 
-#[cfg(feature = "axum")]
-pub use self::extract::{ClientAddress, MissingCertificate, UnknownClient};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
     certificate::ClientCertificate,
     environment::{EnvironmentError, Iis, ModuleEnvironment},
     forwarded::{Forwarded, ForwardedLayer},
-    identity::IdentityLayer,
+    identity::{IdentityLayer, RequireWindowsUserLayer, WindowsIdentity},
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
     shutdown::{Shutdown, ShutdownLayer},
     stage::{Guarded, ResponseFuture, Rewriting},
+};
+#[cfg(feature = "axum")]
+pub use self::{
+    extract::{ClientAddress, MissingCertificate, UnknownClient},
+    identity::MissingWindowsUser,
 };
 
 use std::ops::ControlFlow;
