@@ -49,14 +49,15 @@
 //! # What is refused
 //!
 //! hyper answers what is not HTTP with 400, 414 or 431 and closes; the service sees nothing of it.
-//! A request with both `Content-Length` and `Transfer-Encoding` is taken by the latter, loses the
-//! former, and its connection ends with the response (RFC 9112, 6.3). A bare LF ends a line of the
-//! head (RFC 9112, 2.2), but none of a chunked body. A missing or repeated `Host` is for the proxy
+//! So does a request with both `Content-Length` and `Transfer-Encoding`, or with any other coding
+//! than `chunked` (RFC 9112, 6.1 and 6.3). A bare LF ends a line of the head (RFC 9112, 2.2), but
+//! none of a chunked body. A missing or repeated `Host` is for the proxy
 //! to refuse, and how long a request's body may take is for it to say.
 //!
 //! # How it is built
 //!
-//! `accept` → `connection` (which version?) → `http` (hyper) → `service` (yours). What is to be
+//! `accept` → `connection` (which version?) → `guard` (where does a request end?) → `http` (hyper)
+//! → `service` (yours). What is to be
 //! said before HTTP, TLS for example, belongs between the first two.
 
 mod accept;
