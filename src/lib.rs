@@ -129,8 +129,9 @@
 //!   something outside starts for it (systemd, a container engine) is not its own.
 //! * **macOS and other Unix**: who listens on a port is not known, so a process is ready when its port takes a connection,
 //!   and what left the app's process group may outlive it. Not tested.
-//! * **Windows**: a job object ends all of a process's descendants; the owner of a listener is known. Not tested.
-//! * Windows authentication and TLS at the front are not there yet; `docs/parity.md` lists what else is not.
+//! * **Windows**: a job object ends all of a process's descendants; the owner of a listener is known; the app half takes over
+//!   the user whom IIS authenticated. Tested under Wine only.
+//! * TLS and authentication at the front are not there yet; `docs/parity.md` lists what else is not.
 //!
 // What is not built here is linked to where it is.
 #![cfg_attr(

@@ -1,4 +1,5 @@
-//! Keeps `docs/parity.md` true: what it names exists, and every marked difference stands in it.
+//! Keeps `docs/parity.md` true: what it names exists, and every marked difference stands in it. And `docs/life-of-a-request.md`:
+//! its files exist, and so do its lines of the log.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
@@ -9,6 +10,8 @@ use std::{
 };
 
 const DOCUMENT: &str = "docs/parity.md";
+/// It names files as `src/` sees them.
+const LIFE: &str = "docs/life-of-a-request.md";
 /// The mark of a deliberate difference in the code.
 const MARK: &str = "Differs from ANCM";
 /// The part of the document that may name tests that are ignored for now.
@@ -53,6 +56,51 @@ fn every_file_with_a_difference_is_named() {
         .filter(|path| !named.contains(path))
         .collect();
     assert!(forgotten.is_empty(), "{DOCUMENT} lacks {forgotten:?}");
+}
+
+#[test]
+fn every_file_of_a_request_s_life_exists() {
+    let text = fs::read_to_string(root().join(LIFE)).unwrap();
+    let missing: Vec<_> = words(&text)
+        .into_iter()
+        .filter(|word| word.ends_with(".rs") || word.ends_with('/'))
+        .filter(|word| word.len() > 1 && !root().join("src").join(word).exists())
+        .collect();
+    assert!(missing.is_empty(), "{LIFE} names {missing:?}");
+}
+
+#[test]
+fn every_line_of_the_log_of_a_request_s_life_is_written() {
+    let text = fs::read_to_string(root().join(LIFE)).unwrap();
+    let sources = sources();
+    let written = |message: &str| {
+        let literal = format!("\"{message}");
+        let mut code = sources.iter().filter(|(path, _)| path.starts_with("src/"));
+        code.any(|(_, text)| text.contains(&literal))
+    };
+    let messages: BTreeSet<_> = words(&text)
+        .into_iter()
+        .filter_map(|word| message(&word).map(str::to_owned))
+        .collect();
+    assert!(messages.len() > 20, "{messages:?}");
+    let never: Vec<_> = messages
+        .iter()
+        .filter(|message| !written(message))
+        .collect();
+    assert!(never.is_empty(), "{LIFE} has {never:?}");
+}
+
+#[test]
+fn what_counts_as_a_line_of_the_log_is_seen() {
+    for (word, want) in [
+        ("WARN Request failed", Some("Request failed")),
+        ("DEBUG Request rejected: …", Some("Request rejected")),
+        ("INFO Stopped", Some("Stopped")),
+        ("INFORM", None),
+        ("Request failed", None),
+    ] {
+        assert_eq!(message(word), want, "{word}");
+    }
 }
 
 #[test]
@@ -173,6 +221,13 @@ fn is_name(word: &str) -> bool {
 fn is_path(word: &str) -> bool {
     let top = ["src/", "tests/", "docs/", "examples/"];
     top.iter().any(|top| word.starts_with(top))
+}
+
+/// The beginning of the message, where a word is a line of the log.
+fn message(word: &str) -> Option<&str> {
+    let (level, message) = word.split_once(' ')?;
+    let known = matches!(level, "DEBUG" | "INFO" | "WARN" | "ERROR");
+    known.then(|| message.trim_end_matches([' ', ':', '…']))
 }
 
 /// What stands in code type.
