@@ -65,6 +65,8 @@ mod shutdown;
 mod stage;
 mod websockets;
 
+#[cfg(feature = "x509")]
+pub use self::certificate::{CertificateDetails, CertificateError, CertificateName};
 #[cfg(feature = "axum")]
 pub use self::extract::{ClientAddress, MissingCertificate, UnknownClient};
 #[cfg(feature = "serve")]
