@@ -6,6 +6,8 @@ pub mod headers;
 mod body;
 mod connection;
 mod path_base;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod token;
 
 #[cfg(feature = "host")]
@@ -25,6 +27,8 @@ pub mod supervisor;
 
 #[cfg(feature = "host")]
 pub use self::host::{Host, HostBody, HostFuture};
+#[cfg(feature = "sealed")]
+pub use self::sealed::{Identity, SealError};
 pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},

@@ -14,6 +14,7 @@ const VOCABULARY: &[&str] = &[
     "error",
     "headers",
     "path_base",
+    "sealed",
     "token",
 ];
 
