@@ -190,14 +190,23 @@ pub struct SealError(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Ambiguous,
     Broken,
     Expired,
     TooLong,
 }
 
+impl SealError {
+    /// There are several, of which at most one can be true.
+    pub(crate) const fn ambiguous() -> Self {
+        Self(Kind::Ambiguous)
+    }
+}
+
 impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            Kind::Ambiguous => "there are several identities",
             Kind::Broken => "the identity was not sealed for this process",
             Kind::Expired => "the identity has expired",
             Kind::TooLong => "the identity is too long for a header",
