@@ -41,13 +41,14 @@
 //! `Router::layer` runs its layers after the route was chosen, when it is too late to take a path base off and to
 //! hear of a shutdown. Put the layer around the router: `AncmLayer::from_env()?.layer(router)`, which
 //! `axum::serve(listener, axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app))`
-//! takes, or leave both to [`serve`](fn@serve), which listens where the module says and ends when it says.
+//! takes, or leave both to `ancm::app::serve`, which listens where the module says and ends when it says.
 //!
 //! # What it costs
 //!
 //! Without the module: one branch. Behind it, nothing is allocated for the token check, for the shutdown check and
-//! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that are believed put one [`Forwarded`] into the request's
-//! extensions, and one `X-Original-For` into its headers; a path base that is taken off allocates the shorter path.
+//! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that
+//! are believed put one [`Forwarded`] into the request's extensions, and one `X-Original-For` into its headers; a path
+//! base that is taken off allocates the shorter path.
 
 mod certificate;
 mod environment;
@@ -65,20 +66,23 @@ mod shutdown;
 mod stage;
 mod websockets;
 
-#[cfg(feature = "axum")]
-pub use self::extract::{ClientAddress, MissingCertificate, UnknownClient};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
     certificate::ClientCertificate,
     environment::{EnvironmentError, Iis, ModuleEnvironment},
     forwarded::{Forwarded, ForwardedLayer},
-    identity::IdentityLayer,
+    identity::{IdentityLayer, RequireWindowsUserLayer, WindowsIdentity},
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
     shutdown::{Shutdown, ShutdownLayer},
     stage::{Guarded, ResponseFuture, Rewriting},
+};
+#[cfg(feature = "axum")]
+pub use self::{
+    extract::{ClientAddress, MissingCertificate, UnknownClient},
+    identity::MissingWindowsUser,
 };
 
 use std::ops::ControlFlow;

@@ -62,6 +62,7 @@
 mod accept;
 mod clients;
 mod connection;
+mod guard;
 mod http;
 mod io;
 mod listen;

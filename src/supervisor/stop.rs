@@ -108,11 +108,13 @@ impl Stop {
     /// one that hangs still has the other half after the signal.
     async fn post<P: Process>(&self, generation: &Generation<P>) -> bool {
         let pid = generation.label().pid;
-        let Address::Tcp(address) = generation.backend().address() else {
-            return false;
+        let address = match generation.backend().address() {
+            Address::Tcp(address) => *address,
+            #[cfg(unix)]
+            Address::Unix(_) => return false,
         };
         let peer = Peer {
-            address: *address,
+            address,
             token: generation.backend().token(),
             owner: ListenerOwner {
                 process: generation.process().clone(),

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use ancm::{
     Connection,
-    proxy::{Backend, Forward, Proxy, ProxyOptions},
+    proxy::{Forward, Proxy, ProxyOptions},
 };
 use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Empty};
 use tower::ServiceExt;
 
-use crate::support::{App, Wire, app_and_front, chain, front, until};
+use crate::support::{App, Wire, app_and_front, chain, until};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -404,8 +404,10 @@ async fn leases_end_with_the_body() {
 #[cfg(unix)]
 #[tokio::test]
 async fn an_app_may_listen_on_a_unix_socket() {
-    use ancm::proxy::Address;
+    use ancm::proxy::{Address, Backend};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use crate::support::front;
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sock");

@@ -182,3 +182,6 @@ impl AsyncRead for OutputPipe {
         Pin::new(&mut self.get_mut().inner).poll_read(cx, buffer)
     }
 }
+
+#[cfg(test)]
+mod tests;
