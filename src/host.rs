@@ -102,7 +102,8 @@ impl Host {
                     .handler_settings()
                     .forward_response_connection_header(),
             )
-            .websockets(config.websockets());
+            .websockets(config.websockets())
+            .retry(config.processes().retry());
         let path_base = config.path_base().clone();
         let (gate, files) = offline::watch(config.content_root())?;
         let supervisor = Supervisor::new(Arc::new(config), vars)?;
@@ -224,6 +225,7 @@ fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
     ErrorPage::new()
         .detailed(config.detailed_errors(vars))
         .startup_page_disabled(config.disable_start_up_error_page())
+        .retry_after(config.processes().queue_retry_after())
         .link(link)
 }
 

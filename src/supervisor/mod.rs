@@ -80,8 +80,10 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::StartMode;
+
 pub use self::{
-    builder::{Builder, StartMode},
+    builder::Builder,
     future::ResponseFuture,
     handle::Supervisor,
     service::{Supervised, SupervisorLayer},
