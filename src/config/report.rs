@@ -101,7 +101,11 @@ impl Report<'_> {
             let status = kept.probe_status.map(|status| status.as_u16().to_string());
             let status = status.as_deref().unwrap_or("below 400");
             let every = kept.probe_interval.as_millis();
-            row(f, "probe", format_args!("{path} until {status}, every {every} ms"))?;
+            row(
+                f,
+                "probe",
+                format_args!("{path} until {status}, every {every} ms"),
+            )?;
         }
         for (name, time) in [
             ("idleTimeout", kept.idle_timeout),
@@ -121,7 +125,10 @@ impl Report<'_> {
         row(
             f,
             "queue",
-            format_args!("{} requests, then {status}, Retry-After {after}", kept.queue_limit),
+            format_args!(
+                "{} requests, then {status}, Retry-After {after}",
+                kept.queue_limit
+            ),
         )?;
         row(f, "drainTimeout", Span(kept.drain_timeout))?;
         row(f, "retry", on(kept.retry))?;

@@ -29,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) bodies: BTreeMap<u16, String>,
     /// The longest that anybody waited.
     pub(crate) longest: Duration,
+    /// How many answers each client has got.
+    clients: [usize; CLIENTS],
 }
 
 impl Tally {
@@ -71,7 +73,7 @@ impl Load {
         let (sender, tally) = watch::channel(Tally::default());
         let stop = CancellationToken::new();
         let mut clients = JoinSet::new();
-        for _ in 0..CLIENTS {
+        for number in 0..CLIENTS {
             let (sender, stop, method) = (sender.clone(), stop.clone(), method.clone());
             clients.spawn(async move {
                 let mut client = None;
@@ -79,7 +81,10 @@ impl Load {
                     let begin = Instant::now();
                     let asked = ask(&mut client, address, &method, target).await;
                     let took = begin.elapsed();
-                    sender.send_modify(|tally| tally.add(asked, took));
+                    sender.send_modify(|tally| {
+                        tally.add(asked, took);
+                        tally.clients[number] += 1;
+                    });
                 }
             });
         }
@@ -103,6 +108,18 @@ impl Load {
         let goal = self.tally.borrow().of(status) + answers;
         let reached = self.tally.wait_for(|tally| tally.of(status) >= goal).await;
         drop(reached.unwrap());
+    }
+
+    /// Waits until every client has got an answer to a request that it had not sent yet.
+    ///
+    /// A request survives the end of one process, not of two: who kills one after the other has to wait this long.
+    pub(crate) async fn everybody(&mut self) {
+        let before = self.tally.borrow().clients;
+        let served = |tally: &Tally| {
+            let mut pairs = tally.clients.iter().zip(before);
+            pairs.all(|(now, before)| *now >= before + 2)
+        };
+        drop(self.tally.wait_for(served).await.unwrap());
     }
 
     /// What was answered so far.
@@ -147,7 +164,11 @@ async fn ask(
 }
 
 /// So many requests at once, each on a connection of its own.
-pub(crate) async fn all_at_once(address: SocketAddr, requests: usize, target: &'static str) -> Tally {
+pub(crate) async fn all_at_once(
+    address: SocketAddr,
+    requests: usize,
+    target: &'static str,
+) -> Tally {
     let mut asking = JoinSet::new();
     for _ in 0..requests {
         asking.spawn(async move {

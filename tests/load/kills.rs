@@ -1,5 +1,7 @@
 //! `kill -9` of the app's process.
 
+use std::collections::HashSet;
+
 use http::Method;
 use rustix::process::Signal;
 
@@ -17,15 +19,16 @@ const IN_A_ROW: usize = 3;
 async fn lose_no_request(app: App, kills: usize) {
     let site = Site::of(app, |config| config);
     let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
+    let mut killed = HashSet::new();
     for kill in 1..=kills {
-        load.until(200, 20).await;
-        let victim = site.ready_at_least(1).await.remove(0);
+        load.everybody().await;
+        let victim = site.victim(1, &mut killed).await;
         signal(&victim, Signal::KILL);
         if kill % IN_A_ROW == 0 {
             site.supervisor().restart().await.unwrap();
         }
     }
-    load.until(200, 20).await;
+    load.everybody().await;
     load.end().await.assert_only(&[200]);
     site.close().await;
 }
@@ -53,10 +56,10 @@ async fn cost_at_most_what_was_in_flight(method: Method) {
     });
     site.supervisor().lease().await.unwrap();
     let mut load = Load::begin(site.address, &method, "/slow?ms=2");
-    let mut in_flight = 0;
+    let (mut in_flight, mut killed) = (0, HashSet::new());
     for kill in 1..=20 {
-        load.until(200, 20).await;
-        let victim = site.ready_at_least(2).await.remove(0);
+        load.everybody().await;
+        let victim = site.victim(2, &mut killed).await;
         signal(&victim, Signal::STOP);
         // The other one goes on, and each has its half in the end.
         while in_flight_on(&site, victim.pid) < CLIENTS / 2 {

@@ -38,6 +38,12 @@ const LIMIT: Duration = Duration::from_secs(100);
 fn run(test: impl Future<Output = ()>) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // What went wrong stands in the output of a test that fails, and `RUST_LOG` asks for more.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .try_init();
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

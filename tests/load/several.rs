@@ -1,5 +1,7 @@
 //! Several processes of one app.
 
+use std::collections::HashSet;
+
 use http::Method;
 use rustix::process::Signal;
 
@@ -22,8 +24,10 @@ fn go_on_at_once_when_one_of_them_dies() {
         let site = Site::of_script(SLOW, |config| config.processes_per_application(3));
         let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
         load.until(200, 50).await;
+        let mut killed = HashSet::new();
         for _ in 0..5 {
-            let victim = site.ready_at_least(3).await.remove(0);
+            load.everybody().await;
+            let victim = site.victim(3, &mut killed).await;
             site.write("slow", "");
             signal(&victim, Signal::KILL);
             // Nobody waits for the one that takes its time.

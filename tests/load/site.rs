@@ -1,6 +1,14 @@
 //! A front and a host in this process, before an app in its own.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use ancm::{
     Host,
@@ -10,10 +18,13 @@ use ancm::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::apps::{self, App, published, twin};
+
+/// How often to look for what nobody tells.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A site that serves; its folder is its own.
 pub(crate) struct Site {
@@ -94,7 +105,20 @@ impl Site {
             if ready.len() >= count {
                 return ready;
             }
-            tokio::task::yield_now().await;
+            sleep(LOOK).await;
+        }
+    }
+
+    /// One of `count` processes that take requests, none of which has been killed before.
+    pub(crate) async fn victim(&self, count: usize, killed: &mut HashSet<u32>) -> ProcessStatus {
+        loop {
+            let mut ready = self.ready_at_least(count).await;
+            if ready.iter().all(|process| !killed.contains(&process.pid)) {
+                let victim = ready.remove(0);
+                killed.insert(victim.pid);
+                return victim;
+            }
+            sleep(LOOK).await;
         }
     }
 

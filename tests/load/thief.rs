@@ -1,6 +1,6 @@
 //! Somebody else on the app's port.
 
-use std::{fs, net::Ipv4Addr, sync::Arc};
+use std::{collections::HashSet, fs, net::Ipv4Addr, sync::Arc};
 
 use http::Method;
 use rustix::process::Signal;
@@ -100,13 +100,13 @@ fn who_takes_the_place_of_a_dead_app_gets_nothing() {
     run(async {
         let site = Site::of(App::Twin, |config| config);
         let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
-        let mut thieves = Vec::new();
+        let (mut thieves, mut killed) = (Vec::new(), HashSet::new());
         for _ in 0..20 {
-            load.until(200, 20).await;
-            let victim = site.ready_at_least(1).await.remove(0);
+            load.everybody().await;
+            let victim = site.victim(1, &mut killed).await;
             signal(&victim, Signal::KILL);
             thieves.push(Thief::at(steal(victim.port).await));
-            load.until(200, 20).await;
+            load.everybody().await;
             site.supervisor().restart().await.unwrap();
         }
         load.end().await.assert_only(&[200]);
