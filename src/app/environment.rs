@@ -211,9 +211,20 @@ fn parse_port(name: &'static str, text: &str) -> Result<u16, EnvironmentError> {
 
 /// The module says the path as IIS shows it, `/my app`; clients send `/my%20app`, and bytes are compared.
 ///
-/// A `%` stays as it is: who says `%20` has encoded already.
+/// `%20` stays as it is, because who says so has encoded already; a `%` that begins nothing is `%25`.
 fn parse_path_base(text: &str) -> Result<PathBase, EnvironmentError> {
-    let encoded = utf8_percent_encode(text, ENCODED).to_string();
+    let mut encoded = String::with_capacity(text.len());
+    for (n, part) in text.split('%').enumerate() {
+        if n > 0 {
+            let begins = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            encoded.push_str(if part.get(..2).is_some_and(begins) {
+                "%"
+            } else {
+                "%25"
+            });
+        }
+        encoded.extend(utf8_percent_encode(part, ENCODED));
+    }
     let expected = "`/` or whole segments such as `/app`";
     encoded
         .parse()
@@ -338,6 +349,8 @@ mod tests {
             ("/my app", "/my%20app"),
             ("/my%20app", "/my%20app"),
             ("/caf\u{e9}", "/caf%C3%A9"),
+            ("/100%", "/100%25"),
+            ("/%zz%4/%\u{e9}", "/%25zz%254/%25%C3%A9"),
         ] {
             assert_eq!(module(&[(APPL_PATH, text)]).path_base().as_str(), want);
         }

@@ -46,7 +46,9 @@ impl AncmLayer {
                 // ANCM: a peer without an address is believed; here the token says who it is.
                 forwarded: ForwardedLayer::new().trust_unknown_peer(true),
                 path_base: PathBaseLayer::new(module.path_base().clone()),
-                identity: IdentityLayer::new(),
+                identity: IdentityLayer::new().windows_user(module.is_authentication_enabled()),
+                #[cfg(feature = "sealed")]
+                sealed: super::SealedIdentityLayer::new(module.token().clone()),
                 websockets: module.websockets_supported(),
                 shutdown: ShutdownLayer::new(shutdown.clone()),
             })

@@ -41,13 +41,14 @@
 //! `Router::layer` runs its layers after the route was chosen, when it is too late to take a path base off and to
 //! hear of a shutdown. Put the layer around the router: `AncmLayer::from_env()?.layer(router)`, which
 //! `axum::serve(listener, axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app))`
-//! takes, or leave both to [`serve`](fn@serve), which listens where the module says and ends when it says.
+//! takes, or leave both to `ancm::app::serve`, which listens where the module says and ends when it says.
 //!
 //! # What it costs
 //!
 //! Without the module: one branch. Behind it, nothing is allocated for the token check, for the shutdown check and
-//! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that are believed put one [`Forwarded`] into the request's
-//! extensions, and one `X-Original-For` into its headers; a path base that is taken off allocates the shorter path.
+//! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that
+//! are believed put one [`Forwarded`] into the request's extensions, and one `X-Original-For` into its headers; a path
+//! base that is taken off allocates the shorter path.
 
 mod certificate;
 mod environment;
@@ -59,26 +60,37 @@ mod layer;
 mod occasionally;
 mod pairing;
 mod path_base;
+#[cfg(feature = "sealed")]
+mod sealed;
 #[cfg(feature = "serve")]
 mod serve;
 mod shutdown;
 mod stage;
 mod websockets;
 
-#[cfg(feature = "axum")]
-pub use self::extract::{ClientAddress, MissingCertificate, UnknownClient};
+#[cfg(feature = "x509")]
+pub use self::certificate::{CertificateDetails, CertificateError, CertificateName};
+#[cfg(all(feature = "axum", feature = "sealed"))]
+pub use self::extract::MissingUser;
+#[cfg(feature = "sealed")]
+pub use self::sealed::{RequireUserLayer, SealedIdentityLayer};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
     certificate::ClientCertificate,
     environment::{EnvironmentError, Iis, ModuleEnvironment},
     forwarded::{Forwarded, ForwardedLayer},
-    identity::IdentityLayer,
+    identity::{IdentityLayer, RequireWindowsUserLayer, WindowsIdentity},
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
     shutdown::{Shutdown, ShutdownLayer},
     stage::{Guarded, ResponseFuture, Rewriting},
+};
+#[cfg(feature = "axum")]
+pub use self::{
+    extract::{ClientAddress, MissingCertificate, UnknownClient},
+    identity::MissingWindowsUser,
 };
 
 use std::ops::ControlFlow;
@@ -94,6 +106,8 @@ struct Pipeline {
     forwarded: ForwardedLayer,
     path_base: PathBaseLayer,
     identity: IdentityLayer,
+    #[cfg(feature = "sealed")]
+    sealed: SealedIdentityLayer,
     websockets: bool,
     shutdown: ShutdownLayer,
 }
@@ -115,6 +129,8 @@ impl Guard for Pipeline {
         self.forwarded.rewrite(request);
         self.path_base.rewrite(request);
         self.identity.rewrite(request);
+        #[cfg(feature = "sealed")]
+        self.sealed.rewrite(request);
         // ANCM: after the path base, below which the module posts its event.
         self.shutdown.admit(request)?; // 202: the module wants the app to end
         // ANCM: a `DEBUG` request is answered there while a debugger is attached. There is none here, so it is the

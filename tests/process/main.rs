@@ -220,15 +220,29 @@ async fn the_app_s_output_goes_to_the_module_s_log_file() {
 }
 
 /// Whether the process is gone within a second; it may take the kernel a moment.
-#[cfg(unix)]
 async fn gone(pid: &str) -> bool {
-    let path = std::path::PathBuf::from("/proc").join(pid);
     let gone = async {
-        while path.exists() {
+        while is_there(pid) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(1), gone)
         .await
         .is_ok()
+}
+
+#[cfg(unix)]
+fn is_there(pid: &str) -> bool {
+    std::path::Path::new("/proc").join(pid).exists()
+}
+
+#[cfg(windows)]
+fn is_there(pid: &str) -> bool {
+    let filter = format!("PID eq {pid}");
+    let list = std::process::Command::new("tasklist")
+        .args(["/NH", "/FO", "CSV", "/FI", &filter])
+        .output();
+    let list = list.unwrap().stdout;
+    // `"name","pid",…`, or a sentence without quotes where there is none.
+    String::from_utf8_lossy(&list).contains(&format!("\"{pid}\""))
 }

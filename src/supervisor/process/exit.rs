@@ -20,6 +20,7 @@ impl Exit {
     }
 
     /// An end by `signal`.
+    #[cfg(any(unix, test))]
     pub(crate) const fn signal(signal: i32) -> Self {
         let (code, signal) = (None, Some(signal));
         Self { code, signal }
