@@ -102,7 +102,8 @@ impl Host {
                     .handler_settings()
                     .forward_response_connection_header(),
             )
-            .websockets(config.websockets());
+            .websockets(config.websockets())
+            .windows_user(config.forward_windows_auth_token());
         let path_base = config.path_base().clone();
         let (gate, files) = offline::watch(config.content_root())?;
         let supervisor = Supervisor::new(Arc::new(config), vars)?;

@@ -9,6 +9,7 @@ use super::{
     options::ProxyOptions,
     upload::{RequestBody, Upload},
     upstream::{Failure, Upstream},
+    user::User,
 };
 use crate::{error::Error, headers::MS_ASPNETCORE_TOKEN};
 
@@ -21,14 +22,16 @@ pub(super) struct Errand {
     pub(super) lease: Lease,
     pub(super) request: Request<RequestBody>,
     moves: u8,
+    user: User,
 }
 
 impl Errand {
-    pub(super) const fn new(lease: Lease, request: Request<RequestBody>) -> Self {
+    pub(super) const fn new(lease: Lease, request: Request<RequestBody>, user: User) -> Self {
         Self {
             lease,
             request,
             moves: MOVES,
+            user,
         }
     }
 
@@ -62,6 +65,12 @@ impl Errand {
         self.lease = lease;
     }
 
+    /// Tells the process who the user is: right before the request is sent there.
+    pub(super) fn introduce(&mut self) -> Result<(), Error> {
+        let headers = self.request.headers_mut();
+        self.user.introduce(self.lease.backend(), headers)
+    }
+
     /// A connection: one that is at hand, if it may be.
     async fn connect(&mut self, reuse: bool, options: &ProxyOptions) -> Result<Upstream, Error> {
         if reuse && let Some(upstream) = Upstream::reuse(self.lease.backend()).await {
@@ -84,10 +93,12 @@ pub(super) async fn send(
     let mut again = true;
     loop {
         let mut upstream = errand.connect(again, options).await?;
+        errand.introduce()?;
         let Errand {
             lease,
             request,
             moves,
+            user,
         } = errand;
         let may_retry = again && (upstream.is_reused() || (options.retry && lease.is_renewable()));
         let spare = may_retry.then(|| Spare::of(&request, upload)).flatten();
@@ -108,6 +119,7 @@ pub(super) async fn send(
             lease,
             request,
             moves,
+            user,
         };
     }
 }

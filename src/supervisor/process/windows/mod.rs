@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     io,
-    os::windows::io::{AsRawHandle, OwnedHandle},
+    os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -25,6 +25,7 @@ use super::{Exit, Launch, Listener, Process};
 
 mod job;
 mod start;
+mod token;
 
 /// A running process and its job.
 #[derive(Clone)]
@@ -133,6 +134,10 @@ impl Process for Child {
 
     fn kill(&self) {
         self.inner.job.terminate(KILLED);
+    }
+
+    fn give_token(&self, id: u32, token: BorrowedHandle<'_>) -> io::Result<u32> {
+        token::give(&self.inner.job, id, token)
     }
 
     fn listener(&self, port: u16) -> io::Result<Listener> {
