@@ -102,6 +102,7 @@ fn proxy_options(config: &Config) -> ProxyOptions {
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())
+        .windows_user(config.forward_windows_auth_token())
         .retry(config.processes().retry())
 }
 

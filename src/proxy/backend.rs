@@ -43,6 +43,18 @@ impl fmt::Display for Address {
 pub trait Owner: Send + Sync {
     /// Whether the app owns the listener now.
     fn owns_listener(&self) -> bool;
+
+    /// Copies a user's token, with all that its handle may do, into the process that listens; the number that the
+    /// copy has there, which is that process's to close.
+    ///
+    /// # Errors
+    ///
+    /// When the token can't be copied; in any case, unless it is implemented.
+    #[cfg(windows)]
+    fn give_token(&self, token: std::os::windows::io::BorrowedHandle<'_>) -> std::io::Result<u32> {
+        let _ = token;
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Finds another process for a request that the first one can take no more.
@@ -155,6 +167,17 @@ impl Backend {
     /// Whether somebody has to be asked whose the listener is.
     pub(super) fn has_owner(&self) -> bool {
         self.shared.owner.is_some()
+    }
+
+    /// Gives the app a user's token, where somebody knows which process is the app.
+    #[cfg(windows)]
+    pub(super) fn give_token(
+        &self,
+        token: std::os::windows::io::BorrowedHandle<'_>,
+    ) -> std::io::Result<u32> {
+        let owner = self.shared.owner.as_ref();
+        let owner = owner.ok_or(std::io::ErrorKind::Unsupported)?;
+        owner.give_token(token)
     }
 
     /// Whether the listener is known to be the app's own; asked anew at each call.

@@ -86,6 +86,7 @@ mod stall;
 mod upgrade;
 mod upload;
 mod upstream;
+mod user;
 
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},

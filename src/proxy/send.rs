@@ -11,6 +11,7 @@ use super::{
     options::ProxyOptions,
     upload::{RequestBody, Upload},
     upstream::{Failure, Upstream},
+    user::User,
 };
 use crate::{error::Error, headers::MS_ASPNETCORE_TOKEN};
 
@@ -25,15 +26,17 @@ pub(super) struct Errand {
     moves: u8,
     /// The process that may have taken it, and closed the connection instead of an answer.
     taken_by: Option<Backend>,
+    user: User,
 }
 
 impl Errand {
-    pub(super) const fn new(lease: Lease, request: Request<RequestBody>) -> Self {
+    pub(super) const fn new(lease: Lease, request: Request<RequestBody>, user: User) -> Self {
         Self {
             lease,
             request,
             moves: MOVES,
             taken_by: None,
+            user,
         }
     }
 
@@ -75,6 +78,12 @@ impl Errand {
         self.lease = lease;
     }
 
+    /// Tells the process who the user is: right before the request is sent there.
+    pub(super) fn introduce(&mut self) -> Result<(), Error> {
+        let headers = self.request.headers_mut();
+        self.user.introduce(self.lease.backend(), headers)
+    }
+
     /// A connection: one that is at hand, unless one such has failed.
     async fn connect(&mut self, options: &ProxyOptions) -> Result<Upstream, Error> {
         if self.taken_by.is_none()
@@ -111,6 +120,7 @@ pub(super) async fn send(
 ) -> Result<(Lease, Response<Incoming>, Upstream), Error> {
     loop {
         let mut upstream = errand.connect(options).await?;
+        errand.introduce()?;
         let may_retry = errand.may_retry(&upstream, options);
         let request = mem::replace(&mut errand.request, Request::new(RequestBody::empty()));
         let spare = may_retry.then(|| Spare::of(&request, upload)).flatten();

@@ -15,6 +15,7 @@ use super::{
     send::{Errand, failed, send},
     upgrade::Tunnels,
     upload::{RequestBody, Upload},
+    user::User,
 };
 use crate::{
     Connection,
@@ -93,10 +94,12 @@ impl Proxy {
         let (request, upload, client) = (prepared.request, prepared.upload, prepared.client);
         if let Some(tunnel) = prepared.tunnel {
             // In a box, because it is seldom and large: it would make every request's future as large.
-            return Box::pin(self.upgrade(lease, request, client, tunnel)).await;
+            let user = User::of(&connection, &self.shared.options);
+            let errand = Errand::new(lease, request, user);
+            return Box::pin(self.upgrade(errand, client, tunnel)).await;
         }
         let options = &self.shared.options;
-        let errand = Errand::new(lease, request);
+        let errand = Errand::new(lease, request, User::of(&connection, options));
         let (lease, answer, upstream) = send(errand, upload.as_ref(), options).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::backend(
@@ -180,15 +183,14 @@ impl Proxy {
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
     async fn upgrade(
         &self,
-        lease: Lease,
-        request: Request<RequestBody>,
+        mut errand: Errand,
         client: Client,
         tunnel: OnUpgrade,
     ) -> Result<Response<Body>, Error> {
         let options = &self.shared.options;
         let limit = options.request_timeout;
-        let mut errand = Errand::new(lease, request);
         let mut upstream = errand.dial(options, true).await?;
+        errand.introduce()?;
         let Errand { lease, request, .. } = errand;
         let answer = upstream.send(request, None, limit).await;
         let answer = answer.map_err(|failure| failed(failure, None))?;

@@ -182,4 +182,12 @@ impl<P: Process> Owner for ListenerOwner<P> {
             Err(error) => error.kind() == io::ErrorKind::Unsupported,
         }
     }
+
+    #[cfg(windows)]
+    fn give_token(&self, token: std::os::windows::io::BorrowedHandle<'_>) -> io::Result<u32> {
+        match self.process.listener(self.address)? {
+            Listener::Own(id) => self.process.give_token(id, token),
+            Listener::None | Listener::Stranger(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
 }

@@ -141,6 +141,21 @@ pub(crate) trait Process: Clone + Send + Sync + 'static {
     /// When the operating system does not tell.
     fn listener(&self, address: SocketAddr) -> io::Result<Listener>;
 
+    /// Copies `token` into the process `id` of the tree, with all that the handle may do; the copy's number there.
+    ///
+    /// # Errors
+    ///
+    /// When the process is none of the tree's, or the token can't be copied.
+    #[cfg(windows)]
+    fn give_token(
+        &self,
+        id: u32,
+        token: std::os::windows::io::BorrowedHandle<'_>,
+    ) -> io::Result<u32> {
+        let _ = (id, token);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// The bytes of memory that the tree has for itself: what its processes do not share with a file, in memory or swapped out.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
-    os::windows::io::{AsRawHandle, OwnedHandle},
+    os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -26,6 +26,7 @@ use super::{Exit, Launch, Listener, Process};
 
 mod job;
 mod start;
+mod token;
 
 /// A running process and its job.
 #[derive(Clone)]
@@ -134,6 +135,10 @@ impl Process for Child {
 
     fn kill(&self) {
         self.inner.job.terminate(KILLED);
+    }
+
+    fn give_token(&self, id: u32, token: BorrowedHandle<'_>) -> io::Result<u32> {
+        token::give(&self.inner.job, id, token)
     }
 
     fn listener(&self, address: SocketAddr) -> io::Result<Listener> {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     net::{Ipv4Addr, TcpListener},
-    os::windows::io::FromRawHandle,
+    os::windows::io::{AsHandle, FromRawHandle, IntoRawHandle},
     process::{Command, Stdio},
     ptr,
     time::Duration,
@@ -12,9 +12,10 @@ use std::{
 use tokio::io::AsyncReadExt;
 use windows_sys::Win32::{
     Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0, WAIT_TIMEOUT},
+    Security::TOKEN_QUERY,
     System::Threading::{
-        CreateEventW, GetCurrentProcess, GetProcessHandleCount, OpenProcess, PROCESS_SYNCHRONIZE,
-        SetEvent,
+        CreateEventW, GetCurrentProcess, GetProcessHandleCount, OpenProcess, OpenProcessToken,
+        PROCESS_SYNCHRONIZE, SetEvent,
     },
 };
 
@@ -79,18 +80,19 @@ fn role() {
             let event = ptr::without_provenance_mut(detail.parse().unwrap());
             // SAFETY: a handle that this process was not given is an error, and nothing else.
             let set = unsafe { SetEvent(event) };
-            println!("[{set}]");
+            println!("<{set}>");
         }
         "listen" => {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, detail.parse().unwrap()));
             let _listener = listener.unwrap();
             wait_forever("listening");
         }
+        "guest" => guest(),
         "heed" => {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let mut asked = tokio::signal::windows::ctrl_break().unwrap();
-                println!("[ready]");
+                println!("<ready>");
                 asked.recv().await;
             });
             std::process::exit(5);
@@ -99,8 +101,80 @@ fn role() {
     }
 }
 
+/// An app with our own app half: it is told who the user is, as the module tells it, and says so.
+fn guest() -> ! {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    println!("<{}>", listener.local_addr().unwrap().port());
+    let mut stream = listener.accept().unwrap().0;
+    let mut header = [0; 8];
+    let length = io::Read::read(&mut stream, &mut header).unwrap();
+    let sid = sid_of(std::str::from_utf8(&header[..length]).unwrap());
+    io::Write::write_all(&mut stream, sid.as_bytes()).unwrap();
+    std::process::exit(0);
+}
+
+/// Whom the app half takes `header` for.
+fn sid_of(header: &str) -> String {
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use crate::app::{IdentityLayer, WindowsIdentity};
+
+    let app = service_fn(|request: http::Request<()>| async move {
+        let user: Option<&WindowsIdentity> = request.extensions().get();
+        Ok::<_, ()>(user.map_or_else(String::new, |user| user.sid().to_owned()))
+    });
+    let request = http::Request::get("/").header("ms-aspnetcore-winauthtoken", header);
+    let answer = IdentityLayer::new()
+        .layer(app)
+        .oneshot(request.body(()).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(answer).unwrap()
+}
+
+fn own_token() -> OwnedHandle {
+    let mut token = ptr::null_mut();
+    // SAFETY: the pseudo-handle of this process is always open, the pointer is a local's, and the result is checked.
+    unsafe {
+        assert_ne!(
+            OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token),
+            0
+        );
+        OwnedHandle::from_raw_handle(token)
+    }
+}
+
+/// From our hand to the app's: both halves of the module.
+#[test]
+fn a_process_gets_a_user_s_token_and_knows_the_user() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let child = runtime.block_on(async { Os.spawn(&again("guest", "")).unwrap() });
+    let port: u16 = runtime.block_on(told(&child)).parse().unwrap();
+    let user = own_token();
+    let number = child.give_token(child.id(), user.as_handle()).unwrap();
+    let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    io::Write::write_all(&mut stream, format!("{number:x}").as_bytes()).unwrap();
+    let sid = io::read_to_string(stream).unwrap();
+    assert!(sid.starts_with("S-1-5-"), "{sid}");
+    let ours = format!("{:x}", own_token().into_raw_handle().addr());
+    assert_eq!(sid, sid_of(&ours));
+}
+
+#[tokio::test]
+async fn a_stranger_gets_no_token() {
+    let (one, other) = (Os.spawn(&again("wait", "")), Os.spawn(&again("wait", "")));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let user = own_token();
+    assert!(one.give_token(one.id(), user.as_handle()).is_ok());
+    for stranger in [other.id(), std::process::id(), 0] {
+        assert!(
+            one.give_token(stranger, user.as_handle()).is_err(),
+            "{stranger}"
+        );
+    }
+}
+
 fn wait_forever(word: &str) -> ! {
-    println!("[{word}]");
+    println!("<{word}>");
     loop {
         std::thread::park();
     }
@@ -108,28 +182,32 @@ fn wait_forever(word: &str) -> ! {
 
 /// What it was given.
 fn tell() {
-    let own = |name: &String| !["SystemRoot", "PATH", "TEMP", ROLE, DETAIL].contains(&&**name);
+    let own = |name: &String| {
+        let known = ["SystemRoot", "PATH", "TEMP", ROLE, DETAIL].contains(&&**name);
+        // The system adds some of its own, and so does Wine.
+        !known && name != "SystemDrive" && !name.starts_with("WINE")
+    };
     let mut variables: Vec<_> = std::env::vars().filter(|(name, _)| own(name)).collect();
     variables.sort();
     let arguments: Vec<_> = std::env::args().skip(4).collect();
     let directory = std::env::current_dir().unwrap();
-    eprintln!("[{variables:?}");
+    eprintln!("<{variables:?}");
     println!("{arguments:?}");
-    eprintln!("{}]", directory.display());
+    eprintln!("{}>", directory.display());
 }
 
 /// The text between the brackets.
 async fn told(child: &Child) -> String {
     let mut output = child.take_output().unwrap();
     let mut text = Vec::new();
-    while !text.contains(&b']') {
+    while !text.contains(&b'>') {
         let read = tokio::time::timeout(PATIENCE, output.read_buf(&mut text));
         let length = read.await.unwrap().unwrap();
         assert_ne!(length, 0, "{}", String::from_utf8_lossy(&text));
     }
     let text = String::from_utf8(text).unwrap();
-    let (_, text) = text.split_once('[').unwrap();
-    text.split_once(']')
+    let (_, text) = text.split_once('<').unwrap();
+    text.split_once('>')
         .map_or(text, |(text, _)| text)
         .to_owned()
 }
@@ -200,7 +278,7 @@ async fn environment_arguments_and_directory_arrive_as_they_are() {
         "日本 \u{1f600}",
         "%PATH%",
     ];
-    let variables = [("A", "b c"), ("ÄÖÜ", "日本 \u{1f600}"), ("z", "=1=2")];
+    let variables = [("A", "b c"), ("z", "=1=2"), ("ÄÖÜ", "日本 \u{1f600}")];
     let mut launch = again("tell", "");
     launch.arguments.extend(arguments.map(Into::into));
     launch
@@ -296,8 +374,8 @@ fn nothing_outlives_us() {
         .unwrap();
     let lines = BufReader::new(host.stdout.take().unwrap()).lines();
     let number = lines.map(Result::unwrap).find_map(|line| {
-        let (_, line) = line.split_once('[')?;
-        Some(line.split_once(']')?.0.to_owned())
+        let (_, line) = line.split_once('<')?;
+        Some(line.split_once('>')?.0.to_owned())
     });
     let child = Watched::new(&number.unwrap());
     assert!(!child.ended_within(Duration::from_millis(50)));
