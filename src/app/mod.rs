@@ -49,6 +49,11 @@
 //! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that are believed put one [`Forwarded`] into the request's
 //! extensions, and one `X-Original-For` into its headers; a path base that is taken off allocates the shorter path.
 
+/// The examples of the page about IIS.
+#[cfg(all(doctest, feature = "axum", feature = "serve"))]
+#[doc = include_str!("../../docs/iis.md")]
+mod iis_page {}
+
 mod certificate;
 mod environment;
 #[cfg(feature = "axum")]
