@@ -94,12 +94,12 @@ fn believe(layer: &ForwardedLayer, data: &[u8], names: &[HeaderName]) {
 }
 
 /// `Forwarded` (RFC 7239).
-pub fn forwarded(data: &[u8]) {
+pub(crate) fn forwarded(data: &[u8]) {
     believe(&ForwardedLayer::rfc7239(), data, &[http::header::FORWARDED]);
 }
 
 /// `X-Forwarded-*`, line by line in turn.
-pub fn x_forwarded(data: &[u8]) {
+pub(crate) fn x_forwarded(data: &[u8]) {
     let names = [
         "x-forwarded-for",
         "x-forwarded-proto",
@@ -114,7 +114,7 @@ pub fn x_forwarded(data: &[u8]) {
 }
 
 /// A base in the first line, a target in the second: what is taken off is what was there.
-pub fn path_base(data: &[u8]) {
+pub(crate) fn path_base(data: &[u8]) {
     let Some((base, target)) = std::str::from_utf8(data)
         .ok()
         .and_then(|text| text.split_once('\n'))
@@ -143,7 +143,7 @@ pub fn path_base(data: &[u8]) {
 }
 
 /// A certificate's header: taken out, and read or not.
-pub fn certificate(data: &[u8]) {
+pub(crate) fn certificate(data: &[u8]) {
     let request = with_lines(data, &[MS_ASPNETCORE_CLIENTCERT]);
     let request = through(&IdentityLayer::new(), request).into_body();
     let request = request.expect("no request is refused");
@@ -160,7 +160,7 @@ pub fn certificate(data: &[u8]) {
 }
 
 /// Only one header opens, and only with the token itself in it.
-pub fn token(data: &[u8]) {
+pub(crate) fn token(data: &[u8]) {
     let layer = PairingLayer::new(PairingToken::new("secret").expect("a token"));
     let request = with_lines(data, &[MS_ASPNETCORE_TOKEN]);
     let values: Vec<_> = request
@@ -174,7 +174,7 @@ pub fn token(data: &[u8]) {
 }
 
 /// Nothing opens that was not sealed.
-pub fn sealed(data: &[u8]) {
+pub(crate) fn sealed(data: &[u8]) {
     let token = PairingToken::new("secret").expect("a token");
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     assert!(Identity::open(data, &token, now).is_err());
@@ -190,7 +190,7 @@ pub fn sealed(data: &[u8]) {
 }
 
 /// `web.config`: a configuration or errors, each of which can be shown.
-pub fn web_config(data: &[u8]) {
+pub(crate) fn web_config(data: &[u8]) {
     let vars: BTreeMap<String, String> = BTreeMap::new();
     match Config::from_web_config(&std::env::temp_dir(), data, &vars) {
         Ok(loaded) => {
