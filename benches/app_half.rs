@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench app_half --no-default-features            allocations of each case
-//! valgrind --tool=callgrind --toggle-collect='app_half::measured' target/release/deps/app_half-<hash> token
+//! valgrind --tool=callgrind --toggle-collect=app_half_measured target/release/deps/app_half-<hash> token
 //! ```
 //!
 //! callgrind's total, divided by the 1 000 requests, is the instructions of one. The requests are made before.
