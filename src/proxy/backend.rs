@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -66,11 +66,18 @@ pub struct Backend {
     shared: Arc<Shared>,
 }
 
+/// The half of [`Shared::requests`] that counts the requests under way.
+const UNDER_WAY: u64 = u32::MAX as u64;
+/// One in each half.
+const ONE_MORE: u64 = (1 << 32) + 1;
+
 struct Shared {
     address: Address,
     token: Option<PairingToken>,
     owner: Option<Arc<dyn Owner>>,
-    in_flight: AtomicUsize,
+    /// In the lower half the requests under way, in the upper half all that there have been: one counter, so that a
+    /// lease costs one atomic operation. What overflows the upper half is lost, and the lower half is never full.
+    requests: AtomicU64,
     drained: Notify,
     pool: Pool,
 }
@@ -89,13 +96,13 @@ impl Backend {
     }
 
     fn make(address: Address, token: Option<PairingToken>, owner: Option<Arc<dyn Owner>>) -> Self {
-        let (in_flight, drained) = (AtomicUsize::new(0), Notify::new());
+        let (requests, drained) = (AtomicU64::new(0), Notify::new());
         Self {
             shared: Arc::new(Shared {
                 address,
                 token,
                 owner,
-                in_flight,
+                requests,
                 drained,
                 pool: Pool::new(),
             }),
@@ -117,13 +124,18 @@ impl Backend {
     /// The requests under way, tunnels included.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.shared.in_flight.load(Ordering::Acquire)
+        (self.shared.requests.load(Ordering::Acquire) & UNDER_WAY) as usize
+    }
+
+    /// The requests that there have been, those under way included; modulo 2^32.
+    pub(crate) fn requests(&self) -> u32 {
+        (self.shared.requests.load(Ordering::Relaxed) >> 32) as u32
     }
 
     /// The right to forward one request here.
     #[must_use]
     pub fn lease(&self) -> Lease {
-        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.shared.requests.fetch_add(ONE_MORE, Ordering::AcqRel);
         Lease {
             backend: self.clone(),
             renew: None,
@@ -221,7 +233,7 @@ impl fmt::Debug for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let shared = &self.backend.shared;
-        if shared.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if shared.requests.fetch_sub(1, Ordering::AcqRel) & UNDER_WAY == 1 {
             shared.drained.notify_waiters();
         }
     }
