@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use http::Request;
+use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
 use super::pool::Pool;
@@ -80,6 +80,8 @@ struct Shared {
     requests: AtomicU64,
     drained: Notify,
     pool: Pool,
+    /// Random: a name for the process that says nothing about it.
+    mark: u64,
 }
 
 impl Backend {
@@ -105,6 +107,7 @@ impl Backend {
                 requests,
                 drained,
                 pool: Pool::new(),
+                mark: getrandom::u64().unwrap_or_default(),
             }),
         }
     }
@@ -139,7 +142,13 @@ impl Backend {
         Lease {
             backend: self.clone(),
             renew: None,
+            cookie: None,
         }
+    }
+
+    /// Its name among the processes of an app, for a client.
+    pub(crate) fn mark(&self) -> u64 {
+        self.shared.mark
     }
 
     /// Whether `other` is the same process.
@@ -193,6 +202,8 @@ impl fmt::Debug for Backend {
 pub struct Lease {
     backend: Backend,
     renew: Option<Arc<dyn Renew>>,
+    /// In a box: most leases have none.
+    cookie: Option<Box<HeaderValue>>,
 }
 
 impl Lease {
@@ -207,6 +218,17 @@ impl Lease {
     pub fn renewed_by(mut self, renew: Arc<dyn Renew>) -> Self {
         self.renew = Some(renew);
         self
+    }
+
+    /// The same lease, whose answer sets `cookie`.
+    pub(crate) fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        self.cookie = cookie.map(Box::new);
+        self
+    }
+
+    /// What the answer is to say in `Set-Cookie`, beside what the app says.
+    pub(super) fn take_cookie(&mut self) -> Option<HeaderValue> {
+        self.cookie.take().map(|cookie| *cookie)
     }
 
     /// Whether another process can take the request.
