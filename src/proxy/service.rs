@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::UPGRADE, request};
+use http::{
+    Request, Response, StatusCode,
+    header::{SET_COOKIE, UPGRADE},
+    request,
+};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 
 use super::{
@@ -229,8 +233,11 @@ struct Prepared {
     tunnel: Option<OnUpgrade>,
 }
 
-fn answered(answer: Response<Incoming>, client: Client, exchange: Exchange) -> Response<Body> {
+fn answered(answer: Response<Incoming>, client: Client, mut exchange: Exchange) -> Response<Body> {
     let (mut parts, body) = answer.into_parts();
     response::rewrite(&mut parts, client);
+    if let Some(cookie) = exchange.lease.take_cookie() {
+        parts.headers.append(SET_COOKIE, cookie);
+    }
     Response::from_parts(parts, Body::new(body, exchange))
 }
