@@ -26,10 +26,10 @@ pub(super) const ORIGINALS: [HeaderName; 4] = [
 pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, rules: &Rules) {
     let mut forwarded = Forwarded::of(request.extensions());
     // ANCM: said as soon as anything is believed, even if that is not an address: no client's own word stays there.
-    if rules.reads.address {
-        if let Some(original) = forwarded.client.and_then(address_value) {
-            request.headers_mut().insert(X_ORIGINAL_FOR, original);
-        }
+    if rules.reads.address
+        && let Some(original) = forwarded.client.and_then(address_value)
+    {
+        request.headers_mut().insert(X_ORIGINAL_FOR, original);
     }
     if let Some(client) = outcome.address {
         forwarded.client = Some(client);
