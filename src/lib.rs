@@ -185,7 +185,11 @@ mod token;
 #[cfg(feature = "host")]
 pub mod config;
 #[cfg(feature = "host")]
+pub mod control;
+#[cfg(feature = "host")]
 pub mod error;
+#[cfg(feature = "host")]
+mod files;
 #[cfg(feature = "front")]
 pub mod front;
 #[cfg(feature = "host")]
@@ -196,9 +200,11 @@ pub mod offline;
 pub mod proxy;
 #[cfg(feature = "host")]
 pub mod supervisor;
+#[cfg(feature = "host")]
+mod watch;
 
 #[cfg(feature = "host")]
-pub use self::host::{Host, HostBody, HostFuture};
+pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
 pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},

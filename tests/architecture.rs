@@ -18,13 +18,21 @@ const VOCABULARY: &[&str] = &[
     "config",
     "connection",
     "error",
+    "files",
     "headers",
     "path_base",
     "token",
 ];
 
 /// The host half, in the order in which a request passes it.
-const HOST: &[&str] = &["front", "offline", "supervisor", "proxy"];
+const HOST: &[&str] = &[
+    "front",
+    "control",
+    "watch",
+    "offline",
+    "supervisor",
+    "proxy",
+];
 
 /// The app half's stages, in the order in which a request passes them; `app/mod.rs` sees them all.
 const APP: &str = "app";

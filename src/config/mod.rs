@@ -79,6 +79,7 @@ mod raw;
 mod report;
 mod sections;
 mod settings;
+mod source;
 mod text;
 mod toml_file;
 mod values;
@@ -92,5 +93,6 @@ pub use self::{
     load::Loaded,
     report::Report,
     settings::{Authentication, Config, HandlerSettings, HostingModel},
+    source::Source,
     vars::{ProcessVars, Vars},
 };

@@ -280,4 +280,37 @@ mod tests {
         pulse.tell(Order::Finish);
         assert_eq!(pulse.order(), Order::End);
     }
+
+    #[test]
+    fn knows_when_all_requests_were_served() {
+        let pulse = Pulse::default();
+        assert!(pulse.has_served(0) && !pulse.has_served(1));
+        pulse.request_began();
+        assert!(!pulse.has_served(0) && !pulse.has_served(1));
+        pulse.request_ended();
+        assert!(pulse.has_served(1) && !pulse.has_served(2));
+        pulse.turns.store(u32::MAX, Relaxed);
+        pulse.request_ended();
+        assert!(pulse.has_served(0x8000_0000), "as many as wrap around");
+    }
+
+    #[test]
+    fn wakes_for_what_was_held_back_once() {
+        struct Count(AtomicU32);
+        impl std::task::Wake for Count {
+            fn wake(self: std::sync::Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let (pulse, count) = (Pulse::default(), std::sync::Arc::new(Count(0.into())));
+        pulse.set_waker(&count.clone().into());
+        for (holds, want) in [(false, 0), (true, 1), (false, 1)] {
+            pulse.request_began();
+            if holds {
+                pulse.hold_back();
+            }
+            pulse.request_ended();
+            assert_eq!(count.0.load(Relaxed), want);
+        }
+    }
 }

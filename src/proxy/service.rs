@@ -53,6 +53,19 @@ impl Proxy {
         }
     }
 
+    /// A proxy that does what `options` say, and has the same tunnels as this one.
+    ///
+    /// Requests under way go on as they began.
+    #[must_use]
+    pub fn reconfigured(&self, options: ProxyOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                tunnels: self.tunnels().clone(),
+            }),
+        }
+    }
+
     /// The connections that became WebSockets: to be waited for, or closed, when the front stops.
     #[must_use]
     pub fn tunnels(&self) -> &Tunnels {

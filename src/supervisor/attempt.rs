@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     exchange::Peer,
     generation::{Child, Generation, Label},
+    output::Output,
     probe::Probe,
     process::{Exit, Process},
     ready::{self, ListenerOwner, NotReady},
@@ -38,6 +39,11 @@ pub(super) struct Attempt<P: Process> {
 impl<P: Process> Attempt<P> {
     pub(super) const fn label(&self) -> &Label {
         self.child.label()
+    }
+
+    /// What it writes.
+    pub(super) fn output(&self) -> Output {
+        Output::of(self.label(), self.child.output())
     }
 
     /// Waits until the process listens. When `cancel` says so, it is killed and gone: `None`.

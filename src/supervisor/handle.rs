@@ -11,6 +11,7 @@ use super::{
     Builder,
     board::{Outlook, View},
     message::{Message, Restarted},
+    output::Output,
     status::Status,
 };
 use crate::{
@@ -161,7 +162,8 @@ impl Supervisor {
 
     /// Replaces every process as [`restart`](Self::restart) does, by one that `config` describes.
     ///
-    /// Where the new one fails, the old configuration stays too. The number of processes and what
+    /// Where the new one fails, the old configuration stays too, unless no process is left that was
+    /// started with it. The number of processes and what
     /// the [`Builder`] was told stay as they were.
     ///
     /// # Errors
@@ -209,6 +211,31 @@ impl Supervisor {
         let shared = &self.shared;
         let waiting = shared.queue_limit - shared.queue.available_permits();
         Status::new(&shared.view.outlook(), waiting)
+    }
+
+    /// The configuration that processes are started with; `None` before the first look at it.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<Config>> {
+        self.shared.view.outlook().config.clone()
+    }
+
+    /// What the processes that run have written lately.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<Output> {
+        let outlook = self.shared.view.outlook();
+        outlook
+            .processes
+            .iter()
+            .map(|one| one.output.clone())
+            .collect()
+    }
+
+    /// The last start that failed, with what its process wrote.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<Arc<StartFailure>> {
+        let outlook = self.shared.view.outlook();
+        let (failure, _) = outlook.last_failure.as_ref()?;
+        Some(Arc::clone(failure))
     }
 
     /// Sends a message and waits for the answer; `None` where the task has ended.

@@ -61,6 +61,7 @@ mod handle;
 mod launch;
 mod logs;
 mod message;
+mod output;
 mod perform;
 mod port;
 mod probe;
@@ -77,6 +78,8 @@ mod task;
 mod upkeep;
 mod window;
 
+pub(crate) use self::status::rfc3339;
+
 #[cfg(test)]
 mod tests;
 
@@ -84,6 +87,7 @@ pub use self::{
     builder::{Builder, StartMode},
     future::ResponseFuture,
     handle::Supervisor,
+    output::Output,
     service::{Supervised, SupervisorLayer},
     status::{FailureStatus, ProcessStatus, Status},
 };

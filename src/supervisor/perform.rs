@@ -75,6 +75,7 @@ impl<S: Spawn> Task<S> {
         let generation = attempt.label().generation;
         slot.starting = Some(Starting {
             label: attempt.label().clone(),
+            output: attempt.output(),
             cancel: cancel.clone(),
         });
         slot.attempts += 1;

@@ -277,6 +277,7 @@ impl<S: Spawn> Task<S> {
             outlook.stops = self.stops;
             outlook.last_failure.clone_from(&self.last_failure);
             outlook.restarts = self.restarts;
+            outlook.config = Some(Arc::clone(self.starter.config()));
             outlook.states = slots.iter().map(|slot| slot.state.as_str()).collect();
             let entries = slots.iter().enumerate();
             outlook.processes = entries

@@ -27,14 +27,18 @@ impl Word {
         matches!(first, b'C' | b'c').then_some(Self::Connect)
     }
 
-    /// The word that a field may begin with.
-    pub(super) fn of_field(first: u8) -> Option<Self> {
-        match first {
-            b'C' | b'c' => Some(Self::Length),
-            b'T' | b't' => Some(Self::Coding),
-            b'U' | b'u' => Some(Self::Upgrade),
-            _ => None,
-        }
+    /// The word that a field may be: by its first letter, and by one that tells it from the usual
+    /// others, if that one is there already.
+    pub(super) fn of_field(line: &[u8]) -> Option<Self> {
+        let (word, telling) = match line.first()? {
+            b'C' | b'c' => (Self::Length, 8),
+            b'T' | b't' => (Self::Coding, 8),
+            b'U' | b'u' => (Self::Upgrade, 1),
+            _ => return None,
+        };
+        let other = (line.get(telling).zip(word.text().get(telling)))
+            .is_some_and(|(byte, want)| !is_either_case(*byte, *want));
+        (!other).then_some(word)
     }
 
     fn text(self) -> &'static [u8] {
@@ -51,7 +55,7 @@ impl Word {
     pub(super) fn follow(self, matched: usize, bytes: &[u8]) -> (usize, Progress) {
         let text = self.text().get(matched..).unwrap_or_default();
         let used = (bytes.iter().zip(text))
-            .take_while(|(byte, want)| byte.to_ascii_lowercase() == **want)
+            .take_while(|(byte, want)| is_either_case(**byte, **want))
             .count();
         let progress = if used == text.len() {
             Progress::Whole
@@ -62,6 +66,12 @@ impl Word {
         };
         (used, progress)
     }
+}
+
+/// Whether the byte is `want`, a byte of a word's text. Taken for it are its capital and, where it
+/// is none, a control character, which hyper refuses there.
+fn is_either_case(byte: u8, want: u8) -> bool {
+    byte | 0x20 == want
 }
 
 /// Where in a value the next byte stands, and what the value said so far.

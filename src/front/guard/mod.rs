@@ -21,7 +21,7 @@
 
 mod chunk;
 mod field;
-mod refusal;
+mod framing;
 
 #[cfg(test)]
 mod against_hyper;
@@ -32,10 +32,11 @@ use memchr::memchr;
 
 use self::{
     chunk::Chunk,
-    field::{Ended, Progress, Value, Word},
+    field::{Progress, Value, Word},
+    framing::{Body, Framing},
 };
 
-pub(super) use self::refusal::Refusal;
+pub(super) use self::framing::Refusal;
 
 /// Not allowed in a request line (RFC 9112, 3), a field's name or its value (RFC 9110, 5.5).
 const POISON: u8 = 0;
@@ -75,14 +76,6 @@ enum State {
     Refused(Refusal),
 }
 
-/// What a head said so far of what follows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Framing {
-    length: Option<u64>,
-    chunked: bool,
-    may_switch: bool,
-}
-
 impl Guard {
     /// Watches a connection from its first byte.
     pub(super) fn new() -> Self {
@@ -111,13 +104,14 @@ impl Guard {
             at += match self.state {
                 State::Answer => return at,
                 State::Off | State::Refused(_) => return bytes.len(),
+                State::Start => self.start(rest),
+                State::Line => self.lines(rest),
                 State::Rest => self.rest(rest),
                 State::Word(word, matched) => self.word(word, matched, rest),
                 State::Body(left) => self.body(left, rest),
                 State::Chunks(Chunk::Data(left)) => self.chunk_data(left, rest),
-                State::Start | State::Line | State::LastLf | State::Value(_) | State::Chunks(_) => {
-                    self.byte(rest)
-                }
+                State::Value(value) => self.value(value, rest),
+                State::LastLf | State::Chunks(_) => self.byte(rest),
             };
         }
         at
@@ -147,19 +141,52 @@ impl Guard {
 
     /// Why a request was refused, if one was.
     pub(super) fn refusal(&self) -> Option<Refusal> {
-        match self.state {
-            State::Refused(refusal) => Some(refusal),
-            State::Start
-            | State::Line
-            | State::LastLf
-            | State::Word(..)
-            | State::Rest
-            | State::Value(_)
-            | State::Body(_)
-            | State::Chunks(_)
-            | State::Answer
-            | State::Off => None,
+        if let State::Refused(refusal) = self.state {
+            Some(refusal)
+        } else {
+            None
         }
+    }
+
+    /// Goes past empty lines, to where a request line says whether it may switch protocols.
+    fn start(&mut self, rest: &[u8]) -> usize {
+        let empty = (rest.iter()).take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let at = empty.count();
+        if let Some(first) = rest.get(at) {
+            self.framing = Framing::default();
+            self.state =
+                Word::of_request_line(*first).map_or(State::Rest, |word| State::Word(word, 0));
+        }
+        at
+    }
+
+    /// Goes past the lines that say nothing about the body, up to the one that may.
+    fn lines(&mut self, rest: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(line @ [first, ..]) = rest.get(at..) {
+            match (Word::of_field(line), first) {
+                (Some(word), _) => {
+                    self.state = State::Word(word, 0);
+                    return at;
+                }
+                (None, b'\r') => {
+                    self.state = State::LastLf;
+                    return at + 1;
+                }
+                (None, b'\n') => {
+                    self.state = self.head_ended();
+                    return at + 1;
+                }
+                (None, _) => match memchr(b'\n', line) {
+                    Some(end) => at += end + 1,
+                    None => {
+                        self.state = State::Rest;
+                        return rest.len();
+                    }
+                },
+            }
+        }
+        at
     }
 
     /// Goes to the line's end. A legal head has an LF nowhere else.
@@ -177,31 +204,37 @@ impl Guard {
         let (used, progress) = word.follow(matched, rest);
         self.state = match (progress, rest.get_mut(used.saturating_sub(1))) {
             (Progress::Partial(matched), _) => State::Word(word, matched),
-            (Progress::Whole, Some(last)) => self.found(word, last),
+            (Progress::Whole, Some(last)) => match self.framing.found(word) {
+                Ok(Some(value)) => State::Value(value),
+                Ok(None) => State::Rest,
+                Err(refusal) => refuse(last, refusal),
+            },
             (Progress::Whole, None) | (Progress::Other, _) => State::Rest,
         };
         used
     }
 
-    /// Acts on a word whose `last` byte is at hand.
-    fn found(&mut self, word: Word, last: &mut u8) -> State {
-        match word {
-            Word::Connect | Word::Upgrade => {
-                self.framing.may_switch = true;
-                State::Rest
+    fn value(&mut self, mut value: Value, rest: &mut [u8]) -> usize {
+        for (at, byte) in rest.iter_mut().enumerate() {
+            match value.then(*byte) {
+                Ok(then) => value = then,
+                Err(ended) => {
+                    self.state = match self.framing.said(ended) {
+                        Ok(()) => State::Line,
+                        Err(refusal) => refuse(byte, refusal),
+                    };
+                    return at + 1;
+                }
             }
-            Word::Length if self.framing.chunked => refuse(last, Refusal::LengthAndCoding),
-            Word::Coding if self.framing.length.is_some() => refuse(last, Refusal::LengthAndCoding),
-            Word::Coding if self.framing.chunked => refuse(last, Refusal::Coding),
-            Word::Length => State::Value(Value::length()),
-            Word::Coding => State::Value(Value::coding()),
         }
+        self.state = State::Value(value);
+        rest.len()
     }
 
     fn body(&mut self, left: u64, rest: &[u8]) -> usize {
         let (used, left) = skip(left, rest);
         self.state = match left {
-            0 => self.framing.next_message(),
+            0 => self.next_message(),
             left => State::Body(left),
         };
         used
@@ -214,28 +247,15 @@ impl Guard {
     }
 
     /// Takes the first byte of `rest`.
-    fn byte(&mut self, rest: &mut [u8]) -> usize {
-        let Some(byte) = rest.first_mut() else {
+    fn byte(&mut self, rest: &[u8]) -> usize {
+        let Some(byte) = rest.first() else {
             return 0;
         };
         self.state = match (self.state, *byte) {
-            (State::Start, b'\r' | b'\n') => State::Start,
-            (State::Start, first) => {
-                self.framing = Framing::default();
-                Word::of_request_line(first).map_or(State::Rest, |word| State::Word(word, 1))
-            }
-            (State::Line, b'\r') => State::LastLf,
-            (State::Line | State::LastLf, b'\n') => self.head_ended(),
-            (State::Line, first) => {
-                Word::of_field(first).map_or(State::Rest, |word| State::Word(word, 1))
-            }
-            (State::Value(value), _) => match value.then(*byte) {
-                Ok(value) => State::Value(value),
-                Err(ended) => self.value_ended(ended, byte),
-            },
+            (State::LastLf, b'\n') => self.head_ended(),
             // hyper ends the body with an error and the connection with it.
             (State::Chunks(chunk), next) => match chunk.then(next) {
-                Some(Chunk::End) => self.framing.next_message(),
+                Some(Chunk::End) => self.next_message(),
                 Some(chunk) => State::Chunks(chunk),
                 None => State::Off,
             },
@@ -245,38 +265,17 @@ impl Guard {
         1
     }
 
-    fn value_ended(&mut self, ended: Ended, last: &mut u8) -> State {
-        match ended {
-            Ended::Length(length) if self.framing.length.is_none_or(|l| l == length) => {
-                self.framing.length = Some(length);
-                State::Line
-            }
-            Ended::Chunked => {
-                self.framing.chunked = true;
-                State::Line
-            }
-            Ended::Length(_) | Ended::NoLength => refuse(last, Refusal::Length),
-            Ended::NotChunked => refuse(last, Refusal::Coding),
-        }
-    }
-
     fn head_ended(&mut self) -> State {
         self.requests = self.requests.wrapping_add(1);
-        match self.framing {
-            Framing { chunked: true, .. } => State::Chunks(Chunk::Start),
-            Framing {
-                length: Some(length @ 1..),
-                ..
-            } => State::Body(length),
-            framing => framing.next_message(),
+        match self.framing.body() {
+            Body::None => self.next_message(),
+            Body::Length(length) => State::Body(length),
+            Body::Chunked => State::Chunks(Chunk::Start),
         }
     }
-}
 
-impl Framing {
-    /// What follows the message.
-    fn next_message(self) -> State {
-        if self.may_switch {
+    fn next_message(&self) -> State {
+        if self.framing.may_switch() {
             State::Answer
         } else {
             State::Start

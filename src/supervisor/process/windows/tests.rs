@@ -235,10 +235,8 @@ async fn no_handle_is_inherited_but_the_three_streams() {
     };
     let raw = event.as_raw_handle();
     // SAFETY: the handle is open.
-    assert_ne!(
-        unsafe { SetHandleInformation(raw, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) },
-        0
-    );
+    let set = unsafe { SetHandleInformation(raw, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) };
+    assert_ne!(set, 0);
     let is_set = || {
         // SAFETY: the handle is open.
         unsafe { WaitForSingleObject(raw, 0) == WAIT_OBJECT_0 }
@@ -332,10 +330,8 @@ async fn a_hundred_processes_leave_no_handle_behind() {
     let count = || {
         let mut count = 0;
         // SAFETY: the pseudo-handle of this process is always open, the pointer is a local's.
-        assert_ne!(
-            unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) },
-            0
-        );
+        let done = unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut count) };
+        assert_ne!(done, 0);
         count
     };
     let run = async || {
