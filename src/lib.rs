@@ -182,6 +182,8 @@ pub mod headers;
 mod body;
 mod connection;
 mod path_base;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod token;
 
 #[cfg(feature = "host")]
@@ -207,6 +209,8 @@ mod watch;
 
 #[cfg(feature = "host")]
 pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
+#[cfg(feature = "sealed")]
+pub use self::sealed::{Identity, SealError};
 pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},

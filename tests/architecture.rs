@@ -21,6 +21,7 @@ const VOCABULARY: &[&str] = &[
     "files",
     "headers",
     "path_base",
+    "sealed",
     "token",
 ];
 

@@ -114,3 +114,35 @@ impl IntoResponse for MissingCertificate {
         (StatusCode::FORBIDDEN, "A client certificate is required.").into_response()
     }
 }
+
+/// The user whom our own host half authenticated; a request without one is refused. `Option<Identity>` takes both.
+#[cfg(feature = "sealed")]
+impl<S: Sync> FromRequestParts<S> for crate::Identity {
+    type Rejection = MissingUser;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingUser> {
+        parts.extensions.get().cloned().ok_or(MissingUser)
+    }
+}
+
+#[cfg(feature = "sealed")]
+impl<S: Sync> OptionalFromRequestParts<S> for crate::Identity {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+/// Nobody authenticated the client: 401.
+#[cfg(feature = "sealed")]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MissingUser;
+
+#[cfg(feature = "sealed")]
+impl IntoResponse for MissingUser {
+    fn into_response(self) -> Response {
+        (StatusCode::UNAUTHORIZED, "A user is required.").into_response()
+    }
+}

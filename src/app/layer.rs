@@ -47,6 +47,8 @@ impl AncmLayer {
                 forwarded: ForwardedLayer::new().trust_unknown_peer(true),
                 path_base: PathBaseLayer::new(module.path_base().clone()),
                 identity: IdentityLayer::new().windows_user(module.is_authentication_enabled()),
+                #[cfg(feature = "sealed")]
+                sealed: super::SealedIdentityLayer::new(module.token().clone()),
                 websockets: module.websockets_supported(),
                 shutdown: ShutdownLayer::new(shutdown.clone()),
             })

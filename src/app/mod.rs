@@ -60,12 +60,20 @@ mod layer;
 mod occasionally;
 mod pairing;
 mod path_base;
+#[cfg(feature = "sealed")]
+mod sealed;
 #[cfg(feature = "serve")]
 mod serve;
 mod shutdown;
 mod stage;
 mod websockets;
 
+#[cfg(feature = "x509")]
+pub use self::certificate::{CertificateDetails, CertificateError, CertificateName};
+#[cfg(all(feature = "axum", feature = "sealed"))]
+pub use self::extract::MissingUser;
+#[cfg(feature = "sealed")]
+pub use self::sealed::{RequireUserLayer, SealedIdentityLayer};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
@@ -98,6 +106,8 @@ struct Pipeline {
     forwarded: ForwardedLayer,
     path_base: PathBaseLayer,
     identity: IdentityLayer,
+    #[cfg(feature = "sealed")]
+    sealed: SealedIdentityLayer,
     websockets: bool,
     shutdown: ShutdownLayer,
 }
@@ -119,6 +129,8 @@ impl Guard for Pipeline {
         self.forwarded.rewrite(request);
         self.path_base.rewrite(request);
         self.identity.rewrite(request);
+        #[cfg(feature = "sealed")]
+        self.sealed.rewrite(request);
         // ANCM: after the path base, below which the module posts its event.
         self.shutdown.admit(request)?; // 202: the module wants the app to end
         // ANCM: a `DEBUG` request is answered there while a debugger is attached. There is none here, so it is the

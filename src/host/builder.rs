@@ -102,6 +102,7 @@ fn proxy_options(config: &Config) -> ProxyOptions {
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())
+        .retry(config.processes().retry())
 }
 
 fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
@@ -111,6 +112,7 @@ fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
     ErrorPage::new()
         .detailed(config.detailed_errors(vars))
         .startup_page_disabled(config.disable_start_up_error_page())
+        .retry_after(config.processes().queue_retry_after())
         .link(link)
 }
 

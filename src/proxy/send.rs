@@ -1,11 +1,13 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
+use std::mem;
+
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use tracing::debug;
 
 use super::{
-    backend::Lease,
+    backend::{Backend, Lease},
     options::ProxyOptions,
     upload::{RequestBody, Upload},
     upstream::{Failure, Upstream},
@@ -21,6 +23,8 @@ pub(super) struct Errand {
     pub(super) lease: Lease,
     pub(super) request: Request<RequestBody>,
     moves: u8,
+    /// The process that may have taken it, and closed the connection instead of an answer.
+    taken_by: Option<Backend>,
 }
 
 impl Errand {
@@ -29,6 +33,7 @@ impl Errand {
             lease,
             request,
             moves: MOVES,
+            taken_by: None,
         }
     }
 
@@ -41,15 +46,23 @@ impl Errand {
         loop {
             let backend = self.lease.backend();
             match Upstream::dial(backend, options.connect_timeout, upgrades).await {
-                Err(error) if error.is_unconnected() && self.moves > 0 => {
-                    self.moves -= 1;
-                    debug!(%error, backend.addr = %backend.address(), "Request moved");
-                    let renewed = self.lease.renew().await;
-                    self.take(renewed.ok_or(error)??);
-                }
+                Err(error) if error.is_unconnected() => self.go_elsewhere(error, options).await?,
                 dialled => return dialled,
             }
         }
+    }
+
+    /// Moves on from a process that is gone, or else ends in `error`.
+    async fn go_elsewhere(&mut self, error: Error, options: &ProxyOptions) -> Result<(), Error> {
+        let allowed = self.taken_by.is_none() || options.retry;
+        let Some(moves) = self.moves.checked_sub(1).filter(|_| allowed) else {
+            return Err(error);
+        };
+        self.moves = moves;
+        debug!(%error, backend.addr = %self.lease.backend().address(), "Request moved");
+        let renewed = self.lease.renew().await;
+        self.take(renewed.ok_or(error)??);
+        Ok(())
     }
 
     /// Goes on under `lease`, whose process knows another secret.
@@ -62,53 +75,67 @@ impl Errand {
         self.lease = lease;
     }
 
-    /// A connection: one that is at hand, if it may be.
-    async fn connect(&mut self, reuse: bool, options: &ProxyOptions) -> Result<Upstream, Error> {
-        if reuse && let Some(upstream) = Upstream::reuse(self.lease.backend()).await {
+    /// A connection: one that is at hand, unless one such has failed.
+    async fn connect(&mut self, options: &ProxyOptions) -> Result<Upstream, Error> {
+        if self.taken_by.is_none()
+            && let Some(upstream) = Upstream::reuse(self.lease.backend()).await
+        {
             return Ok(upstream);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
         Box::pin(self.dial(options, false)).await
+    }
+
+    /// Whether the request may be sent once more if `upstream` closes instead of an answer.
+    ///
+    /// A connection that was at hand may have been closed before the request came, so the same process is asked again.
+    /// One that closes a new connection is about to end, and a second process may be asked, but never a third: what
+    /// two have died of is not for another one.
+    fn may_retry(&self, upstream: &Upstream, options: &ProxyOptions) -> bool {
+        let elsewhere = options.retry && self.lease.is_renewable();
+        match &self.taken_by {
+            None => upstream.is_reused() || elsewhere,
+            Some(process) => elsewhere && process.is(self.lease.backend()),
+        }
     }
 }
 
 /// Sends a request on a connection that is at hand, or else on a new one, and waits for the head of the answer.
 ///
 /// What was never sent is sent on the next connection, to another process if need be. What was, but got no answer, is
-/// tried once more if that is safe and the connection had been at hand, or the process is one of several.
+/// sent again if that is safe: see [`Errand::may_retry`].
 pub(super) async fn send(
     mut errand: Errand,
     upload: Option<&Upload>,
     options: &ProxyOptions,
 ) -> Result<(Lease, Response<Incoming>, Upstream), Error> {
-    let mut again = true;
     loop {
-        let mut upstream = errand.connect(again, options).await?;
-        let Errand {
-            lease,
-            request,
-            moves,
-        } = errand;
-        let may_retry = again && (upstream.is_reused() || (options.retry && lease.is_renewable()));
+        let mut upstream = errand.connect(options).await?;
+        let may_retry = errand.may_retry(&upstream, options);
+        let request = mem::replace(&mut errand.request, Request::new(RequestBody::empty()));
         let spare = may_retry.then(|| Spare::of(&request, upload)).flatten();
         let sent = upstream.send(request, upload, options.request_timeout);
-        let request = match (sent.await, spare) {
-            (Ok(answer), _) => return Ok((lease, answer, upstream)),
-            // The app had closed it, and not a byte was sent.
-            (Err(Failure::Unsent(unsent, _)), _) if upstream.is_reused() => *unsent,
+        let error = match (sent.await, spare) {
+            (Ok(answer), _) => return Ok((errand.lease, answer, upstream)),
+            // Not a byte was sent: the app had closed the connection, or closed it as soon as it stood.
+            (Err(Failure::Unsent(unsent, error)), _) => {
+                errand.request = *unsent;
+                error
+            }
             // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
             (Err(Failure::Closed(error)), Some(spare)) => {
                 debug!(%error, "Request sent again");
-                again = false;
-                spare.into_request()
+                errand.request = spare.into_request();
+                errand.taken_by = Some(errand.lease.backend().clone());
+                error
             }
             (Err(failure), _) => return Err(failed(failure, upload)),
         };
-        errand = Errand {
-            lease,
-            request,
-            moves,
-        };
+        if !upstream.is_reused() {
+            drop(upstream);
+            // In a box, for the same reason as a dial.
+            Box::pin(errand.go_elsewhere(Error::backend(error), options)).await?;
+        }
     }
 }
 

@@ -143,6 +143,8 @@ impl Proxy {
         };
         let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
+        #[cfg(feature = "sealed")]
+        super::request::vouch(&mut parts, lease.backend().token());
         parts.extensions.clear();
         let request = self.expectant(parts, &mut body, asked, upload.is_some());
         Ok(Prepared {

@@ -2,6 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
+use http::StatusCode;
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     time::{Duration, timeout},
@@ -10,6 +11,7 @@ use tokio::{
 use super::{
     Builder,
     board::{Outlook, View},
+    builder::Queue,
     message::{Message, Restarted},
     output::Output,
     status::Status,
@@ -38,6 +40,7 @@ struct Shared {
     /// One permit for each request that may wait.
     queue: Semaphore,
     queue_limit: usize,
+    overflow: StatusCode,
     queue_time: Duration,
 }
 
@@ -59,16 +62,17 @@ impl Supervisor {
     pub(super) fn with(
         view: View,
         messages: mpsc::Sender<Message>,
-        queue_limit: usize,
+        queue: Queue,
         queue_time: Duration,
     ) -> Self {
-        let queue_limit = queue_limit.min(Semaphore::MAX_PERMITS);
+        let queue_limit = queue.limit.min(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
                 view,
                 messages,
                 queue: Semaphore::new(queue_limit),
                 queue_limit,
+                overflow: queue.overflow,
                 queue_time,
             }),
         }
@@ -102,7 +106,7 @@ impl Supervisor {
         let _place = shared
             .queue
             .try_acquire()
-            .map_err(|_| Error::queue_full())?;
+            .map_err(|_| Error::overflow(shared.overflow))?;
         timeout(shared.queue_time, self.wait())
             .await
             .unwrap_or_else(|_| Err(Error::queue_timeout()))

@@ -83,8 +83,10 @@ pub(crate) use self::status::rfc3339;
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::StartMode;
+
 pub use self::{
-    builder::{Builder, StartMode},
+    builder::Builder,
     future::ResponseFuture,
     handle::Supervisor,
     output::Output,

@@ -165,6 +165,18 @@ async fn trailers_pass_both_ways_but_not_the_modules() {
 }
 
 #[tokio::test]
+async fn an_answer_in_chunks_is_whole_whatever_length_it_claims() {
+    let (app, mut client) = chain().await;
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut app = app.accept().await;
+    app.head().await;
+    app.say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").await;
+    let head = client.head().await;
+    assert!(!head.contains("content-length"), "{head}");
+    assert_eq!(client.hear("0\r\n\r\n").await, "5\r\nhello\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
 async fn connections_are_used_again() {
     let (app, mut client) = chain().await;
     client.say("GET /0 HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -253,8 +254,11 @@ impl Process for Fake {
         Ok(self.memory.load(Ordering::SeqCst))
     }
 
-    fn listener(&self, port: u16) -> io::Result<Listener> {
-        assert_eq!(port, self.port);
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
+        assert_eq!(address.port(), self.port);
+        if address.is_ipv6() {
+            return Ok(Listener::None);
+        }
         Ok(self.being.borrow().listener)
     }
 }

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    net::SocketAddr,
     os::windows::io::{AsRawHandle, OwnedHandle},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -135,8 +136,8 @@ impl Process for Child {
         self.inner.job.terminate(KILLED);
     }
 
-    fn listener(&self, port: u16) -> io::Result<Listener> {
-        let receivers = crate::supervisor::port::receivers(port)?;
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
+        let receivers = crate::supervisor::port::receivers(address)?;
         if receivers.is_empty() {
             return Ok(Listener::None);
         }

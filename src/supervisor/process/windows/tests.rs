@@ -362,15 +362,20 @@ async fn ctrl_break_asks_to_end() {
 #[tokio::test]
 async fn knows_its_own_listener_from_a_stranger_s() {
     let ours = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = ours.local_addr().unwrap().port();
+    let address = ours.local_addr().unwrap();
     let idle = Os.spawn(&again("wait", "")).unwrap();
     let us = std::process::id();
-    assert_eq!(idle.listener(port).unwrap(), Listener::Stranger(Some(us)));
+    assert_eq!(
+        idle.listener(address).unwrap(),
+        Listener::Stranger(Some(us))
+    );
     drop(ours);
-    assert_eq!(idle.listener(port).unwrap(), Listener::None);
-    let child = Os.spawn(&again("listen", &port.to_string())).unwrap();
+    assert_eq!(idle.listener(address).unwrap(), Listener::None);
+    let child = Os
+        .spawn(&again("listen", &address.port().to_string()))
+        .unwrap();
     assert_eq!(told(&child).await, "listening");
-    assert_eq!(child.listener(port).unwrap(), Listener::Own(child.id()));
+    assert_eq!(child.listener(address).unwrap(), Listener::Own(child.id()));
     let its = Listener::Stranger(Some(child.id()));
-    assert_eq!(idle.listener(port).unwrap(), its);
+    assert_eq!(idle.listener(address).unwrap(), its);
 }
