@@ -39,6 +39,9 @@
 //! ends. The socket belongs to its user: its mode is 0600 in a folder of mode 0700, and who connects
 //! is asked for by the system.
 
+// Whom a socket needs, which Windows has none of yet.
+#[cfg(unix)]
+mod answer;
 mod message;
 mod operator;
 mod reload;

@@ -2,7 +2,12 @@
 
 use std::fs;
 
-use crate::site::{ANCM, Site, web_config};
+use http::Request;
+
+use crate::{
+    site::{ANCM, Site, web_config},
+    support::client::{Client, Protocol, empty},
+};
 
 #[tokio::test]
 async fn an_invalid_configuration_changes_nothing_and_is_told_of() {
@@ -148,6 +153,37 @@ async fn what_the_front_does_follows_the_configuration() {
         .await;
     let (status, page) = site.get().await;
     assert_eq!((status, &*page), (502, ""));
+}
+
+/// The proxy's settings, too, on connections that were open before.
+#[tokio::test]
+async fn an_open_connection_follows_the_configuration() {
+    let site = Site::new();
+    let mut client = Client::connect(site.address, Protocol::Http1).await;
+    let mut seen_upgrade = async || {
+        let request = Request::get("/")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let answer = client.ask(request.body(empty()).unwrap()).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        answer.text().to_lowercase().contains("upgrade")
+    };
+    assert!(seen_upgrade().await);
+    let config = web_config("", "", "");
+    let without = "<webSocket enabled=\"false\"/></system.webServer>";
+    site.write(
+        "web.config",
+        &config.replace("</system.webServer>", without),
+    );
+    site.status_once(|status| status["restarts"] == 1 && status["config"]["pending"] == false)
+        .await;
+    assert!(!seen_upgrade().await);
+    site.write("web.config", &config);
+    site.status_once(|status| status["restarts"] == 2 && status["config"]["pending"] == false)
+        .await;
+    assert!(seen_upgrade().await);
 }
 
 #[tokio::test]
