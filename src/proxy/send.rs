@@ -63,9 +63,15 @@ impl Errand {
         };
         self.moves = moves;
         debug!(%error, backend.addr = %self.lease.backend().address(), "Request moved");
-        let renewed = self.lease.renew().await;
-        self.take(renewed.ok_or(error)??);
-        Ok(())
+        match self.lease.renew().await {
+            Some(Ok(lease)) => {
+                self.take(lease);
+                Ok(())
+            }
+            // Nobody else took it either: the first reason says more.
+            Some(Err(renewal)) if !renewal.is_unconnected() => Err(renewal),
+            Some(Err(_)) | None => Err(error),
+        }
     }
 
     /// Goes on under `lease`, whose process knows another secret.
