@@ -62,7 +62,12 @@ struct Running {
 impl Running {
     fn start(dir: &Path, arguments: &[&str]) -> Self {
         let arguments = [&["--log-format", "json"], arguments].concat();
-        let mut child = ancm(dir, &arguments)
+        Self::of(ancm(dir, &arguments))
+    }
+
+    /// `command` is, or becomes, the program with its log in JSON.
+    fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -495,6 +500,55 @@ mod linux {
         let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
         gone(&fd);
+    }
+
+    /// A shell or a service manager may allow as few as 1024.
+    #[test]
+    fn as_many_files_may_be_open_as_connections_need() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = r#"ulimit -Sn 64 && exec "$0" --log-format json run --listen 127.0.0.1:0 --to 127.0.0.1:9"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, ANCM]).current_dir(dir.path());
+        let mut run = Running::of(shell);
+        run.listening();
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", run.child.id())).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let numbers = line.unwrap().split_ascii_whitespace().skip(3);
+        let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+        assert_eq!(numbers[0], numbers[1].min(65_536), "{limits}");
+    }
+
+    /// The terminal went away.
+    #[test]
+    fn hangup_stops_it_in_peace() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = Running::start(
+            dir.path(),
+            &["run", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:9"],
+        );
+        run.listening();
+        run.signal(Signal::HUP);
+        assert_eq!(run.ended().code(), Some(0), "{:?}", run.seen);
+    }
+
+    #[test]
+    fn with_nohup_it_outlives_a_hangup() {
+        let dir = tempfile::tempdir().unwrap();
+        let script =
+            r#"trap '' HUP; exec "$0" --log-format json run --listen 127.0.0.1:0 --to 127.0.0.1:9"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, ANCM]).current_dir(dir.path());
+        let mut run = Running::of(shell);
+        run.listening();
+        run.signal(Signal::HUP);
+        run.signal(Signal::TERM);
+        assert_eq!(
+            run.logged("Stopping; a second signal stops at once")["signal"],
+            "SIGTERM"
+        );
+        assert_eq!(run.ended().code(), Some(0), "{:?}", run.seen);
     }
 
     #[test]

@@ -198,6 +198,8 @@ fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
 pub(crate) fn serve(bound: Bound, target: Target, control: &Control) -> Result<(), Failure> {
     block_on(async {
+        #[cfg(unix)]
+        crate::files::allow_many();
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let folder = target.folder().map(Path::to_owned);
