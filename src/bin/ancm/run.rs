@@ -157,10 +157,21 @@ pub(crate) fn bind(
     if let Some(threads) = threads {
         front = front.threads(threads);
     }
+    #[cfg(unix)]
+    {
+        crate::files::allow_many();
+        if let Some(room) = crate::files::connections() {
+            front = front.max_connections(room.min(MAX_CONNECTIONS));
+        }
+    }
     front
         .bind(addresses)
         .map_err(|error| cannot_listen(addresses, &error))
 }
+
+/// The front's own default.
+#[cfg(unix)]
+const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// What to do about an error of listening.
 const HINTS: [(io::ErrorKind, &str); 3] = [
@@ -198,8 +209,6 @@ fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
 pub(crate) fn serve(bound: Bound, target: Target, control: &Control) -> Result<(), Failure> {
     block_on(async {
-        #[cfg(unix)]
-        crate::files::allow_many();
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let folder = target.folder().map(Path::to_owned);
