@@ -109,6 +109,7 @@ mod findings;
 mod load;
 mod parse;
 mod processes;
+mod processes_builder;
 mod raw;
 mod report;
 mod sections;
