@@ -73,6 +73,8 @@
 
 mod backend;
 mod body;
+mod dial;
+mod driven;
 mod fixed;
 mod future;
 mod io;
@@ -86,6 +88,7 @@ mod stall;
 mod upgrade;
 mod upload;
 mod upstream;
+mod wire;
 
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::upstream::Upstream;
+use super::wire::Wire;
 
 /// As many stacks as threads that are expected to forward; more threads share.
 const SHARDS: usize = 64;
@@ -33,7 +33,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    idle: Mutex<Vec<Upstream>>,
+    idle: Mutex<Vec<Box<Wire>>>,
 }
 
 impl Pool {
@@ -43,8 +43,8 @@ impl Pool {
     }
 
     /// The connection that was used last, at `now`, where there is one that is young enough.
-    pub(super) fn take(&self, now: Instant) -> Option<Upstream> {
-        let is_young = |idle: &Upstream| now.duration_since(idle.used()) < IDLE_LIMIT;
+    pub(super) fn take(&self, now: Instant) -> Option<Box<Wire>> {
+        let is_young = |idle: &Box<Wire>| now.duration_since(idle.used()) < IDLE_LIMIT;
         let mut idle = self.shard();
         let last = idle.pop().filter(is_young);
         if idle.first().is_some_and(|first| !is_young(first)) {
@@ -56,11 +56,11 @@ impl Pool {
         last
     }
 
-    /// Keeps `upstream`, whose request is over, for the next one.
-    pub(super) fn put(&self, upstream: Upstream) {
+    /// Keeps `wire`, whose request is over, for the next one.
+    pub(super) fn put(&self, wire: Box<Wire>) {
         let mut idle = self.shard();
         if idle.len() < IDLE_PER_SHARD {
-            idle.push(upstream);
+            idle.push(wire);
         }
     }
 
@@ -69,7 +69,7 @@ impl Pool {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    fn shard(&self) -> MutexGuard<'_, Vec<Upstream>> {
+    fn shard(&self) -> MutexGuard<'_, Vec<Box<Wire>>> {
         let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
         shard
             .unwrap_or_else(|| unreachable!("a remainder is smaller"))
@@ -78,7 +78,7 @@ impl Pool {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Vec<Upstream>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<Wire>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

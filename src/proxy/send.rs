@@ -1,16 +1,20 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{Request, Response};
 use tracing::debug;
 
 use super::{
     backend::Lease,
+    dial::dial,
+    io::Io,
     options::ProxyOptions,
-    upload::{RequestBody, Upload},
-    upstream::{Failure, Upstream},
+    upload::{Opener, RequestBody, Upload},
+    wire::{Failure, Wire},
 };
-use crate::{error::Error, headers::MS_ASPNETCORE_TOKEN};
+use crate::{
+    error::{BoxError, Error},
+    headers::MS_ASPNETCORE_TOKEN,
+};
 
 /// How often a request may move to another process: one that dies as soon as it listens must not keep it for ever.
 const MOVES: u8 = 3;
@@ -20,27 +24,34 @@ const MOVES: u8 = 3;
 pub(super) struct Errand {
     pub(super) lease: Lease,
     pub(super) request: Request<RequestBody>,
+    /// How its body is getting on, where it has one.
+    pub(super) upload: Option<Upload>,
+    /// Lets the body go that waits for the app's `100 Continue`.
+    pub(super) opener: Option<Opener>,
     moves: u8,
 }
 
 impl Errand {
-    pub(super) const fn new(lease: Lease, request: Request<RequestBody>) -> Self {
+    pub(super) const fn new(
+        lease: Lease,
+        request: Request<RequestBody>,
+        upload: Option<Upload>,
+        opener: Option<Opener>,
+    ) -> Self {
         Self {
             lease,
             request,
+            upload,
+            opener,
             moves: MOVES,
         }
     }
 
     /// Opens a connection to the process, or to another one where it takes none.
-    pub(super) async fn dial(
-        &mut self,
-        options: &ProxyOptions,
-        upgrades: bool,
-    ) -> Result<Upstream, Error> {
+    pub(super) async fn dial(&mut self, options: &ProxyOptions) -> Result<Io, Error> {
         loop {
             let backend = self.lease.backend();
-            match Upstream::dial(backend, options.connect_timeout, upgrades).await {
+            match dial(backend, options.connect_timeout).await {
                 Err(error) if error.is_unconnected() && self.moves > 0 => {
                     self.moves -= 1;
                     debug!(%error, backend.addr = %backend.address(), "Request moved");
@@ -63,12 +74,29 @@ impl Errand {
     }
 
     /// A connection: one that is at hand, if it may be.
-    async fn connect(&mut self, reuse: bool, options: &ProxyOptions) -> Result<Upstream, Error> {
-        if reuse && let Some(upstream) = Upstream::reuse(self.lease.backend()).await {
-            return Ok(upstream);
+    async fn wire(&mut self, reuse: bool, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
+        if reuse && let Some(wire) = Wire::reuse(self.lease.backend()) {
+            return Ok(wire);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
-        Box::pin(self.dial(options, false)).await
+        Box::pin(self.dial(options)).await.map(Wire::new)
+    }
+
+    /// Whether the request may be sent again where `wire` was closed without an answer: one without a body, whose
+    /// method says that twice is as good as once (RFC 9110, 9.2.2).
+    fn may_retry(&self, wire: &Wire, options: &ProxyOptions) -> bool {
+        self.upload.is_none()
+            && self.request.method().is_idempotent()
+            && (wire.is_reused() || (options.retry && self.lease.is_renewable()))
+    }
+
+    /// What `error` is to whoever asked.
+    fn failed(&self, error: impl Into<BoxError>) -> Error {
+        if self.upload.as_ref().is_some_and(Upload::is_broken) {
+            Error::client_gone(error)
+        } else {
+            Error::backend(error)
+        }
     }
 }
 
@@ -78,84 +106,29 @@ impl Errand {
 /// tried once more if that is safe and the connection had been at hand, or the process is one of several.
 pub(super) async fn send(
     mut errand: Errand,
-    upload: Option<&Upload>,
     options: &ProxyOptions,
-) -> Result<(Lease, Response<Incoming>, Upstream), Error> {
+) -> Result<(Lease, Response<()>, Box<Wire>), Error> {
     let mut again = true;
     loop {
-        let mut upstream = errand.connect(again, options).await?;
-        let Errand {
-            lease,
-            request,
-            moves,
-        } = errand;
-        let may_retry = again && (upstream.is_reused() || (options.retry && lease.is_renewable()));
-        let spare = may_retry.then(|| Spare::of(&request, upload)).flatten();
-        let sent = upstream.send(request, upload, options.request_timeout);
-        let request = match (sent.await, spare) {
-            (Ok(answer), _) => return Ok((lease, answer, upstream)),
-            // The app had closed it, and not a byte was sent.
-            (Err(Failure::Unsent(unsent, _)), _) if upstream.is_reused() => *unsent,
-            // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
-            (Err(Failure::Closed(error)), Some(spare)) => {
+        let mut wire = errand.wire(again, options).await?;
+        let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
+        let answer = wire.ask(&mut errand.request, upload, opener, options.request_timeout);
+        match answer.await {
+            Ok(answer) => return Ok((errand.lease, answer, wire)),
+            // The app had closed it.
+            Err(Failure::Unsent(_)) if wire.is_reused() => {}
+            // The app closed it while the request was on its way.
+            Err(Failure::Unsent(error) | Failure::Closed(error))
+                if again && errand.may_retry(&wire, options) =>
+            {
                 debug!(%error, "Request sent again");
                 again = false;
-                spare.into_request()
             }
-            (Err(failure), _) => return Err(failed(failure, upload)),
-        };
-        errand = Errand {
-            lease,
-            request,
-            moves,
-        };
-    }
-}
-
-/// What `failure` is to whoever asked.
-pub(super) fn failed(failure: Failure, upload: Option<&Upload>) -> Error {
-    match failure {
-        Failure::Stalled => Error::timeout("answer"),
-        Failure::Unsent(_, error) | Failure::Closed(error) | Failure::Broken(error) => {
-            if upload.is_some_and(Upload::is_broken) {
-                Error::client_gone(error)
-            } else {
-                Error::backend(error)
+            Err(Failure::Unsent(error) | Failure::Closed(error)) => {
+                return Err(errand.failed(error));
             }
+            Err(Failure::Broken(error)) => return Err(errand.failed(error)),
+            Err(Failure::Stalled) => return Err(Error::timeout("answer")),
         }
-    }
-}
-
-/// What is needed to send a request again: all of one without a body, whose method says that twice is as good as once.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    /// A list costs half of what a map does, and is seldom needed.
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Spare {
-    fn of(request: &Request<RequestBody>, upload: Option<&Upload>) -> Option<Self> {
-        let spare = upload.is_none() && request.method().is_idempotent();
-        spare.then(|| {
-            let mut headers = Vec::with_capacity(request.headers().len());
-            let fields = request.headers().iter();
-            headers.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
-            Self {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
-                headers,
-            }
-        })
-    }
-
-    fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        for (name, value) in self.headers {
-            request.headers_mut().append(name, value);
-        }
-        request
     }
 }

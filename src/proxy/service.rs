@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::UPGRADE, request};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use http::{Request, Response, StatusCode, header::UPGRADE};
+use hyper::upgrade::OnUpgrade;
 
 use super::{
     backend::{Forward, Lease},
-    body::{Body, Exchange},
+    body::Body,
+    driven::Driven,
     options::ProxyOptions,
-    request::{Asked, Sender, frame, rewrite},
+    request::{Sender, frame, rewrite},
     response::{self, Client},
-    send::{Errand, failed, send},
+    send::{Errand, send},
     upgrade::Tunnels,
-    upload::{RequestBody, Upload},
+    upload::{Opener, RequestBody, Upload},
+    upstream::Upstream,
+    wire::Answer,
 };
 use crate::{
     Connection,
@@ -77,29 +80,18 @@ impl Proxy {
             request,
         } = forward;
         let prepared = self.prepare(&lease, &connection, request)?;
-        let (request, upload, client) = (prepared.request, prepared.upload, prepared.client);
+        let (request, client) = (prepared.request, prepared.client);
         if let Some(tunnel) = prepared.tunnel {
             // In a box, because it is seldom and large: it would make every request's future as large.
             return Box::pin(self.upgrade(lease, request, client, tunnel)).await;
         }
         let options = &self.shared.options;
-        let errand = Errand::new(lease, request);
-        let (lease, answer, upstream) = send(errand, upload.as_ref(), options).await?;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Error::backend(
-                "it switches protocols, which nobody asked for",
-            ));
-        }
-        let exchange = Exchange {
-            lease,
-            upstream,
-            // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
-            reusable: upload.as_ref().is_none_or(Upload::is_done),
-            upload,
-            limit: options.request_timeout,
-            paused: None,
-        };
-        Ok(answered(answer, client, exchange))
+        let errand = Errand::new(lease, request, prepared.upload, prepared.opener);
+        let (lease, answer, wire) = send(errand, options).await?;
+        let (mut parts, ()) = answer.into_parts();
+        response::rewrite(&mut parts, client);
+        let body = Answer::new(wire, lease, options.request_timeout);
+        Ok(Response::from_parts(parts, Body::wire(body)))
     }
 
     /// What the app gets, and what has to be remembered meanwhile.
@@ -131,35 +123,16 @@ impl Proxy {
         let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
         parts.extensions.clear();
-        let request = self.expectant(parts, &mut body, asked, upload.is_some());
+        // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
+        let opener = (asked.expect && upload.is_some())
+            .then(|| body.hold(self.shared.options.continue_timeout));
         Ok(Prepared {
-            request: request.map(|()| body),
+            request: Request::from_parts(parts, body),
             upload,
+            opener,
             client,
             tunnel: upgrade.filter(|_| asked.upgrade),
         })
-    }
-
-    /// `parts` as a request, whose `body` waits for the app's `100 Continue` where the client does.
-    ///
-    /// A front on hyper says it to the client when the body is first asked for, which is then.
-    fn expectant(
-        &self,
-        parts: request::Parts,
-        body: &mut RequestBody,
-        asked: Asked,
-        has_body: bool,
-    ) -> Request<()> {
-        let mut request = Request::from_parts(parts, ());
-        if asked.expect && has_body {
-            let opener = body.hold(self.shared.options.continue_timeout);
-            hyper::ext::on_informational(&mut request, move |head| {
-                if head.status() == StatusCode::CONTINUE {
-                    opener.open();
-                }
-            });
-        }
-        request
     }
 
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
@@ -172,21 +145,15 @@ impl Proxy {
     ) -> Result<Response<Body>, Error> {
         let options = &self.shared.options;
         let limit = options.request_timeout;
-        let mut errand = Errand::new(lease, request);
-        let mut upstream = errand.dial(options, true).await?;
+        let mut errand = Errand::new(lease, request, None, None);
+        let mut upstream = Upstream::new(errand.dial(options).await?).await?;
         let Errand { lease, request, .. } = errand;
-        let answer = upstream.send(request, None, limit).await;
-        let answer = answer.map_err(|failure| failed(failure, None))?;
+        let answer = upstream.send(request, limit).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let exchange = Exchange {
-                lease,
-                upstream,
-                reusable: false,
-                upload: None,
-                limit,
-                paused: None,
-            };
-            return Ok(answered(answer, client, exchange));
+            let (mut parts, inner) = answer.into_parts();
+            response::rewrite(&mut parts, client);
+            let body = Driven::new(inner, upstream, lease, limit);
+            return Ok(Response::from_parts(parts, Body::driven(body)));
         }
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
@@ -207,13 +174,9 @@ struct Prepared {
     request: Request<RequestBody>,
     /// How its body is getting on, where it has one.
     upload: Option<Upload>,
+    /// Lets the body go that waits for the app's `100 Continue`.
+    opener: Option<Opener>,
     client: Client,
     /// The client's side of the tunnel that is asked for.
     tunnel: Option<OnUpgrade>,
-}
-
-fn answered(answer: Response<Incoming>, client: Client, exchange: Exchange) -> Response<Body> {
-    let (mut parts, body) = answer.into_parts();
-    response::rewrite(&mut parts, client);
-    Response::from_parts(parts, Body::new(body, exchange))
 }
