@@ -105,16 +105,16 @@ impl Errand {
 /// What was never sent is sent on the next connection, to another process if need be. What was, but got no answer, is
 /// tried once more if that is safe and the connection had been at hand, or the process is one of several.
 pub(super) async fn send(
-    mut errand: Errand,
+    errand: &mut Errand,
     options: &ProxyOptions,
-) -> Result<(Lease, Response<()>, Box<Wire>), Error> {
+) -> Result<(Response<()>, Box<Wire>), Error> {
     let mut again = true;
     loop {
         let mut wire = errand.wire(again, options).await?;
         let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
         let answer = wire.ask(&mut errand.request, upload, opener, options.request_timeout);
         match answer.await {
-            Ok(answer) => return Ok((errand.lease, answer, wire)),
+            Ok(answer) => return Ok((answer, wire)),
             // The app had closed it.
             Err(Failure::Unsent(_)) if wire.is_reused() => {}
             // The app closed it while the request was on its way.

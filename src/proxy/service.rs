@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode, header::UPGRADE};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::{Forward, Lease},
+    backend::Forward,
     body::Body,
     driven::Driven,
     options::ProxyOptions,
@@ -15,14 +15,11 @@ use super::{
     response::{self, Client},
     send::{Errand, send},
     upgrade::Tunnels,
-    upload::{Opener, RequestBody, Upload},
+    upload::RequestBody,
     upstream::Upstream,
     wire::Answer,
 };
-use crate::{
-    Connection,
-    error::{BoxError, Error},
-};
+use crate::error::{BoxError, Error};
 
 /// Forwards requests to an app; see the [module](super).
 ///
@@ -69,7 +66,40 @@ impl Proxy {
     /// # Errors
     ///
     /// Whatever kept the app from answering. What breaks after the head of the answer is an error of its body.
-    pub async fn forward<B>(&self, forward: Forward<B>) -> Result<Response<Body>, Error>
+    pub fn forward<B>(
+        &self,
+        forward: Forward<B>,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<B>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        // Here and not in the future, which is smaller so.
+        let prepared = self.prepare(forward);
+        let proxy = self.clone();
+        async move { proxy.exchange(prepared?).await }
+    }
+
+    async fn exchange(self, prepared: Prepared) -> Result<Response<Body>, Error> {
+        let Prepared {
+            mut errand,
+            client,
+            tunnel,
+        } = prepared;
+        if let Some(tunnel) = tunnel {
+            // In a box, because it is seldom and large: it would make every request's future as large.
+            return Box::pin(self.upgrade(errand, client, tunnel)).await;
+        }
+        let options = &self.shared.options;
+        let (answer, wire) = send(&mut errand, options).await?;
+        let (mut parts, ()) = answer.into_parts();
+        response::rewrite(&mut parts, client);
+        let body = Answer::new(wire, errand.lease, options.request_timeout);
+        Ok(Response::from_parts(parts, Body::wire(body)))
+    }
+
+    /// What the app gets, and what has to be remembered meanwhile.
+    fn prepare<B>(&self, forward: Forward<B>) -> Result<Prepared, Error>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -79,32 +109,6 @@ impl Proxy {
             connection,
             request,
         } = forward;
-        let prepared = self.prepare(&lease, &connection, request)?;
-        let (request, client) = (prepared.request, prepared.client);
-        if let Some(tunnel) = prepared.tunnel {
-            // In a box, because it is seldom and large: it would make every request's future as large.
-            return Box::pin(self.upgrade(lease, request, client, tunnel)).await;
-        }
-        let options = &self.shared.options;
-        let errand = Errand::new(lease, request, prepared.upload, prepared.opener);
-        let (lease, answer, wire) = send(errand, options).await?;
-        let (mut parts, ()) = answer.into_parts();
-        response::rewrite(&mut parts, client);
-        let body = Answer::new(wire, lease, options.request_timeout);
-        Ok(Response::from_parts(parts, Body::wire(body)))
-    }
-
-    /// What the app gets, and what has to be remembered meanwhile.
-    fn prepare<B>(
-        &self,
-        lease: &Lease,
-        connection: &Connection,
-        request: Request<B>,
-    ) -> Result<Prepared, Error>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
         let (mut parts, body) = request.into_parts();
         let (mut body, upload) = RequestBody::new(body);
         let client = Client {
@@ -116,7 +120,7 @@ impl Proxy {
             .then(|| parts.extensions.remove::<OnUpgrade>())
             .flatten();
         let sender = Sender {
-            connection,
+            connection: &connection,
             token: lease.backend().token(),
             options: &self.shared.options,
         };
@@ -126,10 +130,9 @@ impl Proxy {
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener = (asked.expect && upload.is_some())
             .then(|| body.hold(self.shared.options.continue_timeout));
+        let request = Request::from_parts(parts, body);
         Ok(Prepared {
-            request: Request::from_parts(parts, body),
-            upload,
-            opener,
+            errand: Errand::new(lease, request, upload, opener),
             client,
             tunnel: upgrade.filter(|_| asked.upgrade),
         })
@@ -138,14 +141,12 @@ impl Proxy {
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
     async fn upgrade(
         &self,
-        lease: Lease,
-        request: Request<RequestBody>,
+        mut errand: Errand,
         client: Client,
         tunnel: OnUpgrade,
     ) -> Result<Response<Body>, Error> {
         let options = &self.shared.options;
         let limit = options.request_timeout;
-        let mut errand = Errand::new(lease, request, None, None);
         let mut upstream = Upstream::new(errand.dial(options).await?).await?;
         let Errand { lease, request, .. } = errand;
         let answer = upstream.send(request, limit).await?;
@@ -171,11 +172,7 @@ impl Proxy {
 
 /// A request that can be sent.
 struct Prepared {
-    request: Request<RequestBody>,
-    /// How its body is getting on, where it has one.
-    upload: Option<Upload>,
-    /// Lets the body go that waits for the app's `100 Continue`.
-    opener: Option<Opener>,
+    errand: Errand,
     client: Client,
     /// The client's side of the tunnel that is asked for.
     tunnel: Option<OnUpgrade>,

@@ -64,21 +64,26 @@ pub(super) fn parse(
     spare: &mut HeaderMap,
     continues: &mut bool,
 ) -> Result<Option<Head>, Flaw> {
-    while let Some(section) = Section::parse(bytes)? {
+    let mut places = [Place::default(); MAX_FIELDS];
+    while let Some(section) = Section::parse(bytes, &mut places)? {
         if section.status.is_informational() {
             // Nobody asked for another protocol, and what follows would be in that (RFC 9110, 15.2.2).
             if section.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Err("it switches protocols, which nobody asked for");
             }
             *continues |= section.status == StatusCode::CONTINUE;
-            section.fields(bytes, &mut HeaderMap::new())?;
+            section.fields(bytes, &places, &mut HeaderMap::new())?;
             continue;
         }
         let mut fields = std::mem::take(spare);
         fields.clear();
-        section.fields(bytes, &mut fields)?;
-        let body = framing(&section, to_head, &fields)?;
-        let keeps_alive = body != Decoder::UntilClose && keeps_alive(section.version, &fields);
+        let seen = section.fields(bytes, &places, &mut fields)?;
+        let body = framing(&section, to_head, seen, &fields)?;
+        let keeps_alive = match seen.connection {
+            _ if body == Decoder::UntilClose => false,
+            true => keeps_alive(section.version, &fields),
+            false => section.version == Version::HTTP_11,
+        };
         return Ok(Some(Head {
             response: section.response(fields),
             body,
@@ -96,7 +101,14 @@ struct Section {
     reason: Option<ReasonPhrase>,
     length: usize,
     count: usize,
-    fields: [Place; MAX_FIELDS],
+}
+
+/// What stands in a head that it is framed by.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    connection: bool,
+    coding: bool,
+    length: bool,
 }
 
 /// Where a field's name begins and ends, and its value.
@@ -107,7 +119,7 @@ struct Place {
 }
 
 impl Section {
-    fn parse(bytes: &[u8]) -> Result<Option<Self>, Flaw> {
+    fn parse(bytes: &[u8], places: &mut [Place; MAX_FIELDS]) -> Result<Option<Self>, Flaw> {
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -124,8 +136,7 @@ impl Section {
         let status = status.ok_or("its status is not valid")?;
         let unusual = |text: &&str| Some(*text) != status.canonical_reason();
         let reason = head.reason.filter(unusual);
-        let mut fields = [Place::default(); MAX_FIELDS];
-        for (place, field) in fields.iter_mut().zip(head.headers.iter()) {
+        for (place, field) in places.iter_mut().zip(head.headers.iter()) {
             place.name = span(bytes, field.name.as_bytes())?;
             place.value = span(bytes, field.value)?;
         }
@@ -138,20 +149,29 @@ impl Section {
             reason: reason.and_then(|text| ReasonPhrase::try_from(text.as_bytes()).ok()),
             length,
             count: head.headers.len(),
-            fields,
         }))
     }
 
     /// Takes the section out of `bytes`, and its fields out of the section, without a copy of the values.
-    fn fields(&self, bytes: &mut BytesMut, to: &mut HeaderMap) -> Result<(), Flaw> {
+    fn fields(
+        &self,
+        bytes: &mut BytesMut,
+        places: &[Place; MAX_FIELDS],
+        to: &mut HeaderMap,
+    ) -> Result<Seen, Flaw> {
         let section = bytes.split_to(self.length).freeze();
+        let mut seen = Seen::default();
         to.reserve(self.count);
-        for &Place { name, value } in self.fields.iter().take(self.count) {
+        for &Place { name, value } in places.iter().take(self.count) {
             let name = section.get(name.0 as usize..name.1 as usize);
+            let name = field_name(name.unwrap_or_default())?;
+            seen.connection |= name == CONNECTION;
+            seen.coding |= name == TRANSFER_ENCODING;
+            seen.length |= name == CONTENT_LENGTH;
             let value = section.slice(value.0 as usize..value.1 as usize);
-            to.append(field_name(name.unwrap_or_default())?, field_value(value)?);
+            to.append(name, field_value(value)?);
         }
-        Ok(())
+        Ok(seen)
     }
 
     fn response(self, fields: HeaderMap) -> Response<()> {
@@ -210,26 +230,25 @@ fn keeps_alive(version: Version, fields: &HeaderMap) -> bool {
 }
 
 /// How the body ends (RFC 9112, 6.3).
-fn framing(head: &Section, to_head: bool, fields: &HeaderMap) -> Result<Decoder, Flaw> {
+fn framing(head: &Section, to_head: bool, seen: Seen, fields: &HeaderMap) -> Result<Decoder, Flaw> {
     if to_head || matches!(head.status.as_u16(), 204 | 304) {
         return Ok(Decoder::Length(0));
     }
-    let coded = fields.get_all(TRANSFER_ENCODING).iter().next_back();
-    match (coded, fields.contains_key(CONTENT_LENGTH)) {
-        // Stricter than hyper, which reads the chunks: the two lengths are how an answer is smuggled (RFC 9112, 6.3).
-        (Some(_), true) => Err("it has two lengths"),
-        (Some(_), false) if head.version == Version::HTTP_10 => {
+    match (seen.coding, seen.length) {
+        // Stricter than hyper, which reads the chunks: two lengths are how an answer is smuggled (RFC 9112, 6.3).
+        (true, true) => Err("it has two lengths"),
+        (true, false) if head.version == Version::HTTP_10 => {
             Err("HTTP/1.0 has no transfer codings")
         }
-        (Some(last), false) if ends_in_chunked(last.as_bytes()) => Ok(Decoder::chunked()),
-        (Some(_), false) => Ok(Decoder::UntilClose),
-        (None, true) => length(fields).map(Decoder::Length),
-        (None, false) => Ok(Decoder::UntilClose),
+        (true, false) if ends_in_chunked(fields) => Ok(Decoder::chunked()),
+        (true, false) | (false, false) => Ok(Decoder::UntilClose),
+        (false, true) => length(fields).map(Decoder::Length),
     }
 }
 
-fn ends_in_chunked(codings: &[u8]) -> bool {
-    let last = codings.rsplit(|&byte| byte == b',').next();
+fn ends_in_chunked(fields: &HeaderMap) -> bool {
+    let codings = fields.get_all(TRANSFER_ENCODING).iter().next_back();
+    let last = codings.and_then(|line| line.as_bytes().rsplit(|&byte| byte == b',').next());
     last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
