@@ -29,11 +29,15 @@ pub(super) struct Pool {
     shards: Box<[Shard]>,
 }
 
+/// In boxes, which go from exchange to exchange: a connection is too large to be moved that often.
+#[allow(clippy::vec_box, reason = "see above")]
+type Idle = Vec<Box<Wire>>;
+
 /// Aligned so that no two threads write to one cache line.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    idle: Mutex<Vec<Box<Wire>>>,
+    idle: Mutex<Idle>,
 }
 
 impl Pool {
@@ -44,9 +48,9 @@ impl Pool {
 
     /// The connection that was used last, at `now`, where there is one that is young enough.
     pub(super) fn take(&self, now: Instant) -> Option<Box<Wire>> {
-        let is_young = |idle: &Box<Wire>| now.duration_since(idle.used()) < IDLE_LIMIT;
+        let is_young = |idle: &Wire| now.duration_since(idle.used()) < IDLE_LIMIT;
         let mut idle = self.shard();
-        let last = idle.pop().filter(is_young);
+        let last = idle.pop().filter(|last| is_young(last));
         if idle.first().is_some_and(|first| !is_young(first)) {
             // The old ones lie below. They close when they are dropped, for which nobody else has to wait.
             let old: Vec<_> = idle.extract_if(.., |idle| !is_young(idle)).collect();
@@ -69,7 +73,7 @@ impl Pool {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    fn shard(&self) -> MutexGuard<'_, Vec<Box<Wire>>> {
+    fn shard(&self) -> MutexGuard<'_, Idle> {
         let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
         shard
             .unwrap_or_else(|| unreachable!("a remainder is smaller"))
@@ -78,7 +82,7 @@ impl Pool {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<Wire>>> {
+    fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -115,6 +115,12 @@ fn data(bytes: &mut BytesMut, left: &mut u64) -> Step {
     Step::Data(data)
 }
 
+fn next(bytes: &mut BytesMut) -> Option<u8> {
+    let byte = *bytes.first()?;
+    bytes.advance(1);
+    Some(byte)
+}
+
 impl Chunked {
     fn step(&mut self, bytes: &mut BytesMut) -> Result<Step, Flaw> {
         loop {
@@ -127,15 +133,23 @@ impl Chunked {
                     return Ok(data);
                 }
                 Place::End => return self.end(),
-                place => {
-                    let Some(&byte) = bytes.first() else {
+                Place::Line | Place::LineLf | Place::LastLf => {
+                    let Some(byte) = next(bytes) else {
                         return Ok(Step::More);
                     };
-                    bytes.advance(1);
-                    self.place = match place {
-                        Place::Line | Place::LineLf | Place::LastLf => self.after_trailing(byte)?,
-                        _ => self.after(byte)?,
+                    self.place = self.after_trailing(byte)?;
+                }
+                Place::FirstDigit
+                | Place::Digit
+                | Place::AfterSize
+                | Place::Extension
+                | Place::SizeLf
+                | Place::DataCr
+                | Place::DataLf => {
+                    let Some(byte) = next(bytes) else {
+                        return Ok(Step::More);
                     };
+                    self.place = self.after(byte)?;
                 }
             }
         }

@@ -11,6 +11,8 @@ mod decode;
 mod head;
 mod outgoing;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::answer::Answer;
 

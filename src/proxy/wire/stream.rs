@@ -55,7 +55,7 @@ impl Stream {
     pub(super) fn send_rest(&mut self, mut outgoing: Outgoing, mut body: RequestBody) {
         let io = match std::mem::replace(self, Self::Gone) {
             Self::Whole(io) => io,
-            halves => return *self = halves,
+            halves @ (Self::Reading(..) | Self::Gone) => return *self = halves,
         };
         let (reading, mut writing) = split(io);
         let task = spawn(async move {
