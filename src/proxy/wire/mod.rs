@@ -8,13 +8,14 @@
 
 mod answer;
 mod decode;
+mod failure;
 mod head;
 mod outgoing;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::answer::Answer;
+pub(super) use self::{answer::Answer, failure::Failure};
 
 use std::{
     fmt,
@@ -37,7 +38,7 @@ use self::{
 };
 use super::{
     backend::Backend,
-    io::{Io, is_gone},
+    io::Io,
     stall::Stall,
     upload::{Opener, RequestBody, Upload},
 };
@@ -61,19 +62,6 @@ pub(super) struct Wire {
     /// When its last request was sent, or else when it was dialled.
     used: Instant,
     reused: bool,
-}
-
-/// Why a request got no answer.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// Not a byte of it was sent.
-    Unsent(io::Error),
-    /// The app closed before it answered.
-    Closed(io::Error),
-    /// What the app sent is not HTTP.
-    Broken(BoxError),
-    /// The app took too long.
-    Stalled,
 }
 
 impl Wire {
@@ -293,16 +281,6 @@ impl Wire {
             self.chunk = FIRST_READ.max(self.chunk / 2);
         }
         Poll::Ready(Ok(read))
-    }
-}
-
-impl Failure {
-    fn of(error: io::Error) -> Self {
-        if is_gone(error.kind()) {
-            Self::Closed(error)
-        } else {
-            Self::Broken(error.into())
-        }
     }
 }
 
