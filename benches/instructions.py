@@ -4,7 +4,7 @@
 They repeat within 1 %, on any machine and under any load, so they can be a gate where time can't:
 
     cargo build --release --features cli
-    benches/instructions.py --limit 27000         # exits with 1 where a request costs more
+    benches/instructions.py --limit 30000         # exits with 1 where a request costs more
 
 Two runs of different length are compared, so that the start does not count. A request is a GET with 11 header fields, its
 answer 1 KiB; 8 connections take turns. Needs Linux, valgrind and Python 3.9.
