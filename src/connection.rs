@@ -60,6 +60,8 @@ struct Facts {
     local: Option<SocketAddr>,
     scheme: Scheme,
     certificate: Option<Bytes>,
+    #[cfg(all(windows, feature = "host"))]
+    windows_user: Option<Arc<std::os::windows::io::OwnedHandle>>,
     /// What every request of this connection says of it, made once.
     #[cfg(feature = "host")]
     said: Said,
@@ -117,6 +119,21 @@ impl Connection {
     #[must_use]
     pub fn with_certificate(self, der: Bytes) -> Self {
         self.with(|facts| facts.certificate = Some(der))
+    }
+
+    /// Sets the Windows user that the client proved to be, by the handle of its token. Defaults to none.
+    ///
+    /// A supervised app gets a copy of the handle with each request, unless `forwardWindowsAuthToken` is `false`.
+    #[cfg(all(windows, feature = "host"))]
+    #[must_use]
+    pub fn with_windows_user(self, token: std::os::windows::io::OwnedHandle) -> Self {
+        self.with(|facts| facts.windows_user = Some(Arc::new(token)))
+    }
+
+    /// The token of the client's Windows user.
+    #[cfg(all(windows, feature = "host"))]
+    pub(crate) fn windows_user(&self) -> Option<&Arc<std::os::windows::io::OwnedHandle>> {
+        self.facts.windows_user.as_ref()
     }
 
     /// The client's address, or the last proxy's before this front.

@@ -14,6 +14,8 @@ pub const MS_ASPNETCORE_CLIENTCERT: HeaderName =
 /// The Windows user: a token handle of the listening process, in hex.
 pub const MS_ASPNETCORE_WINAUTHTOKEN: HeaderName =
     HeaderName::from_static("ms-aspnetcore-winauthtoken");
+/// The user whom our own host half authenticated, sealed. The module knows no such header.
+pub const MS_ASPNETCORE_IDENTITY: HeaderName = HeaderName::from_static("ms-aspnetcore-identity");
 
 /// The addresses a request passed, the client first.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

@@ -30,6 +30,7 @@ fn ancm(dir: &Path, arguments: &[&str]) -> Command {
         .current_dir(dir)
         .stdin(Stdio::null())
         .env("TMPDIR", dir)
+        .env("XDG_RUNTIME_DIR", dir)
         .env_remove("RUST_LOG")
         .env_remove("ASPNETCORE_PORT")
         .env_remove("ASPNETCORE_TOKEN");

@@ -278,9 +278,12 @@ async fn an_app_may_be_replaced_with_its_folder() {
     fs::remove_file(old.join("app_offline.htm")).unwrap();
     put(&app.join("app_offline.htm"), "again");
     goes(true).await;
-    fs::remove_dir_all(&app).unwrap();
-    fs::create_dir(&app).unwrap();
-    goes(false).await;
+    // Windows keeps the name of a folder for as long as somebody watches it.
+    if cfg!(unix) {
+        fs::remove_dir_all(&app).unwrap();
+        fs::create_dir(&app).unwrap();
+        goes(false).await;
+    }
 }
 
 #[cfg(unix)]

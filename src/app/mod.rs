@@ -41,47 +41,68 @@
 //! `Router::layer` runs its layers after the route was chosen, when it is too late to take a path base off and to
 //! hear of a shutdown. Put the layer around the router: `AncmLayer::from_env()?.layer(router)`, which
 //! `axum::serve(listener, axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app))`
-//! takes, or leave both to [`serve`](fn@serve), which listens where the module says and ends when it says.
+//! takes, or leave both to `ancm::app::serve`, which listens where the module says and ends when it says.
 //!
 //! # What it costs
 //!
 //! Without the module: one branch. Behind it, nothing is allocated for the token check, for the shutdown check and
-//! for what a request does not carry (a request without any extension gets its table of them). Forwarded headers that are believed put one [`Forwarded`] into the request's
+//! for what a request does not carry. Forwarded headers that are believed put one [`Forwarded`] into the request's
 //! extensions, and one `X-Original-For` into its headers; a path base that is taken off allocates the shorter path.
+//! `benches/app_half.rs` counts.
+
+/// The examples of the page about IIS.
+#[cfg(all(doctest, feature = "axum", feature = "serve"))]
+#[doc = include_str!("../../docs/iis.md")]
+mod iis_page {}
 
 mod certificate;
 mod environment;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod forwarded;
+mod hosting;
 mod identity;
 mod layer;
 mod occasionally;
 mod pairing;
 mod path_base;
+#[cfg(feature = "sealed")]
+mod sealed;
 #[cfg(feature = "serve")]
 mod serve;
 mod shutdown;
 mod stage;
 mod websockets;
 
-#[cfg(feature = "axum")]
-pub use self::extract::{ClientAddress, MissingCertificate, UnknownClient};
+#[cfg(feature = "x509")]
+pub use self::certificate::{CertificateDetails, CertificateError, CertificateName};
+#[cfg(all(feature = "axum", feature = "sealed"))]
+pub use self::extract::MissingUser;
+#[cfg(feature = "sealed")]
+pub use self::sealed::{RequireUserLayer, SealedIdentityLayer};
 #[cfg(feature = "serve")]
 pub use self::serve::{Server, serve};
 pub use self::{
     certificate::ClientCertificate,
     environment::{EnvironmentError, Iis, ModuleEnvironment},
     forwarded::{Forwarded, ForwardedLayer},
-    identity::IdentityLayer,
+    identity::{IdentityLayer, RequireWindowsUserLayer, WindowsIdentity},
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
     shutdown::{Shutdown, ShutdownLayer},
     stage::{Guarded, ResponseFuture, Rewriting},
 };
+#[cfg(feature = "axum")]
+pub use self::{
+    extract::{ClientAddress, MissingCertificate, NotHosted, UnknownClient},
+    identity::MissingWindowsUser,
+};
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use http::{Request, StatusCode};
 
@@ -94,11 +115,20 @@ struct Pipeline {
     forwarded: ForwardedLayer,
     path_base: PathBaseLayer,
     identity: IdentityLayer,
+    #[cfg(feature = "sealed")]
+    sealed: SealedIdentityLayer,
     websockets: bool,
     shutdown: ShutdownLayer,
 }
 
-/// In a request that has passed the pipeline. Has no size: among other extensions, it takes no memory of its own.
+/// How many services this process has put the pipeline before. Only grows.
+///
+/// A second one may stand inside of the first, which takes the token out: then requests are marked. With one, the usual
+/// number, that would be a fifth of the pipeline's cost for nothing.
+static LAYERS: AtomicUsize = AtomicUsize::new(0);
+
+/// In a request that has passed the pipeline, where there may be another. Has no size: among other extensions, it takes
+/// no memory of its own.
 #[derive(Clone, Copy, Debug)]
 struct Admitted;
 
@@ -106,7 +136,8 @@ impl Guard for Pipeline {
     /// The app half from top to bottom: what happens to a request before the app sees it.
     fn admit<B>(&self, request: &mut Request<B>) -> ControlFlow<StatusCode> {
         // ANCM: switched on twice is switched on once.
-        if request.extensions().get::<Admitted>().is_some() {
+        let may_meet_another = LAYERS.load(Ordering::Relaxed) > 1;
+        if may_meet_another && request.extensions().get::<Admitted>().is_some() {
             return ControlFlow::Continue(());
         }
         // Differs from ANCM: the real middleware takes the path base off and believes the forwarded headers before
@@ -115,6 +146,8 @@ impl Guard for Pipeline {
         self.forwarded.rewrite(request);
         self.path_base.rewrite(request);
         self.identity.rewrite(request);
+        #[cfg(feature = "sealed")]
+        self.sealed.rewrite(request);
         // ANCM: after the path base, below which the module posts its event.
         self.shutdown.admit(request)?; // 202: the module wants the app to end
         // ANCM: a `DEBUG` request is answered there while a debugger is attached. There is none here, so it is the
@@ -122,7 +155,9 @@ impl Guard for Pipeline {
         if !self.websockets {
             websockets::refuse(request);
         }
-        request.extensions_mut().insert(Admitted);
+        if may_meet_another {
+            request.extensions_mut().insert(Admitted);
+        }
         ControlFlow::Continue(())
     }
 }

@@ -10,6 +10,7 @@ use super::{
     environment::invalid_name,
     findings::{Errors, Findings, Kind},
     load::directory,
+    processes::Processes,
     settings::{Config, HostingModel},
     values,
     vars::{ProcessVars, Vars},
@@ -179,6 +180,10 @@ impl Builder {
         self
     }
 
+    pub(super) const fn processes(&mut self) -> &mut Processes {
+        &mut self.config.processes
+    }
+
     /// The configuration, its program looked for with the environment of this process.
     ///
     /// # Errors
@@ -199,6 +204,7 @@ impl Builder {
         check_times(&config, &mut findings);
         check_numbers(&config, &mut findings);
         check_names(&config, &mut findings);
+        config.processes.check(&mut findings);
         make_absolute(&mut config);
         let places = Places {
             root: &config.content_root,

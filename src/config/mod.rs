@@ -47,6 +47,32 @@
 //! httpsPort = 443
 //! webSocket = true
 //!
+//! # How the processes are kept; none of it is the module's.
+//! startMode = "onDemand"                  # or "eager"
+//! warmUp = ["/", "/login"]                # none by default
+//! idleTimeout = "00:20:00"                # or whole seconds; never by default
+//! drainTimeout = 30                       # seconds or [d.]hh:mm:ss, as all that follow
+//! retry = true
+//!
+//! [probe]                                 # none by default
+//! path = "/health"
+//! status = 200                            # any below 400 by default
+//! interval = 50                           # milliseconds
+//!
+//! [recycle]                               # never by default
+//! age = "1.05:00:00"
+//! requests = 1000000
+//! memory = 2048                           # mebibytes
+//!
+//! [queue]
+//! limit = 1000                            # requests that wait for a process
+//! time = 250                              # twice startupTimeLimit and 10 s by default
+//! overflowStatus = 503                    # 400 to 599
+//! retryAfter = 5
+//!
+//! [affinity]                              # none by default
+//! cookie = "shop-process"
+//!
 //! [authentication]
 //! windows = false
 //! basic = false
@@ -62,8 +88,15 @@
 //! let loaded = Config::from_toml(&root, toml.as_bytes(), &vars)?;
 //! assert!(loaded.warnings.is_empty());
 //! assert_eq!(loaded.config.https_port(), Some(443));
+//! assert_eq!(loaded.config.processes().recycle_requests(), Some(1_000_000));
 //! # Ok::<(), ancm::config::Errors>(())
 //! ```
+//!
+//! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
+//! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
+//! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
+//! `drainTimeout`, `retry`, `affinityCookie`. IIS passes over names that it does not know, so one file serves both.
+//! [`Processes`] has their defaults and the reasons for them.
 //!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
@@ -75,10 +108,12 @@ mod expand;
 mod findings;
 mod load;
 mod parse;
+mod processes;
 mod raw;
 mod report;
 mod sections;
 mod settings;
+mod source;
 mod text;
 mod toml_file;
 mod values;
@@ -90,7 +125,9 @@ pub use self::{
     command::{CommandLine, Unresolved},
     findings::{Error, Errors, Position, Warning, WarningKind},
     load::Loaded,
+    processes::{Processes, StartMode},
     report::Report,
     settings::{Authentication, Config, HandlerSettings, HostingModel},
+    source::Source,
     vars::{ProcessVars, Vars},
 };

@@ -4,6 +4,7 @@ use std::{fmt, path::Path, time::Duration};
 
 use super::{
     findings::{Warning, shown},
+    processes::StartMode,
     settings::{Config, HostingModel},
 };
 
@@ -46,6 +47,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.what(f)?;
         self.limits(f)?;
+        self.processes(f)?;
         self.rest(f)?;
         self.environment(f)?;
         self.findings(f)
@@ -82,6 +84,57 @@ impl Report<'_> {
             "processesPerApplication",
             config.processes_per_application,
         )
+    }
+
+    /// What is at its default and means "not at all" has no line.
+    fn processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = &self.config.processes;
+        let mode = match kept.start_mode {
+            StartMode::OnDemand => "onDemand",
+            StartMode::Eager => "eager",
+        };
+        row(f, "startMode", mode)?;
+        for path in &kept.warm_up {
+            row(f, "warmUp", path)?;
+        }
+        if let Some(path) = &kept.probe_path {
+            let status = kept.probe_status.map(|status| status.as_u16().to_string());
+            let status = status.as_deref().unwrap_or("below 400");
+            let every = kept.probe_interval.as_millis();
+            row(
+                f,
+                "probe",
+                format_args!("{path} until {status}, every {every} ms"),
+            )?;
+        }
+        for (name, time) in [
+            ("idleTimeout", kept.idle_timeout),
+            ("recycleAge", kept.recycle_age),
+            ("queueTime", kept.queue_time),
+        ] {
+            time.map_or(Ok(()), |time| row(f, name, Span(time)))?;
+        }
+        if let Some(requests) = kept.recycle_requests {
+            row(f, "recycleRequests", requests)?;
+        }
+        if let Some(bytes) = kept.recycle_memory {
+            row(f, "recycleMemory", format_args!("{} MiB", bytes >> 20))?;
+        }
+        let (status, after) = (kept.queue_overflow_status, Span(kept.queue_retry_after));
+        let status = status.as_u16();
+        row(
+            f,
+            "queue",
+            format_args!(
+                "{} requests, then {status}, Retry-After {after}",
+                kept.queue_limit
+            ),
+        )?;
+        row(f, "drainTimeout", Span(kept.drain_timeout))?;
+        row(f, "retry", on(kept.retry))?;
+        kept.affinity_cookie
+            .as_ref()
+            .map_or(Ok(()), |name| row(f, "affinityCookie", name))
     }
 
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::command::CommandLine;
+use super::{command::CommandLine, processes::Processes};
 use crate::PathBase;
 
 /// An app's configuration: only valid values.
@@ -33,6 +33,7 @@ pub struct Config {
     pub(crate) environment: Variables,
     pub(crate) recycle_on_file_change: Vec<PathBuf>,
     pub(crate) handler_settings: HandlerSettings,
+    pub(crate) processes: Processes,
     pub(crate) authentication: Authentication,
     pub(crate) websockets: bool,
     pub(crate) https_port: Option<u16>,
@@ -107,6 +108,7 @@ impl Config {
             environment: Variables::default(),
             recycle_on_file_change: Vec::new(),
             handler_settings: HandlerSettings::default(),
+            processes: Processes::default(),
             authentication: Authentication::default(),
             websockets: true,
             https_port: None,
@@ -209,6 +211,12 @@ impl Config {
     #[must_use]
     pub fn handler_settings(&self) -> &HandlerSettings {
         &self.handler_settings
+    }
+
+    /// How the app's processes are kept, beyond what the module knows.
+    #[must_use]
+    pub fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     /// Which authentication the front offers for the app.

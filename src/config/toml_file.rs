@@ -14,15 +14,54 @@ use super::{
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 17] = [
+    "affinity",
     "arguments",
     "authentication",
+    "drainTimeout",
     "environmentVariables",
     "handlerSettings",
     "httpsPort",
+    "idleTimeout",
     "pathBase",
+    "probe",
+    "queue",
+    "recycle",
     "recycleOnFileChange",
+    "retry",
+    "startMode",
+    "warmUp",
     "webSocket",
+];
+
+/// The tables that say how the processes are kept, with the keys of each and their names in `handlerSettings`.
+const PROCESSES: [(&str, &[(&str, &str)]); 4] = [
+    ("affinity", &[("cookie", "affinityCookie")]),
+    (
+        "probe",
+        &[
+            ("path", "probePath"),
+            ("status", "probeStatus"),
+            ("interval", "probeInterval"),
+        ],
+    ),
+    (
+        "queue",
+        &[
+            ("limit", "queueLimit"),
+            ("time", "queueTime"),
+            ("overflowStatus", "queueOverflowStatus"),
+            ("retryAfter", "queueRetryAfter"),
+        ],
+    ),
+    (
+        "recycle",
+        &[
+            ("age", "recycleAge"),
+            ("requests", "recycleRequests"),
+            ("memory", "recycleMemory"),
+        ],
+    ),
 ];
 
 /// What `text` says.
@@ -58,7 +97,15 @@ impl Reader<'_> {
                 "arguments" => raw.arguments = self.arguments(value),
                 "authentication" => self.authentication(value, raw),
                 "environmentVariables" => raw.environment = self.strings(key, value),
-                "handlerSettings" => raw.handler_settings = self.scalars(key, value),
+                "handlerSettings" => raw.handler_settings.extend(self.scalars(key, value)),
+                "drainTimeout" | "idleTimeout" | "retry" | "startMode" => {
+                    let text = self.scalar(key, value);
+                    self.setting(key, key.get_ref(), text, raw);
+                }
+                "warmUp" => self.warm_up(key, value, raw),
+                name @ ("affinity" | "probe" | "queue" | "recycle") => {
+                    self.processes(name, value, raw);
+                }
                 "httpsPort" => raw.https_port = self.scalar(key, value),
                 "pathBase" => raw.path_base = self.string(key, value),
                 "recycleOnFileChange" => {
@@ -69,6 +116,42 @@ impl Reader<'_> {
                     Some(slot) => *slot = self.scalar(key, value),
                     None => self.unknown(key, KEYS.into_iter().chain(OTHERS)),
                 },
+            }
+        }
+    }
+
+    /// A key of ours, which is called `name` in `handlerSettings`.
+    fn setting(&self, key: &Key<'_>, name: &str, text: Option<Text>, raw: &mut RawConfig) {
+        let at = self.lines.position(key.span().start);
+        let text = text.map(|text| {
+            let name = name.to_owned();
+            (Text { text: name, at }, text)
+        });
+        raw.handler_settings.extend(text);
+    }
+
+    /// ANCM has lists nowhere in `handlerSettings`: there, the paths stand in one line.
+    fn warm_up(&mut self, key: &Key<'_>, value: &Value<'_>, raw: &mut RawConfig) {
+        let paths = self.list("warmUp", value);
+        let paths: Vec<_> = paths.into_iter().map(|path| path.text).collect();
+        let line = self.text(&paths.join(" "), value);
+        self.setting(key, "warmUp", Some(line), raw);
+    }
+
+    fn processes(&mut self, name: &str, value: &Value<'_>, raw: &mut RawConfig) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.mistyped(name, "a table", value);
+        };
+        let tables = PROCESSES.iter();
+        let mut keys = tables.filter(|(table, _)| *table == name);
+        let keys = keys.next().map_or(&[][..], |&(_, keys)| keys);
+        for (key, value) in table {
+            match keys.iter().find(|(known, _)| known == key.get_ref()) {
+                Some((_, setting)) => {
+                    let text = self.scalar(key, value);
+                    self.setting(key, setting, text, raw);
+                }
+                None => self.unknown(key, keys.iter().map(|&(known, _)| known)),
             }
         }
     }

@@ -45,6 +45,12 @@ pub(super) fn time_span(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(minutes * 60 + u64::from(seconds)))
 }
 
+/// Whole seconds, or a [`time_span`].
+pub(super) fn seconds_or_span(text: &str) -> Option<Duration> {
+    let seconds = |seconds| Duration::from_secs(u64::from(seconds));
+    whole(text).map(seconds).or_else(|| time_span(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -162,7 +162,8 @@ fn answer(page: &ErrorPage, error: &Error, format: Format) -> Response<Bytes> {
         .map(ToString::to_string)
         .unwrap_or_default();
     let status = error.status().as_u16();
-    if error.is_client_gone() || error.status().is_client_error() {
+    let of_client = error.status().is_client_error() && !error.is_transient();
+    if error.is_client_gone() || of_client {
         debug!(correlation.id = %id, http.status = status, %error, cause, "Request not forwarded");
     } else {
         warn!(correlation.id = %id, http.status = status, %error, cause, "Request failed");

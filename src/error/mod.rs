@@ -28,7 +28,7 @@ pub struct Error {
 #[derive(Clone, Debug)]
 enum Kind {
     Start(Arc<StartFailure>),
-    QueueFull,
+    QueueFull(StatusCode),
     QueueTimeout,
     Stopping,
     BadRequest(&'static str),
@@ -53,8 +53,14 @@ impl Error {
     /// Too many requests wait for the app to start: 503.
     #[must_use]
     pub fn queue_full() -> Self {
+        Self::overflow(StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    /// As [`queue_full`](Self::queue_full), where another status was chosen for it, such as 429.
+    #[must_use]
+    pub fn overflow(status: StatusCode) -> Self {
         Self {
-            kind: Kind::QueueFull,
+            kind: Kind::QueueFull(status),
             source: None,
         }
     }
@@ -151,9 +157,8 @@ impl Error {
             Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
                 StatusCode::BAD_GATEWAY
             }
-            Kind::QueueFull | Kind::QueueTimeout | Kind::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Kind::QueueFull(status) => status,
+            Kind::QueueTimeout | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -163,7 +168,7 @@ impl Error {
     pub fn start_failure(&self) -> Option<&StartFailure> {
         match &self.kind {
             Kind::Start(failure) => Some(failure),
-            Kind::QueueFull
+            Kind::QueueFull(_)
             | Kind::QueueTimeout
             | Kind::Stopping
             | Kind::BadRequest(_)
@@ -192,7 +197,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            Kind::QueueFull | Kind::QueueTimeout | Kind::Stopping
+            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping
         )
     }
 }
@@ -210,7 +215,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Start(failure) => write!(f, "{failure}"),
-            Kind::QueueFull => f.write_str("too many requests wait for the app to start"),
+            Kind::QueueFull(_) => f.write_str("too many requests wait for the app to start"),
             Kind::QueueTimeout => {
                 f.write_str("the app did not become ready while the request waited")
             }

@@ -1,6 +1,9 @@
 //! What the client sees of an error: a short page, a correlation id, and detail only where it is asked for.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
@@ -62,11 +65,23 @@ impl Format {
 }
 
 /// How errors are shown to clients.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ErrorPage {
     detailed: bool,
     startup_page_disabled: bool,
     link: Option<String>,
+    retry_after: HeaderValue,
+}
+
+impl Default for ErrorPage {
+    fn default() -> Self {
+        Self {
+            detailed: false,
+            startup_page_disabled: false,
+            link: None,
+            retry_after: HeaderValue::from_static("5"),
+        }
+    }
 }
 
 impl ErrorPage {
@@ -97,6 +112,14 @@ impl ErrorPage {
         self
     }
 
+    /// What `Retry-After` says where the error is [transient](Error::is_transient), in whole seconds. Defaults to 5 s:
+    /// by then most apps have started.
+    #[must_use]
+    pub fn retry_after(mut self, time: Duration) -> Self {
+        self.retry_after = HeaderValue::from(time.as_secs());
+        self
+    }
+
     /// The answer to a client whose request ended in `error`.
     #[must_use]
     pub fn render(&self, error: &Error, id: CorrelationId, format: Format) -> Response<Bytes> {
@@ -115,7 +138,7 @@ impl ErrorPage {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         if error.is_transient() {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            headers.insert(RETRY_AFTER, self.retry_after.clone());
         }
         if error.status() == StatusCode::METHOD_NOT_ALLOWED {
             // RFC 9110, 15.5.6: a 405 names what is allowed, be it nothing.

@@ -13,12 +13,14 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1::Parts};
+use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time};
 use tower_service::Service;
 use tracing::debug;
 
 use super::{
     clients::Place,
+    guard::Guard,
     http::Protocols,
     io::Io,
     preface::{self, Sniffed, Version},
@@ -71,7 +73,7 @@ where
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
     let service = Adapter::new(make(facts(&stream, peer)), peer, pulse.clone());
-    let io = Io::new(stream, sniffed, place);
+    let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
         Version::Http1 => http1(&protocols, io, service, &pulse).await,
         Version::Http2 => http2(&protocols, io, service, &pulse).await,
@@ -86,6 +88,13 @@ fn facts(stream: &TcpStream, peer: SocketAddr) -> Connection {
     match stream.local_addr() {
         Ok(local) => connection.with_local(local),
         Err(_) => connection,
+    }
+}
+
+fn guard(version: Version) -> Guard {
+    match version {
+        Version::Http1 => Guard::new(),
+        Version::Http2 => Guard::off(),
     }
 }
 
@@ -117,7 +126,7 @@ async fn sniff(stream: &TcpStream, pulse: &Pulse) -> io::Result<Option<(Version,
 
 async fn http1<S, B>(
     protocols: &Protocols,
-    io: Io,
+    io: TokioIo<Io>,
     service: Adapter<S>,
     pulse: &Pulse,
 ) -> hyper::Result<()>
@@ -136,6 +145,10 @@ where
         pulse.set_tunnel();
         return Ok(());
     };
+    let io = io.into_inner();
+    if let Some(refusal) = io.refusal() {
+        debug!(client.addr = ?io.stream().peer_addr().ok(), reason = %refusal, "Request refused");
+    }
     match &ended {
         Some(Ok(())) => linger(io.stream(), false).await,
         Some(Err(error)) if error.is_parse() => linger(io.stream(), true).await,
@@ -147,7 +160,7 @@ where
 
 async fn http2<S, B>(
     protocols: &Protocols,
-    io: Io,
+    io: TokioIo<Io>,
     service: Adapter<S>,
     pulse: &Pulse,
 ) -> hyper::Result<()>

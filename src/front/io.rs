@@ -1,4 +1,4 @@
-//! The client's socket: gives back what was sniffed, counts what passes.
+//! The client's socket: gives back what was sniffed, guards what is read, counts what passes.
 
 use std::{
     io::{self, IoSlice},
@@ -7,35 +7,96 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
-use super::{clients::Place, preface::Sniffed, pulse::Pulse};
+use super::{
+    clients::Place,
+    guard::{Guard, Refusal},
+    preface::Sniffed,
+    pulse::Pulse,
+};
 
 /// A client's socket.
 #[derive(Debug)]
 pub(super) struct Io {
-    inner: TokioIo<TcpStream>,
+    stream: TcpStream,
     sniffed: Sniffed,
+    guard: Guard,
+    /// What was read behind a request whose answer decides what it is. At most what one read gave.
+    held: Bytes,
     place: Place,
 }
 
 impl Io {
-    pub(super) fn new(stream: TcpStream, sniffed: Sniffed, place: Place) -> Self {
+    pub(super) fn new(stream: TcpStream, sniffed: Sniffed, place: Place, guard: Guard) -> Self {
         Self {
-            inner: TokioIo::new(stream),
+            stream,
             sniffed,
+            guard,
+            held: Bytes::new(),
             place,
         }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
-        self.inner.inner()
+        &self.stream
+    }
+
+    /// Why the guard refused a request, if it did.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.guard.refusal()
     }
 
     fn pulse(&self) -> &Arc<Pulse> {
         self.place.pulse()
+    }
+
+    /// Looks for the answer that the guard waits for.
+    fn ask(&mut self) {
+        if self.pulse().has_switched() {
+            self.guard.stop();
+        } else if self.pulse().has_served(self.guard.requests()) {
+            self.guard.go_on();
+        }
+    }
+
+    /// Reads what was sniffed, and what the socket has.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let sniffed = self.sniffed.take(buf.remaining());
+        if sniffed.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        buf.put_slice(sniffed);
+        // More may have come, and fits in the same turn. Neither its absence nor its error takes
+        // back what was read: an error comes again.
+        let _ = Pin::new(&mut self.stream).poll_read(cx, buf);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads again what was held back.
+    fn release(&self, buf: &mut ReadBuf<'_>) {
+        let fits = self.held.len().min(buf.remaining());
+        buf.put_slice(self.held.get(..fits).unwrap_or_default());
+    }
+
+    /// Keeps in `buf` what may pass of the bytes from `start` on, and holds the others.
+    fn watch(&mut self, buf: &mut ReadBuf<'_>, start: usize) {
+        let read = buf.filled_mut().get_mut(start..).unwrap_or_default();
+        let passed = self.guard.watch(read);
+        if !self.held.is_empty() {
+            drop(self.held.split_to(passed));
+        } else if let Some(rest @ [_, ..]) = read.get(passed..) {
+            self.held = Bytes::copy_from_slice(rest);
+        }
+        buf.set_filled(start + passed);
     }
 
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -44,38 +105,46 @@ impl Io {
     }
 }
 
-impl Read for Io {
+impl AsyncRead for Io {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
+        buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let sniffed = self.sniffed.take(buf.remaining());
-        if !sniffed.is_empty() {
-            buf.put_slice(sniffed);
-            // More may have come, and fits in the same turn. Neither its absence nor its error
-            // takes back what was read: an error comes again.
-            let _ = Pin::new(&mut self.inner).poll_read(cx, buf);
-        } else {
-            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let this = self.get_mut();
+        if this.guard.awaits_answer() {
+            this.ask();
         }
-        self.pulse().did_read();
+        let start = buf.filled().len();
+        if this.held.is_empty() {
+            // While an answer is awaited too: the client may leave before it.
+            ready!(this.poll_receive(cx, buf))?;
+        } else if !this.guard.awaits_answer() {
+            this.release(buf);
+        }
+        this.watch(buf, start);
+        let holds_all = buf.filled().len() == start && !this.held.is_empty();
+        if holds_all && this.guard.awaits_answer() {
+            this.pulse().hold_back();
+            return Poll::Pending;
+        }
+        this.pulse().did_read();
         Poll::Ready(Ok(()))
     }
 }
 
-impl Write for Io {
+impl AsyncWrite for Io {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.inner).poll_write(cx, buf);
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -83,18 +152,18 @@ impl Write for Io {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wrote(result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes only once its own buffer is empty.
-        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.pulse().did_flush();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -48,20 +48,26 @@
 //!
 //! # What is refused
 //!
-//! hyper answers what is not HTTP with 400, 414 or 431 and closes; the service sees nothing of it.
-//! A request with both `Content-Length` and `Transfer-Encoding` is taken by the latter, loses the
-//! former, and its connection ends with the response (RFC 9112, 6.3). A bare LF ends a line of the
-//! head (RFC 9112, 2.2), but none of a chunked body. A missing or repeated `Host` is for the proxy
-//! to refuse, and how long a request's body may take is for it to say.
+//! What is not HTTP gets 400, 414 or 431 and the end of its connection; the service sees nothing of
+//! it. So does an HTTP/1 request whose end two servers may see at two places (RFC 9112, 6.3): one
+//! with both `Content-Length` and `Transfer-Encoding`, with different lengths or a list of them, or
+//! with any transfer coding but one `chunked`. hyper alone would pass some of those on, so a guard
+//! goes over what is read before hyper sees it.
+//!
+//! Accepted are a bare LF at the end of a head's line (RFC 9112, 2.2), though not in a chunked body,
+//! and a `Content-Length` that is repeated with the same value: neither gets past this server, which
+//! reads the one way and leaves its service to write its own. A missing or repeated `Host` is for the
+//! proxy to refuse, and how long a request's body may take is for it to say.
 //!
 //! # How it is built
 //!
-//! `accept` → `connection` (which version?) → `http` (hyper) → `service` (yours). What is to be
-//! said before HTTP, TLS for example, belongs between the first two.
+//! `accept` → `connection` (which version?) → `io` (`guard`) → `http` (hyper) → `service` (yours).
+//! What is to be said before HTTP, TLS for example, belongs between the first two.
 
 mod accept;
 mod clients;
 mod connection;
+mod guard;
 mod http;
 mod io;
 mod listen;

@@ -36,6 +36,10 @@ pub(super) struct Pulse {
     http2: AtomicBool,
     /// The socket went over to a tunnel.
     tunnel: AtomicBool,
+    /// A request was answered with a switch of protocols.
+    switched: AtomicBool,
+    /// What was read is held back until the last request ended.
+    held_back: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -108,6 +112,29 @@ impl Pulse {
     pub(super) fn request_ended(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
         self.turn();
+        if self.held_back.load(Relaxed) {
+            self.held_back.store(false, Relaxed);
+            self.wake();
+        }
+    }
+
+    /// Whether so many requests have come on an HTTP/1 connection, and all of them ended.
+    pub(super) fn has_served(&self, requests: u32) -> bool {
+        self.turns.load(Relaxed) == requests.wrapping_mul(2)
+    }
+
+    /// What is read from now on is a tunnel's: known as soon as the answer is.
+    pub(super) fn set_switched(&self) {
+        self.switched.store(true, Relaxed);
+    }
+
+    pub(super) fn has_switched(&self) -> bool {
+        self.switched.load(Relaxed)
+    }
+
+    /// Has the connection's task woken when the last request ends.
+    pub(super) fn hold_back(&self) {
+        self.held_back.store(true, Relaxed);
     }
 
     pub(super) fn body_gave(&self) {
@@ -156,6 +183,10 @@ impl Pulse {
     /// Tells the connection's task what to do. An order is never taken back.
     pub(super) fn tell(&self, order: Order) {
         self.order.fetch_max(order as u8, Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             waker.wake_by_ref();
         }
@@ -248,5 +279,38 @@ mod tests {
         pulse.tell(Order::End);
         pulse.tell(Order::Finish);
         assert_eq!(pulse.order(), Order::End);
+    }
+
+    #[test]
+    fn knows_when_all_requests_were_served() {
+        let pulse = Pulse::default();
+        assert!(pulse.has_served(0) && !pulse.has_served(1));
+        pulse.request_began();
+        assert!(!pulse.has_served(0) && !pulse.has_served(1));
+        pulse.request_ended();
+        assert!(pulse.has_served(1) && !pulse.has_served(2));
+        pulse.turns.store(u32::MAX, Relaxed);
+        pulse.request_ended();
+        assert!(pulse.has_served(0x8000_0000), "as many as wrap around");
+    }
+
+    #[test]
+    fn wakes_for_what_was_held_back_once() {
+        struct Count(AtomicU32);
+        impl std::task::Wake for Count {
+            fn wake(self: std::sync::Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let (pulse, count) = (Pulse::default(), std::sync::Arc::new(Count(0.into())));
+        pulse.set_waker(&count.clone().into());
+        for (holds, want) in [(false, 0), (true, 1), (false, 1)] {
+            pulse.request_began();
+            if holds {
+                pulse.hold_back();
+            }
+            pulse.request_ended();
+            assert_eq!(count.0.load(Relaxed), want);
+        }
     }
 }

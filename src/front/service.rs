@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -45,6 +45,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let span = span(self.peer, &request);
         let turn = Turn::begin(&self.pulse);
+        let connects = request.method() == Method::CONNECT;
         let mut service = self.inner.clone();
         // Most services are ready at once: theirs need not wait for the future's first poll. One
         // that is not is asked again there, with a waker that wakes.
@@ -66,6 +67,7 @@ where
         Exchange {
             span,
             turn: Some(turn),
+            connects,
             state,
         }
     }
@@ -79,6 +81,12 @@ fn span<B>(peer: SocketAddr, request: &Request<B>) -> Span {
         http.method = %request.method(),
         http.path = request.uri().path(),
     )
+}
+
+/// Whether hyper reads no request after this answer, but gives the socket away (RFC 9110, 7.8 and
+/// 9.3.6).
+fn switches(connects: bool, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || (connects && status.is_success())
 }
 
 /// A request that is served, until its response ends or is dropped.
@@ -122,6 +130,7 @@ pin_project! {
     pub(super) struct Exchange<S, F> {
         span: Span,
         turn: Option<Turn>,
+        connects: bool,
         #[pin]
         state: State<S, F>,
     }
@@ -159,6 +168,9 @@ where
                 StateProj::Called { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
                     let turn = this.turn.take().expect("not polled after completion");
+                    if switches(*this.connects, response.status()) {
+                        turn.pulse.set_switched();
+                    }
                     return Poll::Ready(Ok(response.map(|inner| Counted { inner, turn })));
                 }
                 StateProj::Failed { error } => {

@@ -7,13 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Page,
-    os::{self, Stamp},
-};
+use super::Page;
+use crate::files::{self, Stamp};
 
 /// The file's name.
-const NAME: &str = "app_offline.htm";
+pub(super) const NAME: &str = "app_offline.htm";
 
 /// The longest page. More is a mistake, and would be held in memory.
 const MAX_SIZE: u64 = 1024 * 1024;
@@ -28,7 +26,7 @@ const RARE_LOOKS: u8 = 25;
 /// Whether `name` takes the app offline.
 ///
 /// Differs from ANCM: the whole name counts, there any prefix of it in a notification.
-pub(super) fn is_the_name(name: &OsStr) -> bool {
+fn is_the_name(name: &OsStr) -> bool {
     name.as_encoded_bytes()
         .eq_ignore_ascii_case(NAME.as_bytes())
 }
@@ -68,6 +66,11 @@ impl Looker {
             read: None,
             page: None,
         }
+    }
+
+    /// Where it looks.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// What to show, as of the last look.
@@ -173,7 +176,7 @@ fn find(root: &Path) -> io::Result<Option<OsString>> {
 ///
 /// When it is no regular file, too long, or can't be read now.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = os::open(path)?;
+    let file = files::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() > MAX_SIZE {
         return Err(io::ErrorKind::InvalidData.into());

@@ -50,26 +50,23 @@
 //! A content root that is gone for a moment, because a deployment swaps folders, changes nothing
 //! until it is back.
 
+//!
+//! # By command
+//!
+//! A [`Switch`] takes the app offline without a file. The app is online where neither the file nor
+//! the switch says otherwise; the file's page is shown before the switch's.
+
 mod future;
 mod gate;
 mod layer;
 mod look;
 mod page;
 mod service;
-#[cfg(unix)]
-mod unix;
 mod watch;
-#[cfg(windows)]
-mod windows;
-
-#[cfg(unix)]
-use unix as os;
-#[cfg(windows)]
-use windows as os;
 
 pub use self::{
     future::ResponseFuture,
-    gate::Gate,
+    gate::{Gate, Switch},
     layer::OfflineLayer,
     page::Page,
     service::Offline,

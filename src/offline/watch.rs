@@ -1,49 +1,31 @@
-//! Watches the content root: told by the system where it tells, and looking by itself as well.
+//! Watches the content root for the file.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
-    thread,
-    time::Duration,
-};
+use std::{io, path::Path, time::Duration};
 
-use notify::{
-    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
-    event::{AccessKind, AccessMode},
-};
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use super::{
-    gate::{Gate, Keeper},
+    gate::{Gate, Keeper, Switch},
     look::{self, Looker},
 };
+use crate::files::{self, Interest, Look};
 
-/// How often to look without being told. Notifications get lost, and some file systems have none.
+/// How often to look without being told.
 ///
 /// ANCM: an offline app looks for its file at most this often.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Watches a content root for its `app_offline.htm`, until it is dropped.
+#[derive(Debug)]
 pub struct Watcher {
-    stop: Arc<AtomicBool>,
-    wake: SyncSender<()>,
+    switch: Switch,
+    _files: files::Watcher,
 }
 
-/// The watching thread.
+/// What the watching thread has.
 struct Watching {
-    root: PathBuf,
     looker: Looker,
     keeper: Keeper,
-    stop: Arc<AtomicBool>,
-    wake: SyncSender<()>,
-    woken: Receiver<()>,
-    /// The system's notifications, where there are any.
-    notifications: Option<RecommendedWatcher>,
 }
 
 /// Watches `content_root` for an `app_offline.htm`. The gate is right from the start.
@@ -58,108 +40,42 @@ pub fn watch(content_root: &Path) -> io::Result<(Gate, Watcher)> {
     let mut looker = Looker::new(content_root);
     looker.look(true);
     let (keeper, gate) = Keeper::new(looker.page().cloned());
-    let (wake, woken) = sync_channel(1);
-    let stop = Arc::new(AtomicBool::new(false));
-    let watching = Watching {
-        root: content_root.to_owned(),
-        looker,
-        keeper,
-        stop: stop.clone(),
-        wake: wake.clone(),
-        woken,
-        notifications: None,
+    let switch = keeper.switch();
+    let watching = Watching { looker, keeper };
+    let files = files::watch("ancm-offline", INTERVAL, watching)?;
+    let watcher = Watcher {
+        switch,
+        _files: files,
     };
-    thread::Builder::new()
-        .name("ancm-offline".to_owned())
-        .spawn(|| watching.run())?;
-    Ok((gate, Watcher { stop, wake }))
+    Ok((gate, watcher))
 }
 
-impl Watching {
-    fn run(mut self) {
-        self.subscribe();
-        // Whatever happened before the subscription.
-        self.look(true);
-        while !self.stop.load(Ordering::Relaxed) {
-            match self.woken.recv_timeout(INTERVAL) {
-                Ok(()) => self.look(true),
-                Err(RecvTimeoutError::Timeout) => self.look(false),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
+impl Watcher {
+    /// Takes the app offline without a file.
+    #[must_use]
+    pub fn switch(&self) -> Switch {
+        self.switch.clone()
     }
+}
 
-    fn look(&mut self, thorough: bool) {
-        let was_closed = self.looker.page().is_some();
-        if self.looker.look(thorough).moved {
-            self.subscribe();
-            self.looker.look(true);
-        }
+impl Look for Watching {
+    fn look(&mut self, thorough: bool) -> bool {
+        let was_there = self.looker.page().is_some();
+        let moved = self.looker.look(thorough).moved;
         let page = self.looker.page();
-        match (was_closed, page.is_some()) {
-            (false, true) => info!("App taken offline"),
-            (true, false) => info!("App taken online"),
+        match (was_there, page.is_some()) {
+            (false, true) => info!("app_offline.htm is there"),
+            (true, false) => info!("app_offline.htm is gone"),
             (false, false) | (true, true) => {}
         }
         self.keeper.set(page.cloned());
+        moved
     }
 
-    /// Asks for notifications about the folder that is the content root now.
-    fn subscribe(&mut self) {
-        // The old one first: it may be about another folder of the same path.
-        self.notifications = None;
-        match notifications(&self.root, self.wake.clone()) {
-            Ok(notifications) => self.notifications = Some(notifications),
-            Err(error) if self.root.exists() => {
-                warn!(%error, "Content root is not notified about, looking every 200 ms");
-            }
-            Err(error) => debug!(%error, "Content root is not there"),
+    fn interest(&self) -> Interest {
+        Interest {
+            folders: vec![self.looker.root().to_owned()],
+            names: vec![look::NAME.to_owned()],
         }
-    }
-}
-
-fn notifications(root: &Path, wake: SyncSender<()>) -> notify::Result<RecommendedWatcher> {
-    let folder = root.to_owned();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if event
-            .as_ref()
-            .map_or(true, |event| concerns(event, &folder))
-        {
-            // Full means that a look is due already.
-            let _ = wake.try_send(());
-        }
-    })?;
-    watcher.watch(root, RecursiveMode::NonRecursive)?;
-    Ok(watcher)
-}
-
-/// Whether an event may be about the file, or about the content root as a whole.
-///
-/// Being opened or read is none: our own looks do that.
-fn concerns(event: &Event, root: &Path) -> bool {
-    if event.need_rescan() {
-        return true;
-    }
-    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
-    let accessed = event.kind.is_access() && event.kind != written;
-    !accessed
-        && event
-            .paths
-            .iter()
-            .any(|path| path == root || path.file_name().is_none_or(look::is_the_name))
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // Full means that the thread wakes anyway. It is not waited for: a look may hang on a
-        // network file system, and shows itself to nobody any more.
-        let _ = self.wake.try_send(());
-    }
-}
-
-impl fmt::Debug for Watcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").finish_non_exhaustive()
     }
 }

@@ -88,6 +88,7 @@ mod stall;
 mod upgrade;
 mod upload;
 mod upstream;
+mod user;
 mod wire;
 
 pub use self::{

@@ -42,6 +42,8 @@ pub struct ProxyOptions {
     pub(super) forward_response_connection_header: bool,
     pub(super) websockets: bool,
     pub(super) retry: bool,
+    #[cfg(windows)]
+    pub(super) windows_user: bool,
     pub(super) underscores: Underscores,
     trusted_proxies: Vec<IpNet>,
 }
@@ -56,6 +58,8 @@ impl ProxyOptions {
             forward_response_connection_header: false,
             websockets: true,
             retry: true,
+            #[cfg(windows)]
+            windows_user: true,
             underscores: Underscores::default(),
             trusted_proxies: Vec::new(),
         }
@@ -110,6 +114,20 @@ impl ProxyOptions {
     /// Differs from ANCM: nothing is sent twice there.
     pub fn retry(mut self, retry: bool) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Whether the app gets the token of a [`Connection`](crate::Connection)'s Windows user. Defaults to `true`.
+    /// Nobody has one outside of Windows.
+    ///
+    /// ANCM: `forwardWindowsAuthToken`.
+    #[cfg_attr(not(windows), allow(unused_mut, reason = "nothing to be set"))]
+    pub fn windows_user(mut self, forward: bool) -> Self {
+        #[cfg(windows)]
+        {
+            self.windows_user = forward;
+        }
+        let _ = forward;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, Entry, TRANSFER_ENCODING, UPGRADE},
     response::Parts,
 };
 
@@ -24,7 +24,7 @@ pub(super) struct Client {
 /// Differs from ANCM: it drops `Date`, and keeps only the last of a repeated known field.
 pub(super) fn rewrite(parts: &mut Parts, client: Client) {
     let headers = &mut parts.headers;
-    let (mut drop, mut connection) = (Vec::<HeaderName>::new(), false);
+    let (mut drop, mut connection, mut length) = (Vec::<HeaderName>::new(), false, false);
     for name in headers.keys() {
         match Field::of(name) {
             Field::EndToEnd
@@ -33,17 +33,15 @@ pub(super) fn rewrite(parts: &mut Parts, client: Client) {
             | Field::Expect
             | Field::Forwarded
             | Field::Alias => {}
-            // RFC 9110, 8.6: a 204 has none.
-            Field::ContentLength => {
-                if parts.status == StatusCode::NO_CONTENT {
-                    drop.push(CONTENT_LENGTH);
-                }
-            }
+            Field::ContentLength => length = true,
             Field::Connection => connection = true,
             Field::Te | Field::Upgrade | Field::HopByHop | Field::Reserved => {
                 drop.push(name.clone());
             }
         }
+    }
+    if length {
+        one_length(headers, parts.status);
     }
     let mut closes = false;
     if connection {
@@ -59,6 +57,20 @@ pub(super) fn rewrite(parts: &mut Parts, client: Client) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     parts.version = client.version.max(Version::HTTP_11);
+}
+
+/// Leaves the length that holds, said once: HTTP/2 takes two as an error, even two that agree.
+///
+/// A 204 has none (RFC 9110, 8.6), and chunks overrule one (RFC 9112, 6.3). Lengths that differ never came this far.
+fn one_length(headers: &mut HeaderMap, status: StatusCode) {
+    if status == StatusCode::NO_CONTENT || headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    } else if let Entry::Occupied(mut length) = headers.entry(CONTENT_LENGTH)
+        && length.iter().nth(1).is_some()
+    {
+        let first = length.get().clone();
+        length.insert(first);
+    }
 }
 
 /// The head that makes the client's connection a tunnel.
@@ -195,6 +207,26 @@ mod tests {
             let mut parts = head(status, &[("content-length", "5")]);
             rewrite(&mut parts, H1);
             assert_eq!(shown(&parts.headers), want, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_said_once_and_not_beside_chunks() {
+        for (lines, want) in [
+            (
+                &[("content-length", "5"), ("content-length", "5")][..],
+                "content-length: 5",
+            ),
+            (
+                &[("content-length", "3"), ("transfer-encoding", "chunked")],
+                "",
+            ),
+            (
+                &[("transfer-encoding", "chunked"), ("content-length", "3")],
+                "",
+            ),
+        ] {
+            assert_eq!(rewritten(lines, H1), want, "{lines:?}");
         }
     }
 

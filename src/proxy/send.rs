@@ -4,11 +4,12 @@ use http::{Request, Response};
 use tracing::debug;
 
 use super::{
-    backend::Lease,
+    backend::{Backend, Lease},
     dial::dial,
     io::Io,
     options::ProxyOptions,
     upload::{Opener, RequestBody, Upload},
+    user::User,
     wire::{Failure, Wire},
 };
 use crate::{
@@ -29,6 +30,9 @@ pub(super) struct Errand {
     /// Lets the body go that waits for the app's `100 Continue`.
     pub(super) opener: Option<Opener>,
     moves: u8,
+    /// The process that may have taken it, and closed the connection instead of an answer.
+    taken_by: Option<Backend>,
+    user: User,
 }
 
 impl Errand {
@@ -37,6 +41,7 @@ impl Errand {
         request: Request<RequestBody>,
         upload: Option<Upload>,
         opener: Option<Opener>,
+        user: User,
     ) -> Self {
         Self {
             lease,
@@ -44,6 +49,8 @@ impl Errand {
             upload,
             opener,
             moves: MOVES,
+            taken_by: None,
+            user,
         }
     }
 
@@ -52,14 +59,28 @@ impl Errand {
         loop {
             let backend = self.lease.backend();
             match dial(backend, options.connect_timeout).await {
-                Err(error) if error.is_unconnected() && self.moves > 0 => {
-                    self.moves -= 1;
-                    debug!(%error, backend.addr = %backend.address(), "Request moved");
-                    let renewed = self.lease.renew().await;
-                    self.take(renewed.ok_or(error)??);
-                }
+                Err(error) if error.is_unconnected() => self.go_elsewhere(error, options).await?,
                 dialled => return dialled,
             }
+        }
+    }
+
+    /// Moves on from a process that is gone, or else ends in `error`.
+    async fn go_elsewhere(&mut self, error: Error, options: &ProxyOptions) -> Result<(), Error> {
+        let allowed = self.taken_by.is_none() || options.retry;
+        let Some(moves) = self.moves.checked_sub(1).filter(|_| allowed) else {
+            return Err(error);
+        };
+        self.moves = moves;
+        debug!(%error, backend.addr = %self.lease.backend().address(), "Request moved");
+        match self.lease.renew().await {
+            Some(Ok(lease)) => {
+                self.take(lease);
+                Ok(())
+            }
+            // Nobody else took it either: the first reason says more.
+            Some(Err(renewal)) if !renewal.is_unconnected() => Err(renewal),
+            Some(Err(_)) | None => Err(error),
         }
     }
 
@@ -73,21 +94,36 @@ impl Errand {
         self.lease = lease;
     }
 
-    /// A connection: one that is at hand, if it may be.
-    async fn wire(&mut self, reuse: bool, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
-        if reuse && let Some(wire) = Wire::reuse(self.lease.backend()) {
+    /// Tells the process who the user is: right before the request is sent there.
+    pub(super) fn introduce(&mut self) -> Result<(), Error> {
+        let headers = self.request.headers_mut();
+        self.user.introduce(self.lease.backend(), headers)
+    }
+
+    /// A connection: one that is at hand, unless one such has failed.
+    async fn wire(&mut self, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
+        if self.taken_by.is_none()
+            && let Some(wire) = Wire::reuse(self.lease.backend())
+        {
             return Ok(wire);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
         Box::pin(self.dial(options)).await.map(Wire::new)
     }
 
-    /// Whether the request may be sent again where `wire` was closed without an answer: one without a body, whose
+    /// Whether the request may be sent once more if `wire` closes instead of an answer: one without a body, whose
     /// method says that twice is as good as once (RFC 9110, 9.2.2).
+    ///
+    /// A connection that was at hand may have been closed before the request came, so the same process is asked again.
+    /// One that closes a new connection is about to end, and a second process may be asked, but never a third: what
+    /// two have died of is not for another one.
     fn may_retry(&self, wire: &Wire, options: &ProxyOptions) -> bool {
-        self.upload.is_none()
-            && self.request.method().is_idempotent()
-            && (wire.is_reused() || (options.retry && self.lease.is_renewable()))
+        let elsewhere = options.retry && self.lease.is_renewable();
+        let once_more = match &self.taken_by {
+            None => wire.is_reused() || elsewhere,
+            Some(process) => elsewhere && process.is(self.lease.backend()),
+        };
+        once_more && self.upload.is_none() && self.request.method().is_idempotent()
     }
 
     /// What `error` is to whoever asked.
@@ -103,32 +139,34 @@ impl Errand {
 /// Sends a request on a connection that is at hand, or else on a new one, and waits for the head of the answer.
 ///
 /// What was never sent is sent on the next connection, to another process if need be. What was, but got no answer, is
-/// tried once more if that is safe and the connection had been at hand, or the process is one of several.
+/// sent again if that is safe: see [`Errand::may_retry`].
 pub(super) async fn send(
     errand: &mut Errand,
     options: &ProxyOptions,
 ) -> Result<(Response<()>, Box<Wire>), Error> {
-    let mut again = true;
     loop {
-        let mut wire = errand.wire(again, options).await?;
+        let mut wire = errand.wire(options).await?;
+        errand.introduce()?;
         let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
         let answer = wire.ask(&mut errand.request, upload, opener, options.request_timeout);
-        match answer.await {
+        let error = match answer.await {
             Ok(answer) => return Ok((answer, wire)),
-            // The app had closed it.
-            Err(Failure::Unsent(_)) if wire.is_reused() => {}
+            // The app had closed the connection, or closed it as soon as it stood.
+            Err(Failure::Unsent(error)) => error,
             // The app closed it while the request was on its way.
-            Err(Failure::Unsent(error) | Failure::Closed(error))
-                if again && errand.may_retry(&wire, options) =>
-            {
+            Err(Failure::Closed(error)) if errand.may_retry(&wire, options) => {
                 debug!(%error, "Request sent again");
-                again = false;
+                errand.taken_by = Some(errand.lease.backend().clone());
+                error
             }
-            Err(Failure::Unsent(error) | Failure::Closed(error)) => {
-                return Err(errand.failed(error));
-            }
+            Err(Failure::Closed(error)) => return Err(errand.failed(error)),
             Err(Failure::Broken(error)) => return Err(errand.failed(error)),
             Err(Failure::Stalled) => return Err(Error::timeout("answer")),
+        };
+        if !wire.is_reused() {
+            drop(wire);
+            // In a box, for the same reason as a dial.
+            Box::pin(errand.go_elsewhere(Error::backend(error), options)).await?;
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::UPGRADE};
+use http::{
+    Request, Response, StatusCode,
+    header::{SET_COOKIE, UPGRADE},
+};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
@@ -17,6 +20,7 @@ use super::{
     upgrade::Tunnels,
     upload::RequestBody,
     upstream::Upstream,
+    user::User,
     wire::Answer,
 };
 use crate::error::{BoxError, Error};
@@ -49,6 +53,19 @@ impl Proxy {
             shared: Arc::new(Shared {
                 options,
                 tunnels: Tunnels::default(),
+            }),
+        }
+    }
+
+    /// A proxy that does what `options` say, and has the same tunnels as this one.
+    ///
+    /// Requests under way go on as they began.
+    #[must_use]
+    pub fn reconfigured(&self, options: ProxyOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                tunnels: self.tunnels().clone(),
             }),
         }
     }
@@ -94,6 +111,9 @@ impl Proxy {
         let (answer, wire) = send(&mut errand, options).await?;
         let (mut parts, ()) = answer.into_parts();
         response::rewrite(&mut parts, client);
+        if let Some(cookie) = errand.lease.take_cookie() {
+            parts.headers.append(SET_COOKIE, cookie);
+        }
         let body = Answer::new(wire, errand.lease, options.request_timeout);
         Ok(Response::from_parts(parts, Body::wire(body)))
     }
@@ -126,13 +146,16 @@ impl Proxy {
         };
         let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
+        #[cfg(feature = "sealed")]
+        super::request::vouch(&mut parts, lease.backend().token());
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener = (asked.expect && upload.is_some())
             .then(|| body.hold(self.shared.options.continue_timeout));
         let request = Request::from_parts(parts, body);
+        let user = User::of(&connection, &self.shared.options);
         Ok(Prepared {
-            errand: Errand::new(lease, request, upload, opener),
+            errand: Errand::new(lease, request, upload, opener, user),
             client,
             tunnel: upgrade.filter(|_| asked.upgrade),
         })
@@ -148,11 +171,17 @@ impl Proxy {
         let options = &self.shared.options;
         let limit = options.request_timeout;
         let mut upstream = Upstream::new(errand.dial(options).await?).await?;
-        let Errand { lease, request, .. } = errand;
+        errand.introduce()?;
+        let Errand {
+            mut lease, request, ..
+        } = errand;
         let answer = upstream.send(request, limit).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (mut parts, inner) = answer.into_parts();
             response::rewrite(&mut parts, client);
+            if let Some(cookie) = lease.take_cookie() {
+                parts.headers.append(SET_COOKIE, cookie);
+            }
             let body = Driven::new(inner, upstream, lease, limit);
             return Ok(Response::from_parts(parts, Body::driven(body)));
         }

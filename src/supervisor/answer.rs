@@ -30,6 +30,10 @@ impl<S: Spawn> Task<S> {
         if !self.slots.iter().any(|slot| slot.state.is_hopeful()) {
             self.failures += 1;
         }
+        if self.is_rolling(index) && !self.slots.iter().any(|slot| slot.current.is_some()) {
+            // The old configuration keeps nothing alive: the next start is with the new one.
+            self.starter.accept();
+        }
         self.rolled(index, &Err(failure));
     }
 

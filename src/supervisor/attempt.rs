@@ -1,9 +1,6 @@
 //! A process that was started, until it listens or will not.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -11,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     exchange::Peer,
     generation::{Child, Generation, Label},
+    output::Output,
     probe::Probe,
     process::{Exit, Process},
-    ready::{self, ListenerOwner, NotReady},
+    ready::{self, ListenerOwner, Listening, NotReady},
     start::Failed,
 };
 use crate::{
@@ -40,6 +38,11 @@ impl<P: Process> Attempt<P> {
         self.child.label()
     }
 
+    /// What it writes.
+    pub(super) fn output(&self) -> Output {
+        Output::of(self.label(), self.child.output())
+    }
+
     /// Waits until the process listens. When `cancel` says so, it is killed and gone: `None`.
     pub(super) async fn run(
         self,
@@ -55,47 +58,43 @@ impl<P: Process> Attempt<P> {
                 self.end().await;
                 None
             }
-            Some(Ok(listener)) => Some(Ok(self.generation(listener))),
+            Some(Ok(listening)) => Some(Ok(self.generation(listening))),
             Some(Err(why)) => Some(Err(self.failed(why).await)),
         }
     }
 
     /// Waits until the process listens and passes its probe.
-    async fn ready(&self) -> Result<u32, NotReady> {
+    async fn ready(&self) -> Result<Listening, NotReady> {
         let (process, port) = (self.child.process(), self.child.label().port);
         let limit = self.config.startup_time_limit;
-        let listener = ready::listening(process, port, limit).await?;
+        let listening = ready::listening(process, port, limit).await?;
         let peer = Peer {
-            address: self.address(),
+            address: listening.address,
             token: Some(&self.token),
-            owner: self.owner(),
+            owner: self.owner(listening),
             path_base: &self.config.path_base,
         };
         let left = limit.saturating_sub(self.begin.elapsed());
         tokio::select! {
             biased;
             passed = self.probe.pass(&peer, left) => passed.map_err(NotReady::Unhealthy)?,
-            exit = ready::gone(process, port, listener) => return Err(NotReady::Gone(exit)),
+            exit = ready::gone(process, listening) => return Err(NotReady::Gone(exit)),
         }
-        Ok(listener)
+        Ok(listening)
     }
 
-    /// ANCM: always IPv4 loopback.
-    fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.child.label().port))
-    }
-
-    fn owner(&self) -> ListenerOwner<P> {
+    fn owner(&self, listening: Listening) -> ListenerOwner<P> {
         ListenerOwner {
             process: self.child.process().clone(),
-            port: self.child.label().port,
+            address: listening.address,
         }
     }
 
-    fn generation(self, listener: u32) -> Generation<P> {
-        let (address, owner) = (Address::Tcp(self.address()), Arc::new(self.owner()));
+    fn generation(self, listening: Listening) -> Generation<P> {
+        let owner = Arc::new(self.owner(listening));
+        let address = Address::Tcp(listening.address);
         let backend = Backend::paired(address, self.token, Some(owner));
-        Generation::new(self.child, backend, listener)
+        Generation::new(self.child, backend, listening)
     }
 
     async fn failed(self, why: NotReady) -> Box<Failed> {

@@ -11,7 +11,9 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::output::Output;
 use crate::{
+    config::Config,
     error::StartFailure,
     proxy::{Backend, Lease},
 };
@@ -36,6 +38,8 @@ pub(super) struct Outlook {
     pub(super) last_failure: Option<(Arc<StartFailure>, SystemTime)>,
     /// How many processes took the place of another.
     pub(super) restarts: u64,
+    /// The configuration that the next start is with.
+    pub(super) config: Option<Arc<Config>>,
     /// The state of each slot.
     pub(super) states: Vec<&'static str>,
     /// Every process.
@@ -53,6 +57,7 @@ pub(super) struct Entry {
     pub(super) state: &'static str,
     pub(super) started: SystemTime,
     pub(super) backend: Option<Backend>,
+    pub(super) output: Output,
 }
 
 /// The task's side.
@@ -117,6 +122,11 @@ impl View {
             [only] => Some(only),
             many => many.iter().min_by_key(|one| one.in_flight()),
         })
+    }
+
+    /// A lease of the backend of that [mark](Backend::mark), if it takes requests.
+    pub(super) fn lease_marked(&self, mark: u64) -> Option<Lease> {
+        self.lease_of(|ready| ready.iter().find(|one| one.mark() == mark))
     }
 
     /// As [`lease`](Self::lease), but of another backend than `gone`.

@@ -2,9 +2,11 @@
 
 use std::{fmt, io, sync::Arc, thread, time::Duration};
 
+use http::StatusCode;
 use tokio::sync::mpsc;
 
 use super::{
+    affinity::Affinity,
     board::board,
     handle::Supervisor,
     message,
@@ -14,37 +16,27 @@ use super::{
     state::ATTEMPTS,
     task::Task,
 };
-use crate::config::{Config, Vars};
+use crate::config::{Config, Processes, StartMode, Vars};
 
-/// Requests that wait hold a connection and some kilobytes each. This many are what a busy app
-/// gets in the second or two of its start; more of them would only time out later.
-const QUEUE_LIMIT: usize = 1_000;
 /// What a wait may take beyond the longest start: killing a process that failed, a back-off.
 const QUEUE_MARGIN: Duration = Duration::from_secs(10);
-/// How long a replaced process may go on with its requests. Tunnels last for days: without an end
-/// a deploy would never let go of the old files.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
-/// When the first process is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartMode {
-    /// When the first request comes, as the module does.
-    #[default]
-    OnDemand,
-    /// When the supervisor is made.
-    Eager,
-}
-
-/// What a [`Supervisor`] can be told beyond the app's configuration.
+/// What a [`Supervisor`] can be told other than the app's configuration says.
 #[must_use]
 pub struct Builder {
     config: Arc<Config>,
     vars: Arc<dyn Vars>,
-    queue_limit: usize,
+    queue: Queue,
     queue_time: Option<Duration>,
     probe: Probe,
     settings: Settings,
+}
+
+/// The bound of the queue, and what becomes of those for whom it has no place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Queue {
+    pub(super) limit: usize,
+    pub(super) overflow: StatusCode,
 }
 
 /// What the task has to know of it.
@@ -54,28 +46,31 @@ pub(super) struct Settings {
     pub(super) drain_limit: Duration,
     pub(super) idle_limit: Option<Duration>,
     pub(super) age_limit: Option<Duration>,
+    pub(super) request_limit: Option<u32>,
+    pub(super) memory_limit: Option<u64>,
 }
 
 impl Builder {
     pub(super) fn new(config: Arc<Config>, vars: Arc<dyn Vars>) -> Self {
+        let kept = config.processes();
+        let (probe, settings) = (Probe::of(kept), Settings::of(kept));
         Self {
+            queue: Queue {
+                limit: kept.queue_limit(),
+                overflow: kept.queue_overflow_status(),
+            },
+            queue_time: kept.queue_time(),
             config,
             vars,
-            queue_limit: QUEUE_LIMIT,
-            queue_time: None,
-            probe: Probe::default(),
-            settings: Settings {
-                start: StartMode::OnDemand,
-                drain_limit: DRAIN_LIMIT,
-                idle_limit: None,
-                age_limit: None,
-            },
+            probe,
+            settings,
         }
     }
 
-    /// Sets how many requests may wait for a process; more get a 503 at once. Defaults to 1,000.
+    /// Sets how many requests may wait for a process; more are refused at once, with
+    /// [`queueOverflowStatus`](Processes::queue_overflow_status). Defaults to 1,000.
     pub const fn queue_limit(mut self, limit: usize) -> Self {
-        self.queue_limit = limit;
+        self.queue.limit = limit;
         self
     }
 
@@ -126,9 +121,27 @@ impl Builder {
     }
 
     /// Sets how long a process may serve before another one takes its place, as
-    /// [`Supervisor::restart`] does it. Defaults to for ever.
+    /// [`Supervisor::restart`] does it. Several processes are replaced one at a time, the last of
+    /// them up to a tenth earlier, so that they keep apart. Defaults to for ever.
     pub const fn age_limit(mut self, limit: Duration) -> Self {
         self.settings.age_limit = Some(limit);
+        self
+    }
+
+    /// Sets how many requests a process may take before another one takes its place, as
+    /// [`age_limit`](Self::age_limit) says. It is looked at once a second, so there may be some
+    /// more. Defaults to no limit.
+    pub const fn request_limit(mut self, requests: u32) -> Self {
+        self.settings.request_limit = Some(requests);
+        self
+    }
+
+    /// Sets how many bytes of memory a process and its descendants may hold for themselves before
+    /// another one takes its place, as [`Supervisor::restart`] does it. It is looked at after the
+    /// first minute of a process, and acted upon once a minute. Defaults to no limit, and has no
+    /// effect where the system does not tell.
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.settings.memory_limit = Some(bytes);
         self
     }
 
@@ -161,10 +174,24 @@ impl Builder {
         let queue_time = self
             .queue_time
             .unwrap_or_else(|| queue_time(self.config.startup_time_limit));
+        let affinity = Affinity::of(&self.config);
         let starter = Starter::new(self.config, self.vars, spawn, self.probe);
         let task = Task::new(starter, self.settings, board, receiver);
-        let supervisor = Supervisor::with(view, sender, self.queue_limit, queue_time);
+        let supervisor = Supervisor::with(view, sender, self.queue, queue_time, affinity);
         (supervisor, task)
+    }
+}
+
+impl Settings {
+    fn of(kept: &Processes) -> Self {
+        Self {
+            start: kept.start_mode(),
+            drain_limit: kept.drain_timeout(),
+            idle_limit: kept.idle_timeout(),
+            age_limit: kept.recycle_age(),
+            request_limit: kept.recycle_requests(),
+            memory_limit: kept.recycle_memory(),
+        }
     }
 }
 
@@ -177,7 +204,7 @@ fn queue_time(startup_time_limit: Duration) -> Duration {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("queue_limit", &self.queue_limit)
+            .field("queue", &self.queue)
             .field("queue_time", &self.queue_time)
             .field("probe", &self.probe)
             .field("settings", &self.settings)

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant};
 
-use super::{logs::Capture, process::Process};
+use super::{logs::Capture, process::Process, ready::Listening};
 use crate::proxy::Backend;
 
 /// What a process is called in logs and in a status.
@@ -57,17 +57,17 @@ impl<P: Process> Drop for Child<P> {
 pub(super) struct Generation<P: Process> {
     child: Child<P>,
     backend: Backend,
-    listener: u32,
+    listening: Listening,
     ready: Instant,
 }
 
 impl<P: Process> Generation<P> {
-    /// `listener` is the process that listens: the child or a descendant of it.
-    pub(super) fn new(child: Child<P>, backend: Backend, listener: u32) -> Self {
+    /// `listening` is what `backend` stands for.
+    pub(super) fn new(child: Child<P>, backend: Backend, listening: Listening) -> Self {
         Self {
             child,
             backend,
-            listener,
+            listening,
             ready: Instant::now(),
         }
     }
@@ -88,8 +88,9 @@ impl<P: Process> Generation<P> {
         &self.backend
     }
 
-    pub(super) const fn listener(&self) -> u32 {
-        self.listener
+    /// Who listens, and where.
+    pub(super) const fn listening(&self) -> Listening {
+        self.listening
     }
 
     /// How long it has been ready.

@@ -2,6 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
+use http::{HeaderMap, StatusCode};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     time::{Duration, timeout},
@@ -9,8 +10,11 @@ use tokio::{
 
 use super::{
     Builder,
+    affinity::Affinity,
     board::{Outlook, View},
+    builder::Queue,
     message::{Message, Restarted},
+    output::Output,
     status::Status,
 };
 use crate::{
@@ -37,7 +41,9 @@ struct Shared {
     /// One permit for each request that may wait.
     queue: Semaphore,
     queue_limit: usize,
+    overflow: StatusCode,
     queue_time: Duration,
+    affinity: Option<Affinity>,
 }
 
 impl Supervisor {
@@ -58,17 +64,20 @@ impl Supervisor {
     pub(super) fn with(
         view: View,
         messages: mpsc::Sender<Message>,
-        queue_limit: usize,
+        queue: Queue,
         queue_time: Duration,
+        affinity: Option<Affinity>,
     ) -> Self {
-        let queue_limit = queue_limit.min(Semaphore::MAX_PERMITS);
+        let queue_limit = queue.limit.min(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
                 view,
                 messages,
                 queue: Semaphore::new(queue_limit),
                 queue_limit,
+                overflow: queue.overflow,
                 queue_time,
+                affinity,
             }),
         }
     }
@@ -79,9 +88,25 @@ impl Supervisor {
         self.shared.view.lease().map(|lease| self.renewable(lease))
     }
 
+    /// As [`try_lease`](Self::try_lease), but of the process that a cookie of the request names, where that is in use
+    /// and the process is ready.
+    pub(super) fn try_lease_for(&self, headers: &HeaderMap) -> Option<Lease> {
+        let wanted = self.shared.affinity.as_ref();
+        let wanted = wanted.and_then(|affinity| affinity.wanted(headers));
+        match wanted.and_then(|mark| self.shared.view.lease_marked(mark)) {
+            // The client has its cookie already.
+            Some(lease) => Some(self.renewable(lease).with_cookie(None)),
+            None => self.try_lease(),
+        }
+    }
+
     /// `lease`, in whose place we find another if its process dies before it takes the request.
     fn renewable(&self, lease: Lease) -> Lease {
-        lease.renewed_by(Arc::clone(&self.shared) as Arc<dyn Renew>)
+        let affinity = self.shared.affinity.as_ref();
+        let cookie = affinity.and_then(|affinity| affinity.cookie(lease.backend()));
+        lease
+            .renewed_by(Arc::clone(&self.shared) as Arc<dyn Renew>)
+            .with_cookie(cookie)
     }
 
     /// The right to send a request, as soon as a process is ready; starts one where none runs.
@@ -101,7 +126,7 @@ impl Supervisor {
         let _place = shared
             .queue
             .try_acquire()
-            .map_err(|_| Error::queue_full())?;
+            .map_err(|_| Error::overflow(shared.overflow))?;
         timeout(shared.queue_time, self.wait())
             .await
             .unwrap_or_else(|_| Err(Error::queue_timeout()))
@@ -161,7 +186,8 @@ impl Supervisor {
 
     /// Replaces every process as [`restart`](Self::restart) does, by one that `config` describes.
     ///
-    /// Where the new one fails, the old configuration stays too. The number of processes and what
+    /// Where the new one fails, the old configuration stays too, unless no process is left that was
+    /// started with it. The number of processes and what
     /// the [`Builder`] was told stay as they were.
     ///
     /// # Errors
@@ -192,12 +218,48 @@ impl Supervisor {
         self.ask(|done| Message::Shutdown { done }).await;
     }
 
+    /// The requests under way, tunnels included, at processes that are ready or draining.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let outlook = self.shared.view.outlook();
+        let backends = outlook
+            .processes
+            .iter()
+            .filter_map(|process| process.backend.as_ref());
+        backends.map(Backend::in_flight).sum()
+    }
+
     /// How the processes are.
     #[must_use]
     pub fn status(&self) -> Status {
         let shared = &self.shared;
         let waiting = shared.queue_limit - shared.queue.available_permits();
         Status::new(&shared.view.outlook(), waiting)
+    }
+
+    /// The configuration that processes are started with; `None` before the first look at it.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<Config>> {
+        self.shared.view.outlook().config.clone()
+    }
+
+    /// What the processes that run have written lately.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<Output> {
+        let outlook = self.shared.view.outlook();
+        outlook
+            .processes
+            .iter()
+            .map(|one| one.output.clone())
+            .collect()
+    }
+
+    /// The last start that failed, with what its process wrote.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<Arc<StartFailure>> {
+        let outlook = self.shared.view.outlook();
+        let (failure, _) = outlook.last_failure.as_ref()?;
+        Some(Arc::clone(failure))
     }
 
     /// Sends a message and waits for the answer; `None` where the task has ended.

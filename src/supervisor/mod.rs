@@ -44,9 +44,12 @@
 //!   more failures than `rapidFailsPerMinute` refuse starts, and requests, until the minute is over.
 //! * **Restart.** The new process is ready before the old one loses its requests, and the old one
 //!   finishes those that it has. Where the new one fails, the old one stays.
+//! * **Upkeep.** On request, a new process has to pass a probe and is warmed up before it serves; one
+//!   that is old or large is replaced, and one that nobody uses is stopped: see [`Builder`].
 //! * **Stop.** The app is asked by the shutdown event, told by a signal if it does not know that,
 //!   and killed with everything it started after `shutdownTimeLimit`.
 
+mod affinity;
 mod answer;
 mod attempt;
 mod backoff;
@@ -59,6 +62,7 @@ mod handle;
 mod launch;
 mod logs;
 mod message;
+mod output;
 mod perform;
 mod port;
 mod probe;
@@ -75,13 +79,18 @@ mod task;
 mod upkeep;
 mod window;
 
+pub(crate) use self::status::rfc3339;
+
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::StartMode;
+
 pub use self::{
-    builder::{Builder, StartMode},
+    builder::Builder,
     future::ResponseFuture,
     handle::Supervisor,
+    output::Output,
     service::{Supervised, SupervisorLayer},
     status::{FailureStatus, ProcessStatus, Status},
 };

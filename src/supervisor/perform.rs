@@ -75,6 +75,7 @@ impl<S: Spawn> Task<S> {
         let generation = attempt.label().generation;
         slot.starting = Some(Starting {
             label: attempt.label().clone(),
+            output: attempt.output(),
             cancel: cancel.clone(),
         });
         slot.attempts += 1;
@@ -137,7 +138,7 @@ impl<S: Spawn> Task<S> {
         };
         let Some(next) = slot.next.take() else { return };
         let next = Arc::new(next);
-        let (label, listener) = (next.label().clone(), next.listener());
+        let (label, listener) = (next.label().clone(), next.listening().pid);
         self.upkeep.used = Instant::now();
         let old = slot.current.replace(Arc::clone(&next));
         if mem::replace(&mut slot.served, true) {
@@ -162,8 +163,8 @@ impl<S: Spawn> Task<S> {
     fn watch(&mut self, index: usize, generation: Arc<Generation<S::Process>>) {
         self.jobs.spawn(async move {
             let label = generation.label();
-            let (number, port) = (label.generation, label.port);
-            let exit = ready::gone(generation.process(), port, generation.listener()).await;
+            let number = label.generation;
+            let exit = ready::gone(generation.process(), generation.listening()).await;
             generation.output().catch_up().await;
             Happening::Ended {
                 slot: index,

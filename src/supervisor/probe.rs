@@ -10,18 +10,20 @@ use super::{
     exchange::{Error, Peer},
     launch::chain,
 };
-use crate::proxy::Owner;
+use crate::{config::Processes, proxy::Owner};
 
 /// The longest wait for one answer; then the probe asks again.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The pause between two probes.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is asked of a process that listens, before it gets requests. Defaults to nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Probe {
-    /// A path that has to be answered with a status below 400.
+    /// A path that has to be answered well.
     pub(super) health: Option<String>,
+    /// The status of such an answer; `None`: any below 400.
+    pub(super) status: Option<StatusCode>,
+    /// The pause between two of them.
+    pub(super) interval: Duration,
     /// Paths that are asked for once, whatever the answer is.
     pub(super) warm_up: Vec<String>,
 }
@@ -45,6 +47,23 @@ impl fmt::Display for Unhealthy {
 }
 
 impl Probe {
+    /// What a configuration asks for.
+    pub(super) fn of(kept: &Processes) -> Self {
+        Self {
+            health: kept.probe_path().map(str::to_owned),
+            status: kept.probe_status(),
+            interval: kept.probe_interval(),
+            warm_up: kept.warm_up().to_vec(),
+        }
+    }
+
+    fn is_well(&self, status: StatusCode) -> bool {
+        match self.status {
+            Some(expected) => status == expected,
+            None => status.as_u16() < 400,
+        }
+    }
+
     /// Probes the app until it is well, then warms it up, all within `limit`.
     ///
     /// A warm-up that takes longer is broken off and does not fail the start.
@@ -55,7 +74,7 @@ impl Probe {
     ) -> Result<(), Unhealthy> {
         let begin = Instant::now();
         if let Some(path) = &self.health {
-            well(peer, path, limit).await?;
+            self.well(peer, path, limit).await?;
         }
         let left = limit.saturating_sub(begin.elapsed());
         if timeout(left, self.warm_up(peer)).await.is_err() {
@@ -72,21 +91,26 @@ impl Probe {
             }
         }
     }
-}
 
-async fn well<O: Owner>(peer: &Peer<'_, O>, path: &str, limit: Duration) -> Result<(), Unhealthy> {
-    let begin = Instant::now();
-    loop {
-        let left = limit.saturating_sub(begin.elapsed());
-        let last = match timeout(left.min(ANSWER), peer.get(path)).await {
-            Ok(Ok(status)) if status.as_u16() < 400 => return Ok(()),
-            Ok(Ok(status)) => Unhealthy::Status(status),
-            Ok(Err(error)) => Unhealthy::Failed(error),
-            Err(_) => Unhealthy::Silent,
-        };
-        if begin.elapsed() + PAUSE >= limit {
-            return Err(last);
+    async fn well<O: Owner>(
+        &self,
+        peer: &Peer<'_, O>,
+        path: &str,
+        limit: Duration,
+    ) -> Result<(), Unhealthy> {
+        let begin = Instant::now();
+        loop {
+            let left = limit.saturating_sub(begin.elapsed());
+            let last = match timeout(left.min(ANSWER), peer.get(path)).await {
+                Ok(Ok(status)) if self.is_well(status) => return Ok(()),
+                Ok(Ok(status)) => Unhealthy::Status(status),
+                Ok(Err(error)) => Unhealthy::Failed(error),
+                Err(_) => Unhealthy::Silent,
+            };
+            if begin.elapsed() + self.interval >= limit {
+                return Err(last);
+            }
+            sleep(self.interval).await;
         }
-        sleep(PAUSE).await;
     }
 }

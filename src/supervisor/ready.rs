@@ -1,6 +1,9 @@
 //! Whether a process listens: at its start, and for as long as it serves.
 
-use std::{io, net::Ipv4Addr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use tokio::{
     net::TcpStream,
@@ -13,6 +16,14 @@ use super::{
 };
 use crate::proxy::Owner;
 
+/// Where a process may listen, the likely one first.
+///
+/// ANCM: IPv4 alone. Differs from ANCM: where `localhost` is `::1`, a program that listens there does so by IPv6 alone.
+const LOOPBACK: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
+
 /// How often to look at first. One look takes about 0.2 ms.
 ///
 /// Differs from ANCM: 250 ms, which is most of the start of a small app.
@@ -23,6 +34,14 @@ const EAGER_FOR: Duration = Duration::from_secs(2);
 const PATIENT: Duration = Duration::from_millis(20);
 /// How often to look whether a descendant still listens, whose end nobody tells us.
 const WATCH: Duration = Duration::from_millis(250);
+
+/// A process that listens, and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listening {
+    /// The process that was started, or a descendant of it.
+    pub(super) pid: u32,
+    pub(super) address: SocketAddr,
+}
 
 /// Why a process will not serve.
 #[derive(Debug)]
@@ -47,13 +66,13 @@ pub(super) async fn listening<P: Process>(
     process: &P,
     port: u16,
     limit: Duration,
-) -> Result<u32, NotReady> {
+) -> Result<Listening, NotReady> {
     let begin = Instant::now();
     loop {
         let blind = match look(process, port).await {
-            Ok(Listener::Own(pid)) => return Ok(pid),
-            Ok(Listener::Stranger(pid)) => return Err(NotReady::Stranger(pid)),
-            Ok(Listener::None) => None,
+            Ok((Listener::Own(pid), address)) => return Ok(Listening { pid, address }),
+            Ok((Listener::Stranger(pid), _)) => return Err(NotReady::Stranger(pid)),
+            Ok((Listener::None, _)) => None,
             Err(error) => Some(error),
         };
         let elapsed = begin.elapsed();
@@ -71,21 +90,35 @@ pub(super) async fn listening<P: Process>(
 }
 
 /// A launcher may end as soon as its child listens.
-fn last_look<P: Process>(process: &P, port: u16, exit: Exit) -> Result<u32, NotReady> {
-    match process.listener(port) {
-        Ok(Listener::Own(pid)) => Ok(pid),
-        Ok(Listener::None | Listener::Stranger(_)) | Err(_) => Err(NotReady::Exited(exit)),
+fn last_look<P: Process>(process: &P, port: u16, exit: Exit) -> Result<Listening, NotReady> {
+    let addresses = LOOPBACK.map(|ip| SocketAddr::new(ip, port)).into_iter();
+    let mut own = addresses.filter_map(|address| match process.listener(address) {
+        Ok(Listener::Own(pid)) => Some(Listening { pid, address }),
+        Ok(Listener::None | Listener::Stranger(_)) | Err(_) => None,
+    });
+    own.next().ok_or(NotReady::Exited(exit))
+}
+
+/// Who listens, and where: by IPv6 only if it is one of ours, for there a stranger is in nobody's way.
+async fn look<P: Process>(process: &P, port: u16) -> io::Result<(Listener, SocketAddr)> {
+    let [v4, v6] = LOOPBACK.map(|ip| SocketAddr::new(ip, port));
+    match look_at(process, v4).await? {
+        Listener::None => {}
+        seen @ (Listener::Own(_) | Listener::Stranger(_)) => return Ok((seen, v4)),
     }
+    Ok(match look_at(process, v6).await? {
+        own @ Listener::Own(_) => (own, v6),
+        Listener::None | Listener::Stranger(_) => (Listener::None, v4),
+    })
 }
 
 /// Who listens. Where the system does not tell, somebody who takes connections counts as ours.
 ///
 /// ANCM: its older version did so where it could not see the owners of ports.
-async fn look<P: Process>(process: &P, port: u16) -> io::Result<Listener> {
-    match process.listener(port) {
+async fn look_at<P: Process>(process: &P, address: SocketAddr) -> io::Result<Listener> {
+    match process.listener(address) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
-            Ok(match connected {
+            Ok(match TcpStream::connect(address).await {
                 Ok(_) => Listener::Own(process.id()),
                 Err(_) => Listener::None,
             })
@@ -100,10 +133,11 @@ async fn look<P: Process>(process: &P, port: u16) -> io::Result<Listener> {
 ///
 /// Differs from ANCM: the end of that descendant is noticed too, whether its launcher lives or not,
 /// and so is a port that a stranger took over.
-pub(super) async fn gone<P: Process>(process: &P, port: u16, listener: u32) -> Option<Exit> {
-    if listener == process.id() {
+pub(super) async fn gone<P: Process>(process: &P, listening: Listening) -> Option<Exit> {
+    let Listening { pid, address } = listening;
+    if pid == process.id() {
         let exit = process.exited().await;
-        while owns(process, port) == Some(true) {
+        while owns(process, address) == Some(true) {
             sleep(WATCH).await;
         }
         return Some(exit);
@@ -115,7 +149,7 @@ pub(super) async fn gone<P: Process>(process: &P, port: u16, listener: u32) -> O
             ended = process.exited(), if exit.is_none() => exit = Some(ended),
             () = sleep(WATCH) => {}
         }
-        match owns(process, port) {
+        match owns(process, address) {
             Some(true) => {}
             None if exit.is_none() => {}
             Some(false) | None => return exit,
@@ -124,8 +158,8 @@ pub(super) async fn gone<P: Process>(process: &P, port: u16, listener: u32) -> O
 }
 
 /// Whether the listener is the process's own; `None` where nobody can tell.
-fn owns<P: Process>(process: &P, port: u16) -> Option<bool> {
-    match process.listener(port) {
+fn owns<P: Process>(process: &P, address: SocketAddr) -> Option<bool> {
+    match process.listener(address) {
         Ok(Listener::Own(_)) => Some(true),
         Ok(Listener::None | Listener::Stranger(_)) => Some(false),
         Err(_) => None,
@@ -135,17 +169,25 @@ fn owns<P: Process>(process: &P, port: u16) -> Option<bool> {
 /// Tells the proxy, after each dial, whether the listener is still the process's own.
 pub(super) struct ListenerOwner<P> {
     pub(super) process: P,
-    pub(super) port: u16,
+    pub(super) address: SocketAddr,
 }
 
 impl<P: Process> Owner for ListenerOwner<P> {
     /// Where the system does not know of owners there is nothing to be asked; any other failure
     /// to look is a no.
     fn owns_listener(&self) -> bool {
-        match self.process.listener(self.port) {
+        match self.process.listener(self.address) {
             Ok(Listener::Own(_)) => true,
             Ok(Listener::None | Listener::Stranger(_)) => false,
             Err(error) => error.kind() == io::ErrorKind::Unsupported,
+        }
+    }
+
+    #[cfg(windows)]
+    fn give_token(&self, token: std::os::windows::io::BorrowedHandle<'_>) -> io::Result<u32> {
+        match self.process.listener(self.address)? {
+            Listener::Own(id) => self.process.give_token(id, token),
+            Listener::None | Listener::Stranger(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
 }

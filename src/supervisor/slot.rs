@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     board::Entry,
     generation::{Generation, Label},
+    output::Output,
     process::Process,
     state::{State, Then},
 };
@@ -16,6 +17,7 @@ use crate::{error::StartFailure, proxy::Backend};
 /// A process that starts, and the way to stop that.
 pub(super) struct Starting {
     pub(super) label: Label,
+    pub(super) output: Output,
     pub(super) cancel: CancellationToken,
 }
 
@@ -37,6 +39,8 @@ pub(super) struct Slot<P: Process> {
     pub(super) failure: Option<Arc<StartFailure>>,
     /// Whether a process ever served here.
     pub(super) served: bool,
+    /// When its process was last replaced because of a limit, or should have been.
+    pub(super) recycled: Option<Instant>,
 }
 
 impl<P: Process> Slot<P> {
@@ -52,6 +56,7 @@ impl<P: Process> Slot<P> {
             alarm: None,
             failure: None,
             served: false,
+            recycled: None,
         }
     }
 
@@ -94,16 +99,31 @@ impl<P: Process> Slot<P> {
         let retiring = self.retiring.iter().map(|one| ("draining", one));
         let running = current
             .chain(retiring)
-            .map(|(state, one)| (state, one.label(), Some(one.backend().clone())));
+            .map(|(state, one)| {
+                (
+                    state,
+                    one.label(),
+                    Some(one.backend().clone()),
+                    one.output(),
+                )
+            })
+            .map(move |(state, label, backend, output)| {
+                entry(slot, state, label, backend, Output::of(label, output))
+            });
         let starting = self.starting.iter();
-        let starting = starting.map(|one| ("starting", &one.label, None));
-        running
-            .chain(starting)
-            .map(move |(state, label, backend)| entry(slot, state, label, backend))
+        let starting =
+            starting.map(move |one| entry(slot, "starting", &one.label, None, one.output.clone()));
+        running.chain(starting)
     }
 }
 
-fn entry(slot: usize, state: &'static str, label: &Label, backend: Option<Backend>) -> Entry {
+fn entry(
+    slot: usize,
+    state: &'static str,
+    label: &Label,
+    backend: Option<Backend>,
+    output: Output,
+) -> Entry {
     Entry {
         slot,
         generation: label.generation,
@@ -113,5 +133,6 @@ fn entry(slot: usize, state: &'static str, label: &Label, backend: Option<Backen
         state,
         started: label.started,
         backend,
+        output,
     }
 }

@@ -65,7 +65,7 @@ impl<S: Spawn> Starter<S> {
         self.proposed = None;
     }
 
-    pub(super) fn config(&self) -> &Config {
+    pub(super) fn config(&self) -> &Arc<Config> {
         &self.config
     }
 

@@ -98,7 +98,8 @@ impl ProcessStatus {
     }
 }
 
-fn rfc3339(at: SystemTime) -> String {
+/// A time in UTC, to the second.
+pub(crate) fn rfc3339(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at).replace_nanosecond(0);
     at.ok()
         .and_then(|at| at.format(&Rfc3339).ok())

@@ -10,7 +10,7 @@ use super::{
     process::Process,
     ready::{self, ListenerOwner},
 };
-use crate::{PathBase, proxy::Address};
+use crate::PathBase;
 
 /// How long a process that was killed may take to be gone.
 const REAP: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ impl Stop {
         // That one stops listening first and then finishes its requests.
         gone(generation).await;
         process.exited().await;
-        if generation.listener() != process.id() {
+        if generation.listening().pid != process.id() {
             generation.backend().drained().await;
         }
     }
@@ -108,15 +108,13 @@ impl Stop {
     /// one that hangs still has the other half after the signal.
     async fn post<P: Process>(&self, generation: &Generation<P>) -> bool {
         let pid = generation.label().pid;
-        let Address::Tcp(address) = generation.backend().address() else {
-            return false;
-        };
+        let address = generation.listening().address;
         let peer = Peer {
-            address: *address,
+            address,
             token: generation.backend().token(),
             owner: ListenerOwner {
                 process: generation.process().clone(),
-                port: generation.label().port,
+                address,
             },
             path_base: &self.path_base,
         };
@@ -147,8 +145,7 @@ impl Stop {
 
 /// Waits until nobody of the process's own listens.
 async fn gone<P: Process>(generation: &Generation<P>) {
-    let (process, port) = (generation.process(), generation.label().port);
-    ready::gone(process, port, generation.listener()).await;
+    ready::gone(generation.process(), generation.listening()).await;
 }
 
 /// The moment after so long a time, however long that is.

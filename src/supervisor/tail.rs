@@ -16,16 +16,29 @@ const LINE: usize = 8 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     bytes: VecDeque<u8>,
+    /// How many bytes there ever were.
+    written: u64,
 }
 
 impl Tail {
     pub(super) fn push(&mut self, chunk: &[u8]) {
+        self.written += chunk.len() as u64;
         let chunk = chunk
             .get(chunk.len().saturating_sub(BYTES)..)
             .unwrap_or(chunk);
         let excess = (self.bytes.len() + chunk.len()).saturating_sub(BYTES);
         self.bytes.drain(..excess);
         self.bytes.extend(chunk);
+    }
+
+    /// What came after so many bytes, as far as it is kept, and how many bytes there are now.
+    pub(super) fn after(&self, seen: u64) -> (Vec<u8>, u64) {
+        let fresh = self.written.saturating_sub(seen);
+        let skip = usize::try_from(fresh).map_or(0, |fresh| self.bytes.len().saturating_sub(fresh));
+        (
+            self.bytes.iter().skip(skip).copied().collect(),
+            self.written,
+        )
     }
 
     /// The last 30,000 characters, without control characters other than line ends and tabs.
@@ -112,6 +125,20 @@ mod tests {
         let text = tail(&[b"first", &flood, &flood, b"last words"]);
         assert_eq!(text.chars().count(), CHARACTERS);
         assert!(text.starts_with('x') && text.ends_with("last words"));
+    }
+
+    #[test]
+    fn goes_on_where_a_reader_left_off() {
+        let mut tail = Tail::default();
+        tail.push(b"one");
+        assert_eq!(tail.after(0), (b"one".to_vec(), 3));
+        tail.push(b"two");
+        assert_eq!(tail.after(3), (b"two".to_vec(), 6));
+        assert_eq!(tail.after(6), (vec![], 6));
+        assert_eq!(tail.after(99), (vec![], 6));
+        tail.push(&[b'x'; BYTES]);
+        assert_eq!(tail.after(6).0.len(), BYTES);
+        assert_eq!(tail.after(0).0.len(), BYTES, "the beginning is gone");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tracing::{debug, error};
 use super::{
     answer::Answers,
     board::{Board, Ready},
-    builder::{Settings, StartMode},
+    builder::Settings,
     generation::Generation,
     message::{Message, Restarted},
     process::{Exit, Process, Spawn},
@@ -22,7 +22,7 @@ use super::{
     upkeep::Upkeep,
     window::{self, Window},
 };
-use crate::error::StartFailure;
+use crate::{config::StartMode, error::StartFailure};
 
 /// What a job of the task came to.
 pub(super) enum Happening<P: Process> {
@@ -277,6 +277,7 @@ impl<S: Spawn> Task<S> {
             outlook.stops = self.stops;
             outlook.last_failure.clone_from(&self.last_failure);
             outlook.restarts = self.restarts;
+            outlook.config = Some(Arc::clone(self.starter.config()));
             outlook.states = slots.iter().map(|slot| slot.state.as_str()).collect();
             let entries = slots.iter().enumerate();
             outlook.processes = entries

@@ -37,7 +37,7 @@ fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
+            .with_env_filter("ancm=trace")
             .with_ansi(false)
             .with_writer(|| Log)
             .init();

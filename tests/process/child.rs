@@ -36,10 +36,10 @@ fn plays_its_part() {
     let role = env::var(ROLE).expect("only started by the tests of this file");
     let (part, detail) = role.split_once(':').unwrap_or((&role, ""));
     match part {
-        "serve" => serve(listen()),
+        "serve" => serve(&listen()),
         "late" => {
             rest(detail.parse().unwrap());
-            serve(listen());
+            serve(&listen());
         }
         "exit" => {
             eprintln!("the child gives up: \u{1b}[31mred\u{1b}[0m <b>bold</b>");
@@ -48,7 +48,7 @@ fn plays_its_part() {
         "never" => loop {
             rest(60_000);
         },
-        "elsewhere" => serve(TcpListener::bind("127.0.0.1:0").unwrap()),
+        "elsewhere" => serve(&TcpListener::bind("127.0.0.1:0").unwrap()),
         "launcher" => launch(detail),
         other => panic!("no such part: {other}"),
     }
@@ -77,7 +77,7 @@ fn launch(file: &str) {
     child.wait().unwrap();
 }
 
-fn serve(listener: TcpListener) {
+fn serve(listener: &TcpListener) {
     for stream in listener.incoming() {
         thread::spawn(|| answer(stream.unwrap()));
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use ancm::{
     Connection,
-    proxy::{Backend, Forward, Proxy, ProxyOptions},
+    proxy::{Forward, Proxy, ProxyOptions},
 };
 use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Empty};
 use tower::ServiceExt;
 
-use crate::support::{App, Wire, app_and_front, chain, front, until};
+use crate::support::{App, Wire, app_and_front, chain, until};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -162,6 +162,18 @@ async fn trailers_pass_both_ways_but_not_the_modules() {
     client.head().await;
     assert_eq!(client.hear("0\r\n").await, "1\r\nb\r\n0\r\n");
     assert_eq!(client.hear("\r\n\r\n").await, "x-end: 6\r\n\r\n");
+}
+
+#[tokio::test]
+async fn an_answer_in_chunks_is_whole_whatever_length_it_claims() {
+    let (app, mut client) = chain().await;
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut app = app.accept().await;
+    app.head().await;
+    app.say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").await;
+    let head = client.head().await;
+    assert!(!head.contains("content-length"), "{head}");
+    assert_eq!(client.hear("0\r\n\r\n").await, "5\r\nhello\r\n0\r\n\r\n");
 }
 
 #[tokio::test]
@@ -392,8 +404,10 @@ async fn leases_end_with_the_body() {
 #[cfg(unix)]
 #[tokio::test]
 async fn an_app_may_listen_on_a_unix_socket() {
-    use ancm::proxy::Address;
+    use ancm::proxy::{Address, Backend};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use crate::support::front;
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sock");

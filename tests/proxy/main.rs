@@ -8,3 +8,5 @@ mod smuggling;
 mod streaming;
 mod support;
 mod upgrade;
+#[cfg(windows)]
+mod user;

@@ -7,7 +7,8 @@ use crate::{
     at::{At, run},
     support::{
         apps::App,
-        client::{Answer, Protocol, empty, full},
+        client::{Answer, Client, Protocol, empty, full},
+        module::Start,
     },
 };
 
@@ -130,4 +131,23 @@ fn are_told_the_same_at_the_root() {
 fn are_told_the_same_at_a_base() {
     compare("/base", Protocol::Http1);
     compare("/base", Protocol::Http2);
+}
+
+/// Both find a base whose letters need percent-encoding in a URL, and which the module says without it.
+#[test]
+fn find_a_base_that_needs_encoding() {
+    for app in [App::Stock, App::Twin] {
+        let module = Start::new(app, "/my%20app").run();
+        run(async {
+            let mut client = Client::connect(module.address(), Protocol::Http1).await;
+            let report = client.get("/My%20App/echo%20x").await.json();
+            // Kestrel hands both out decoded.
+            let (base, path) = match app {
+                App::Stock => ("/My App", "/echo x"),
+                App::Twin => ("/My%20App", "/echo%20x"),
+            };
+            assert_eq!(report["pathBase"], base);
+            assert_eq!(report["path"], path);
+        });
+    }
 }

@@ -69,7 +69,7 @@ impl Start {
             App::Stock => sourcing(&published().environment, env!("CARGO_BIN_EXE_ancm")),
             App::Twin => Command::new(env!("CARGO_BIN_EXE_ancm")),
         };
-        command.arg("run");
+        command.args(["run", "--no-control"]);
         if self.app == App::Stock {
             let shared = || published().apps.join("outofprocess");
             command.arg(self.folder.unwrap_or_else(shared));

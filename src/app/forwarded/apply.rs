@@ -8,7 +8,7 @@ use http::{
     uri::{self, Authority},
 };
 
-use super::{extension::Forwarded, walk::Outcome};
+use super::{extension::Forwarded, rules::Rules, walk::Outcome};
 use crate::{
     PathBase, Scheme,
     headers::{X_ORIGINAL_FOR, X_ORIGINAL_HOST, X_ORIGINAL_PREFIX, X_ORIGINAL_PROTO},
@@ -23,12 +23,15 @@ pub(super) const ORIGINALS: [HeaderName; 4] = [
 ];
 
 /// Puts `outcome`, which is not empty, into `request` and keeps what was there before.
-pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, absolute_form: bool) {
+pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, rules: &Rules) {
     let mut forwarded = Forwarded::of(request.extensions());
+    // ANCM: said as soon as anything is believed, even if that is not an address: no client's own word stays there.
+    if rules.reads.address
+        && let Some(original) = forwarded.client.and_then(address_value)
+    {
+        request.headers_mut().insert(X_ORIGINAL_FOR, original);
+    }
     if let Some(client) = outcome.address {
-        if let Some(original) = forwarded.client.and_then(address_value) {
-            request.headers_mut().insert(X_ORIGINAL_FOR, original);
-        }
         forwarded.client = Some(client);
         set_connect_info(request.extensions_mut(), client);
     }
@@ -49,7 +52,7 @@ pub(super) fn apply<B>(request: &mut Request<B>, outcome: Outcome, absolute_form
         request,
         outcome.scheme,
         forwarded.host.as_ref(),
-        absolute_form,
+        rules.absolute_form,
     );
     request.extensions_mut().insert(forwarded);
 }

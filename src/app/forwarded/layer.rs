@@ -194,10 +194,10 @@ impl Rewrite for ForwardedLayer {
             return;
         }
         match self.rules.source {
-            Source::XForwarded => lists::consume(headers, &outcome),
+            Source::XForwarded => lists::consume(headers, &outcome, self.rules.reads),
             Source::Standard => rfc7239::consume(headers, left),
         }
-        apply(request, outcome, self.rules.absolute_form);
+        apply(request, outcome, &self.rules);
     }
 }
 

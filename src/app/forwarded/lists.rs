@@ -116,9 +116,11 @@ pub(super) fn outcome(rules: &Rules, peer: Option<SocketAddr>, headers: &HeaderM
 }
 
 /// Cuts the entries that were used out of the headers from which something was believed.
-pub(super) fn consume(headers: &mut HeaderMap, outcome: &Outcome) {
+///
+/// ANCM: out of `X-Forwarded-For` in any case, because `X-Original-For` is written in any case too.
+pub(super) fn consume(headers: &mut HeaderMap, outcome: &Outcome, reads: Reads) {
     for (used, name) in [
-        (outcome.address.is_some(), X_FORWARDED_FOR),
+        (reads.address, X_FORWARDED_FOR),
         (outcome.scheme.is_some(), X_FORWARDED_PROTO),
         (outcome.host.is_some(), X_FORWARDED_HOST),
         (outcome.prefix.is_some(), X_FORWARDED_PREFIX),

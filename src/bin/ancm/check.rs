@@ -24,7 +24,7 @@ pub(crate) fn check(run: &Run) -> Result<(), Failure> {
 
 fn report(run: &Run, target: &Target) -> String {
     let mut text = match target {
-        Target::Read(loaded) => loaded.report().to_string(),
+        Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
         Target::Fixed(address) => row("forwards to", address),
     };

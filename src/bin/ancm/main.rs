@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod control;
 mod demo;
 mod failure;
 mod log;
@@ -32,6 +33,12 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(raw) => run::run(&raw.try_into()?),
         Command::Check(raw) => check::check(&raw.try_into()?),
         Command::Demo(raw) => demo::run(raw),
+        Command::Status(raw) => control::status(&raw.try_into()?),
+        Command::Restart(raw) => control::restart(&raw.try_into()?),
+        Command::Stop(raw) => control::stop(&raw.try_into()?),
+        Command::Offline(raw) => control::offline(&raw.try_into()?),
+        Command::Online(raw) => control::online(&raw.try_into()?),
+        Command::Logs(raw) => control::logs(&raw.of.try_into()?, raw.follow),
         Command::DemoApp(raw) => demo::app(&raw),
     }
 }

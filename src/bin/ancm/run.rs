@@ -6,19 +6,23 @@ use std::{
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     path::Path,
+    pin::pin,
+    time::Duration,
 };
 
 use ancm::{
     Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Warning, WarningKind},
+    config::{Config, Loaded, ProcessVars, Source, Warning, WarningKind},
     front::{Bound, Front},
     proxy::Address,
 };
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    args::{App, Run},
+    args::{App, Control, Run},
+    control,
     failure::{Failure, chain},
     signals::Signals,
 };
@@ -27,14 +31,14 @@ use crate::{
 pub(crate) fn run(run: &Run) -> Result<(), Failure> {
     let app = Target::of(&run.app)?;
     let bound = bind(&run.listen, run.threads)?;
-    serve(bound, app)
+    serve(bound, app, &run.control)
 }
 
 /// What is served, already understood; nothing of it runs yet.
 #[derive(Debug)]
 pub(crate) enum Target {
-    /// An app whose configuration was read from a file.
-    Read(Loaded),
+    /// An app whose configuration was read from a file, and is read again when that changes.
+    Read(Loaded, Source),
     /// An app whose configuration was made here.
     Made(Config),
     /// An app that somebody else runs.
@@ -60,16 +64,25 @@ impl Target {
         }
     }
 
+    /// The folder of an app that is started here.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Read(loaded, _) => Some(loaded.config.content_root()),
+            Self::Made(config) => Some(config.content_root()),
+            Self::Fixed(_) => None,
+        }
+    }
+
     fn host(self) -> Result<Host, Failure> {
-        let config = match self {
+        let (config, source) = match self {
             Self::Fixed(address) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
                 return Ok(Host::to(address));
             }
-            Self::Made(config) => config,
-            Self::Read(loaded) => {
+            Self::Made(config) => (config, None),
+            Self::Read(loaded, source) => {
                 tell(&loaded.warnings);
-                loaded.config
+                (loaded.config, Some(source))
             }
         };
         info!(
@@ -81,7 +94,12 @@ impl Target {
         if let Some(problem) = config.command().problem() {
             warn!(%problem, "App can't be started as things are");
         }
-        Host::new(config)
+        let mut builder = Host::builder(config);
+        if let Some(source) = source {
+            builder = builder.source(source);
+        }
+        builder
+            .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
     }
 }
@@ -106,11 +124,17 @@ fn command(
 }
 
 fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
-    let mut loaded = Config::load(root, file, &ProcessVars::default()).map_err(Failure::usage)?;
-    if let Some(path_base) = path_base {
-        loaded.config = loaded.config.with_path_base(path_base);
+    let mut source = Source::new(root);
+    if let Some(file) = file {
+        source = source.file(file);
     }
-    Ok(Target::Read(loaded))
+    if let Some(path_base) = path_base {
+        source = source.path_base(path_base);
+    }
+    let loaded = source
+        .load(&ProcessVars::default())
+        .map_err(Failure::usage)?;
+    Ok(Target::Read(loaded, source))
 }
 
 /// What is taken in another way so that it works here is the normal case; the rest deserves a look.
@@ -172,11 +196,15 @@ fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
 }
 
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
-pub(crate) fn serve(bound: Bound, target: Target) -> Result<(), Failure> {
+pub(crate) fn serve(bound: Bound, target: Target, control: &Control) -> Result<(), Failure> {
     block_on(async {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
+        let folder = target.folder().map(Path::to_owned);
         let host = target.host()?;
+        if let (Some(folder), Some(operator)) = (folder, host.operator()) {
+            control::listen(control, &folder, operator)?;
+        }
         for address in bound.local_addresses() {
             info!(address = %address, "Listening");
         }
@@ -194,7 +222,16 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         let host = host.clone();
         move |connection| host.for_connection(connection)
     };
-    let served = bound.serve(make, stop.cancelled()).await;
+    let mut serving = pin!(bound.serve(make, stop.cancelled()));
+    let served = tokio::select! {
+        biased;
+        served = &mut serving => served,
+        // The app closes its WebSockets only when it is told to stop, so the front can't be waited for first.
+        () = only_tunnels_left(&host, &stop) => {
+            host.shutdown().await;
+            serving.await
+        }
+    };
     host.shutdown().await;
     let drained = served
         .map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))?;
@@ -204,6 +241,19 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         "Stopped"
     );
     Ok(())
+}
+
+/// Waits, once the front drains, until whatever is under way is a tunnel. Looks twice: a connection may just have come.
+async fn only_tunnels_left(host: &Host, stop: &CancellationToken) {
+    stop.cancelled().await;
+    let mut looks = interval(Duration::from_millis(50));
+    let mut quiet = 0;
+    while quiet < 2 {
+        looks.tick().await;
+        let tunnels = host.tunnels().len();
+        let only = tunnels > 0 && host.in_flight() <= tunnels;
+        quiet = if only { quiet + 1 } else { 0 };
+    }
 }
 
 /// Stops with the first signal, and at once with the second.

@@ -1,5 +1,7 @@
 //! The environment of an app's process: what is written, what the module says, what is inherited. Pure.
 
+mod path;
+
 use std::ffi::OsString;
 
 use super::{expand::Lookup, settings::Config, values::whole, vars::Vars};
@@ -137,7 +139,7 @@ fn with_integration(inherited: &str) -> String {
 ///
 /// Differs from ANCM: set for each process instead of on the worker, where the app that was created last wins.
 fn instance(config: &Config) -> [(&'static str, String); 8] {
-    let base = config.path_base.as_prefix();
+    let base = path::decoded(config.path_base.as_prefix());
     [
         ("ASPNETCORE_IIS_VERSION", "10.0".to_owned()),
         ("ASPNETCORE_IIS_APP_POOL_ID", "ancm".to_owned()),
@@ -154,7 +156,7 @@ fn instance(config: &Config) -> [(&'static str, String); 8] {
         ),
         (
             "ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH",
-            config.path_base.as_str().to_owned(),
+            path::decoded(config.path_base.as_str()),
         ),
     ]
 }
@@ -166,7 +168,7 @@ fn force(table: &mut Table, config: &Config) {
     table.set(IIS_PHYSICAL_PATH, root);
     table.set(IIS_HTTPAUTH, authentication(config));
     table.set(IIS_WEBSOCKETS, config.websockets.to_string());
-    table.set(APPL_PATH, config.path_base.as_str().to_owned());
+    table.set(APPL_PATH, path::decoded(config.path_base.as_str()));
 }
 
 fn authentication(config: &Config) -> String {

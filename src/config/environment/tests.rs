@@ -77,6 +77,24 @@ fn the_path_base_is_told_without_a_slash_at_the_end() {
 }
 
 #[test]
+fn the_path_base_is_told_decoded_and_understood_by_the_app_half() {
+    for (base, told) in [
+        ("/my%20app", "/my app"),
+        ("/caf%C3%A9/B", "/caf\u{e9}/B"),
+        ("/100%25", "/100%"),
+        ("/a%2Fb", "/a%2Fb"),
+    ] {
+        let mut config = config(&[]);
+        config.path_base = base.parse().unwrap();
+        let child = child_of(&config, &[]);
+        assert_eq!(child[APPL_PATH], told);
+        assert_eq!(child["ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH"], told);
+        let module = crate::app::ModuleEnvironment::from_vars(|name| child.get(name).cloned());
+        assert_eq!(module.unwrap().unwrap().path_base().as_str(), base);
+    }
+}
+
+#[test]
 fn what_the_module_forces_no_one_else_sets() {
     let forced = [
         (PORT, "5000"),

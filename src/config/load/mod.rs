@@ -13,6 +13,7 @@ use super::{
     raw::RawConfig,
     report::Report,
     settings::Config,
+    source::NAMES,
     text, toml_file,
     vars::Vars,
     web_config,
@@ -118,8 +119,7 @@ pub(super) fn directory(path: &Path) -> Result<PathBuf, Errors> {
 }
 
 fn default_file(root: &Path) -> Option<PathBuf> {
-    let names = ["web.config", "ancm.toml"];
-    names
+    NAMES
         .into_iter()
         .find_map(|name| entry_in_another_case(root, name))
 }

@@ -321,7 +321,13 @@ fn the_file_is_web_config_in_any_case_or_else_ancm_toml() {
     .unwrap();
     let loaded = load(None).unwrap();
     assert_eq!(loaded.config.command().program(), Path::new("xml"));
-    assert_eq!(loaded.source.as_deref(), Some(&*file));
+    let source = loaded.source.unwrap();
+    // Where the system itself takes any case for any other, it is called by the name that was looked for.
+    let same = match cfg!(windows) {
+        true => source.as_os_str().eq_ignore_ascii_case(&file),
+        false => source == file,
+    };
+    assert!(same, "{}", source.display());
 
     let other = root.path().join("other.TOML");
     fs::write(&other, "processPath = ''\nx = 1").unwrap();

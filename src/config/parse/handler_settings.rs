@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Parser;
+use super::{NAMES, Parser};
 use crate::config::{
     findings::{Kind, WarningKind},
     raw::{RawConfig, Text},
@@ -112,7 +112,7 @@ impl Parser<'_> {
         for (Text { text: name, at }, _) in &raw.handler_settings {
             let same = |other: &str| name.eq_ignore_ascii_case(other);
             let subject = format!("handlerSetting {name}");
-            if known.into_iter().any(same) {
+            if known.into_iter().chain(NAMES).any(same) {
                 continue;
             } else if let Some((_, why)) = IGNORED.iter().find(|(ignored, _)| same(ignored)) {
                 let message = format!("ignored: {why}");
@@ -128,7 +128,7 @@ impl Parser<'_> {
 }
 
 /// ANCM: names in any case, and the first of a name counts.
-fn first<'a>(raw: &'a RawConfig, name: &str) -> Option<&'a Text> {
+pub(super) fn first<'a>(raw: &'a RawConfig, name: &str) -> Option<&'a Text> {
     raw.handler_settings
         .iter()
         .find(|(have, _)| have.text.eq_ignore_ascii_case(name))

@@ -16,6 +16,9 @@ use crate::PathBase;
 
 mod environment;
 mod handler_settings;
+mod processes;
+
+pub(super) use self::processes::NAMES;
 
 /// What everything is read with.
 struct Parser<'a> {
@@ -47,6 +50,7 @@ pub(super) fn parse(
     parser.environment(raw, &mut config);
     parser.place(raw, &mut config);
     parser.handler_settings(raw, &mut config);
+    parser.processes(raw, &mut config.processes);
     config
 }
 

@@ -1,6 +1,11 @@
 //! The head of a request, from what the client sent to what the app gets.
 
+#[cfg(feature = "sealed")]
+mod identity;
 mod target;
+
+#[cfg(feature = "sealed")]
+pub(super) use self::identity::vouch;
 
 use bytes::{BufMut, BytesMut};
 use http::{

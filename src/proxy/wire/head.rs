@@ -81,6 +81,8 @@ pub(super) fn parse(
         let body = framing(&section, to_head, seen, &fields)?;
         let keeps_alive = match seen.connection {
             _ if body == Decoder::UntilClose => false,
+            // Chunks overrule a length, but who says both may mean another end of it (RFC 9112, 6.3).
+            _ if seen.coding && seen.length => false,
             true => keeps_alive(section.version, &fields),
             false => section.version == Version::HTTP_11,
         };
@@ -235,13 +237,9 @@ fn framing(head: &Section, to_head: bool, seen: Seen, fields: &HeaderMap) -> Res
         return Ok(Decoder::Length(0));
     }
     match (seen.coding, seen.length) {
-        // Stricter than hyper, which reads the chunks: two lengths are how an answer is smuggled (RFC 9112, 6.3).
-        (true, true) => Err("it has two lengths"),
-        (true, false) if head.version == Version::HTTP_10 => {
-            Err("HTTP/1.0 has no transfer codings")
-        }
-        (true, false) if ends_in_chunked(fields) => Ok(Decoder::chunked()),
-        (true, false) | (false, false) => Ok(Decoder::UntilClose),
+        (true, _) if head.version == Version::HTTP_10 => Err("HTTP/1.0 has no transfer codings"),
+        (true, _) if ends_in_chunked(fields) => Ok(Decoder::chunked()),
+        (true, _) | (false, false) => Ok(Decoder::UntilClose),
         (false, true) => length(fields).map(Decoder::Length),
     }
 }

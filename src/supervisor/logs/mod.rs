@@ -88,6 +88,11 @@ impl Capture {
         let _ = timeout(CATCH_UP, self.ended.cancelled()).await;
     }
 
+    /// Where the last output is.
+    pub(super) const fn tail(&self) -> &Arc<Mutex<Tail>> {
+        &self.tail
+    }
+
     /// The last output.
     pub(super) fn text(&self) -> String {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);

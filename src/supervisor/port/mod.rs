@@ -102,9 +102,11 @@ fn bindable(port: u16) -> bool {
         && bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
+/// Whether a server could bind the port now: Windows keeps whole ranges of them for itself (`netsh int ipv4 show
+/// excludedportrange`). Listens for that moment; who connects is turned away.
 #[cfg(not(unix))]
-fn bindable(_: u16) -> bool {
-    true
+fn bindable(port: u16) -> bool {
+    std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use super::listening;
@@ -18,26 +18,29 @@ pub(crate) struct Socket {
     pub(crate) owner: u64,
 }
 
-/// The sockets one of which would receive a connection to `127.0.0.1:port`.
-pub(crate) fn receivers(port: u16) -> io::Result<Vec<Socket>> {
-    let sockets = listening(port)?;
-    Ok(most_specific(&sockets))
+/// The sockets one of which would receive a connection to `address`, which is one of this machine.
+pub(crate) fn receivers(address: SocketAddr) -> io::Result<Vec<Socket>> {
+    let sockets = listening(address.port())?;
+    Ok(most_specific(&sockets, address.ip()))
 }
 
-/// Of `sockets`, all on one port, those that the system would choose from for a connection to `127.0.0.1`: who is bound
+/// Of `sockets`, all on one port, those that the system would choose from for a connection to `address`: who is bound
 /// to the address goes before who is bound to all. Several, with `SO_REUSEPORT`, share the connections.
-fn most_specific(sockets: &[Socket]) -> Vec<Socket> {
-    let bound_to = |address: Ipv4Addr| {
+fn most_specific(sockets: &[Socket], address: IpAddr) -> Vec<Socket> {
+    let bound_to = |address: IpAddr| {
         let canonical = move |socket: &Socket| socket.address.to_canonical() == address;
         sockets.iter().copied().filter(canonical)
     };
-    let exact: Vec<_> = bound_to(Ipv4Addr::LOCALHOST).collect();
+    let exact: Vec<_> = bound_to(address).collect();
     if !exact.is_empty() {
         return exact;
     }
-    let dual = |socket: &Socket| socket.address == Ipv6Addr::UNSPECIFIED && !socket.only_v6;
-    let dual = sockets.iter().copied().filter(dual);
-    bound_to(Ipv4Addr::UNSPECIFIED).chain(dual).collect()
+    let all = bound_to(Ipv6Addr::UNSPECIFIED.into());
+    if address.is_ipv6() {
+        return all.collect();
+    }
+    let dual = all.filter(|socket| !socket.only_v6);
+    bound_to(Ipv4Addr::UNSPECIFIED.into()).chain(dual).collect()
 }
 
 #[cfg(test)]
@@ -79,11 +82,33 @@ mod tests {
             ),
         ];
         for (sockets, want) in cases {
-            let got: Vec<_> = most_specific(sockets)
-                .iter()
-                .map(|socket| socket.owner)
-                .collect();
+            let got = owners(sockets, Ipv4Addr::LOCALHOST.into());
             assert_eq!(got, *want, "{sockets:?}");
         }
+    }
+
+    #[test]
+    fn a_connection_by_ipv6_is_another_one() {
+        let only_v6 = Socket {
+            only_v6: true,
+            ..socket("::", 9)
+        };
+        let cases: &[(&[Socket], &[u64])] = &[
+            (&[socket("127.0.0.1", 1), socket("0.0.0.0", 2)], &[]),
+            (&[socket("::1", 1), socket("127.0.0.1", 2)], &[1]),
+            (&[only_v6, socket("::1", 1)], &[1]),
+            (&[only_v6, socket("0.0.0.0", 1)], &[9]),
+            (&[socket("::", 1)], &[1]),
+            (&[socket("::ffff:127.0.0.1", 1)], &[]),
+        ];
+        for (sockets, want) in cases {
+            let got = owners(sockets, Ipv6Addr::LOCALHOST.into());
+            assert_eq!(got, *want, "{sockets:?}");
+        }
+    }
+
+    fn owners(sockets: &[Socket], address: IpAddr) -> Vec<u64> {
+        let receivers = most_specific(sockets, address);
+        receivers.iter().map(|socket| socket.owner).collect()
     }
 }

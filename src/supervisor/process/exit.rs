@@ -13,12 +13,14 @@ pub(crate) struct Exit {
 
 impl Exit {
     /// An end with `code`.
+    #[cfg(any(test, windows))]
     pub(crate) const fn code(code: i32) -> Self {
         let (code, signal) = (Some(code), None);
         Self { code, signal }
     }
 
     /// An end by `signal`.
+    #[cfg(any(unix, test))]
     pub(crate) const fn signal(signal: i32) -> Self {
         let (code, signal) = (None, Some(signal));
         Self { code, signal }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::atomic::{AtomicI32, Ordering},
 };
 
@@ -33,9 +34,9 @@ impl Belongings {
     /// See [`Process::listener`](super::Process::listener). Ours only if *each* socket that could receive a connection is.
     ///
     /// A process that runs as another user than we do can't be looked into: its sockets are a stranger's.
-    pub(super) fn listener(&self, port: u16) -> io::Result<Listener> {
+    pub(super) fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
         let mut own = Listener::None;
-        for socket in receivers(port)? {
+        for socket in receivers(address)? {
             match self.holder(socket.owner) {
                 Some(id) => own = Listener::Own(id.cast_unsigned()),
                 None => return Ok(Listener::Stranger(stranger(socket.owner))),

@@ -28,7 +28,7 @@
 //!
 //! **Windows.** A job object that ends all its processes when its last handle is closed, which the system does when we die.
 
-use std::{ffi::OsString, fmt, fs::File, future::Future, io, path::PathBuf};
+use std::{ffi::OsString, fmt, future::Future, io, net::SocketAddr, path::PathBuf};
 
 #[cfg(any(windows, test))]
 mod command_line;
@@ -89,18 +89,16 @@ pub(crate) enum Output {
     Null,
     /// Both streams into one pipe: [`Process::take_output`].
     Pipe,
-    /// Both streams to this file.
-    File(File),
 }
 
-/// Who listens on a port.
+/// Who listens at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// Nobody whom a connection to `127.0.0.1` would reach.
+    /// Nobody whom a connection would reach.
     None,
-    /// The process, or one of its tree: this one. Nobody else could receive a connection to `127.0.0.1`.
+    /// The process, or one of its tree: this one. Nobody else could receive a connection.
     Own(u32),
-    /// Somebody else, whose number is known or not, would receive some or all connections to `127.0.0.1`.
+    /// Somebody else, whose number is known or not, would receive some or all connections.
     Stranger(Option<u32>),
 }
 
@@ -136,12 +134,27 @@ pub(crate) trait Process: Clone + Send + Sync + 'static {
     /// Ends the whole tree at once; [`exited`](Self::exited) tells when the process is gone.
     fn kill(&self);
 
-    /// Who would receive a connection to `127.0.0.1:port` now.
+    /// Who would receive a connection to `address`, a loopback one, now.
     ///
     /// # Errors
     ///
     /// When the operating system does not tell.
-    fn listener(&self, port: u16) -> io::Result<Listener>;
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener>;
+
+    /// Copies `token` into the process `id` of the tree, with all that the handle may do; the copy's number there.
+    ///
+    /// # Errors
+    ///
+    /// When the process is none of the tree's, or the token can't be copied.
+    #[cfg(windows)]
+    fn give_token(
+        &self,
+        id: u32,
+        token: std::os::windows::io::BorrowedHandle<'_>,
+    ) -> io::Result<u32> {
+        let _ = (id, token);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// The bytes of memory that the tree has for itself: what its processes do not share with a file, in memory or swapped out.
     ///

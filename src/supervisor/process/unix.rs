@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     io::{self, PipeReader, Read},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::{
@@ -94,10 +94,6 @@ fn command(launch: &Launch) -> io::Result<(Command, Option<PipeReader>)> {
     let output = match &launch.output {
         Output::Null => {
             command.stdout(Stdio::null()).stderr(Stdio::null());
-            None
-        }
-        Output::File(file) => {
-            command.stdout(file.try_clone()?).stderr(file.try_clone()?);
             None
         }
         Output::Pipe => {
@@ -196,8 +192,8 @@ impl Process for Child {
     }
 
     #[cfg(target_os = "linux")]
-    fn listener(&self, port: u16) -> io::Result<Listener> {
-        self.inner.belongings.listener(port)
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
+        self.inner.belongings.listener(address)
     }
 
     #[cfg(target_os = "linux")]
@@ -207,8 +203,8 @@ impl Process for Child {
 
     /// Nothing here tells who listens: whoever accepts a connection is taken for the process.
     #[cfg(not(target_os = "linux"))]
-    fn listener(&self, port: u16) -> io::Result<Listener> {
-        let listening = std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).is_ok();
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
+        let listening = std::net::TcpStream::connect(address).is_ok();
         Ok(match listening {
             true => Listener::Own(self.inner.id),
             false => Listener::None,

@@ -115,8 +115,9 @@ impl State {
             Event::StartFailed { .. } | Event::Refused => {
                 (Self::Ready { failures }, vec![Do::Keep])
             }
-            Event::Exited { settled } => {
-                let failures = one_more(failures, settled);
+            // What starts was asked for: how often the old one failed says nothing of it.
+            Event::Exited { .. } => {
+                let failures = 0;
                 (Self::Starting { attempt, failures }, vec![Do::Bury])
             }
             Event::Restart { overlap: true } => {

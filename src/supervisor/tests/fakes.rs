@@ -4,10 +4,11 @@ use std::{
     collections::BTreeMap,
     future::Future,
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -129,6 +130,7 @@ pub(super) struct Fake {
     being: watch::Sender<Being>,
     pub(super) terminated: Arc<AtomicU32>,
     pub(super) killed: Arc<AtomicU32>,
+    pub(super) memory: Arc<AtomicU64>,
     /// Whether the stop signal ends it.
     pub(super) obedient: Arc<Mutex<bool>>,
 }
@@ -151,6 +153,7 @@ impl Fake {
             being: watch::Sender::new(Being { exit, listener }),
             terminated: Arc::default(),
             killed: Arc::default(),
+            memory: Arc::default(),
             obedient: Arc::new(Mutex::new(true)),
         }
     }
@@ -247,8 +250,15 @@ impl Process for Fake {
         self.deafen();
     }
 
-    fn listener(&self, port: u16) -> io::Result<Listener> {
-        assert_eq!(port, self.port);
+    fn memory(&self) -> io::Result<u64> {
+        Ok(self.memory.load(Ordering::SeqCst))
+    }
+
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
+        assert_eq!(address.port(), self.port);
+        if address.is_ipv6() {
+            return Ok(Listener::None);
+        }
         Ok(self.being.borrow().listener)
     }
 }

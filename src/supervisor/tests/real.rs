@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -116,6 +116,22 @@ async fn a_process_that_listens_elsewhere_is_killed() {
     supervisor.shutdown().await;
 }
 
+/// As a program does that listens at `localhost` where that is `::1`.
+#[tokio::test]
+async fn a_process_may_listen_by_ipv6_alone() {
+    let supervisor = supervise(this_program("app6"));
+    let lease = supervisor.lease().await.unwrap();
+    let port = supervisor.status().processes[0].port;
+    assert_eq!(
+        lease.backend().address().to_string(),
+        format!("[::1]:{port}")
+    );
+    drop(lease);
+    supervisor.shutdown().await;
+    let text = supervisor.status();
+    assert!(text.processes.is_empty(), "{text:?}");
+}
+
 #[tokio::test]
 async fn dropping_the_last_handle_stops_the_process() {
     let supervisor = supervise(this_program("app"));
@@ -132,7 +148,8 @@ async fn dropping_the_last_handle_stops_the_process() {
 #[test]
 fn role() {
     match std::env::var(ROLE).as_deref() {
-        Ok("app") => app(),
+        Ok("app") => app(Ipv4Addr::LOCALHOST.into()),
+        Ok("app6") => app(Ipv6Addr::LOCALHOST.into()),
         Ok("fail") => {
             eprintln!("no database");
             std::process::exit(3);
@@ -145,10 +162,10 @@ fn role() {
     }
 }
 
-fn app() {
+fn app(ip: IpAddr) {
     let variable = |name: &str| std::env::var(name).unwrap();
     let port: u16 = variable("ASPNETCORE_PORT").parse().unwrap();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let listener = TcpListener::bind((ip, port)).unwrap();
     let token = format!("ms-aspnetcore-token: {}", variable("ASPNETCORE_TOKEN"));
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::log::Format;
 
-pub(crate) use self::valid::{App, Run, addresses};
+pub(crate) use self::valid::{App, Control, Operate, Place, Run, addresses};
 
 /// Runs a published ASP.NET Core app, unmodified, or any program that listens on a port: starts it
 /// with the first request, forwards to it, replaces it when it dies.
@@ -37,6 +37,19 @@ pub(crate) enum Command {
     Run(RawRun),
     /// Say what `run` would do with the same options, and do nothing
     Check(RawRun),
+    /// Say how the app of a folder is, which `run` serves
+    Status(RawOperate),
+    /// Read the configuration again and replace the app's processes, without losing a request; ends
+    /// with 1, and says why, where the new ones fail
+    Restart(RawOperate),
+    /// Stop the app's processes; the next request starts it again
+    Stop(RawOperate),
+    /// Take the app offline, as an app_offline.htm does, until `online` or the end of `run`
+    Offline(RawOperate),
+    /// Take back `offline`; an app_offline.htm has to be removed
+    Online(RawOperate),
+    /// Print the last output of the app's processes
+    Logs(RawLogs),
     /// Serve a page that shows what an app behind this program sees
     Demo(RawDemo),
     /// The app behind `demo`
@@ -63,6 +76,13 @@ pub(crate) struct RawRun {
     /// Threads of the front [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Have the commands `status`, `restart` and so on use this socket [default: one of this user's
+    /// own for DIR, in $XDG_RUNTIME_DIR/ancm or /tmp/ancm-UID]
+    #[arg(long, value_name = "PATH", conflicts_with = "to")]
+    pub(crate) control: Option<PathBuf>,
+    /// Make no such socket
+    #[arg(long, conflicts_with = "control")]
+    pub(crate) no_control: bool,
     /// Start nothing and forward to this address
     #[cfg_attr(unix, doc = "(also unix:/path)")]
     #[arg(long, value_name = "ADDR", value_parser = address::forward, conflicts_with_all = ["dir", "command"])]
@@ -71,6 +91,29 @@ pub(crate) struct RawRun {
     /// ASPNETCORE_PORT names
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// `status`, `restart` and the like as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawOperate {
+    /// The folder that `run` serves [default: .]
+    pub(crate) dir: Option<PathBuf>,
+    /// The socket that `run` was told to use with the same option
+    #[arg(long, value_name = "PATH", conflicts_with = "dir")]
+    pub(crate) control: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `logs` as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawLogs {
+    #[command(flatten)]
+    pub(crate) of: RawOperate,
+    /// Go on printing what comes, until interrupted
+    #[arg(long, short)]
+    pub(crate) follow: bool,
 }
 
 /// `demo` as typed.

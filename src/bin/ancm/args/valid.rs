@@ -10,7 +10,7 @@ use std::{
 
 use ancm::{PathBase, proxy::Address};
 
-use super::{RawRun, address::DEFAULT_LISTEN};
+use super::{RawOperate, RawRun, address::DEFAULT_LISTEN};
 use crate::failure::Failure;
 
 /// What `run` and `check` are about.
@@ -20,7 +20,51 @@ pub(crate) struct Run {
     pub(crate) listen: Vec<SocketAddr>,
     /// `None`: one per core.
     pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) control: Control,
     pub(crate) app: App,
+}
+
+/// Where other programs may operate the app.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Control {
+    /// Nowhere.
+    Off,
+    /// At the place that follows from the folder.
+    Usual,
+    /// Here. Absolute.
+    At(PathBuf),
+}
+
+/// Which app is to be operated, and how it is told.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Operate {
+    pub(crate) place: Place,
+    /// Whether what there is to say is said in JSON.
+    pub(crate) json: bool,
+}
+
+/// Where somebody listens for commands.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Place {
+    /// For the app of this folder, which is absolute.
+    Folder(PathBuf),
+    /// Here.
+    Socket(PathBuf),
+}
+
+impl TryFrom<RawOperate> for Operate {
+    type Error = Failure;
+
+    fn try_from(raw: RawOperate) -> Result<Self, Failure> {
+        let place = match raw.control {
+            Some(path) => Place::Socket(path),
+            None => Place::Folder(folder(
+                raw.dir.as_deref().unwrap_or_else(|| Path::new(".")),
+            )?),
+        };
+        let json = raw.json;
+        Ok(Self { place, json })
+    }
 }
 
 /// Where the answers come from.
@@ -54,6 +98,7 @@ impl TryFrom<RawRun> for Run {
         Ok(Self {
             listen: addresses(raw.listen)?,
             threads: raw.threads,
+            control: control(raw.control, raw.no_control)?,
             app: app(
                 raw.dir.as_deref(),
                 raw.path_base,
@@ -62,6 +107,14 @@ impl TryFrom<RawRun> for Run {
                 raw.command,
             )?,
         })
+    }
+}
+
+fn control(path: Option<PathBuf>, off: bool) -> Result<Control, Failure> {
+    match path {
+        Some(path) => Ok(Control::At(absolute("--control", &path)?)),
+        None if off => Ok(Control::Off),
+        None => Ok(Control::Usual),
     }
 }
 
@@ -124,8 +177,12 @@ fn folder(dir: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn file(path: &Path) -> Result<PathBuf, Failure> {
+    absolute("--config", path)
+}
+
+fn absolute(option: &str, path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path)
-        .map_err(|error| Failure::usage(format_args!("--config `{}`: {error}", path.display())))
+        .map_err(|error| Failure::usage(format_args!("{option} `{}`: {error}", path.display())))
 }
 
 fn text(argument: OsString) -> Result<String, Failure> {
@@ -161,6 +218,7 @@ mod tests {
         let want = Run {
             listen: vec!["127.0.0.1:8080".parse().unwrap()],
             threads: None,
+            control: Control::Usual,
             app: App::Folder {
                 root: here(),
                 file: None,
@@ -184,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn the_socket_is_somewhere_or_nowhere() {
+        assert_eq!(parse(&["--no-control"]).unwrap().control, Control::Off);
+        let here = here().join("s");
+        assert_eq!(
+            parse(&["--control", "s"]).unwrap().control,
+            Control::At(here)
+        );
+    }
+
+    #[test]
     fn an_address_needs_no_folder() {
         let run = parse(&["--to", ":5000", "--threads", "2"]).unwrap();
         assert_eq!(
@@ -201,6 +269,8 @@ mod tests {
             &["--to", ":80", "--path-base", "/a"],
             &["--to", ":80", "--config", "x"],
             &["--config", "x", "--", "node"],
+            &["--control", "x", "--no-control"],
+            &["--control", "x", "--to", ":80"],
             &["--threads", "0"],
             &["--path-base", "shop"],
             &["--listen", "8080"],

@@ -16,7 +16,7 @@ use std::{
 use ancm::{PathBase, config::Config, front::Bound};
 
 use crate::{
-    args::{self, RawDemo, RawDemoApp},
+    args::{self, Control, RawDemo, RawDemoApp},
     failure::Failure,
     run::{self, Target},
 };
@@ -31,7 +31,7 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
     for address in bound.local_addresses() {
         greet(*address, &path_base);
     }
-    run::serve(bound, Target::Made(config))
+    run::serve(bound, Target::Made(config), &Control::Off)
 }
 
 /// This binary once more, in the demo's folder.

@@ -9,9 +9,10 @@ use std::{
 use windows_sys::Win32::{
     Foundation::ERROR_MORE_DATA,
     System::JobObjects::{
-        CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-        JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation, QueryInformationJobObject,
-        SetInformationJobObject, TerminateJobObject,
+        CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+        JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicProcessIdList,
+        JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+        TerminateJobObject,
     },
 };
 
@@ -51,6 +52,16 @@ impl Job {
 
     pub(super) fn as_raw(&self) -> RawHandle {
         self.handle.as_raw_handle()
+    }
+
+    /// Whether it is one of its processes.
+    pub(super) fn contains(&self, process: &OwnedHandle) -> io::Result<bool> {
+        let mut contains = 0;
+        // SAFETY: both handles are open, the pointer is a local's.
+        match unsafe { IsProcessInJob(process.as_raw_handle(), self.as_raw(), &mut contains) } {
+            0 => Err(io::Error::last_os_error()),
+            _ => Ok(contains != 0),
+        }
     }
 
     pub(super) fn terminate(&self, code: u32) {

@@ -5,7 +5,8 @@ use std::{
     fmt,
     future::Future,
     io,
-    os::windows::io::{AsRawHandle, OwnedHandle},
+    net::SocketAddr,
+    os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -25,6 +26,7 @@ use super::{Exit, Launch, Listener, Process};
 
 mod job;
 mod start;
+mod token;
 
 /// A running process and its job.
 #[derive(Clone)]
@@ -135,8 +137,12 @@ impl Process for Child {
         self.inner.job.terminate(KILLED);
     }
 
-    fn listener(&self, port: u16) -> io::Result<Listener> {
-        let receivers = crate::supervisor::port::receivers(port)?;
+    fn give_token(&self, id: u32, token: BorrowedHandle<'_>) -> io::Result<u32> {
+        token::give(&self.inner.job, id, token)
+    }
+
+    fn listener(&self, address: SocketAddr) -> io::Result<Listener> {
+        let receivers = crate::supervisor::port::receivers(address)?;
         if receivers.is_empty() {
             return Ok(Listener::None);
         }
@@ -182,3 +188,6 @@ impl AsyncRead for OutputPipe {
         Pin::new(&mut self.get_mut().inner).poll_read(cx, buffer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,7 +147,6 @@ impl Streams {
                 let null = OpenOptions::new().write(true).open("NUL")?;
                 (inheritable(null.as_handle())?, None)
             }
-            Output::File(file) => (inheritable(file.as_handle())?, None),
             Output::Pipe => {
                 let (reader, writer) = io::pipe()?;
                 let reader = File::from(OwnedHandle::from(reader));

@@ -1,22 +1,21 @@
-//! Who the client is, as the front end found out.
+//! Takes who the client is out of the headers.
 
 use http::Request;
 use tower_layer::Layer;
 
 use super::{
-    certificate::ClientCertificate,
-    stage::{Rewrite, Rewriting},
+    super::{
+        certificate::ClientCertificate,
+        stage::{Rewrite, Rewriting},
+    },
+    user::WindowsIdentity,
 };
-use crate::headers::{MS_ASPNETCORE_WINAUTHTOKEN, is_reserved};
+use crate::headers::is_reserved;
 
 /// Takes the client's certificate and the Windows user out of the headers.
 ///
-/// The certificate reaches the app as a [`ClientCertificate`] in the request's extensions. It believes the headers:
-/// it belongs behind a [`PairingLayer`](super::PairingLayer).
-///
-/// The Windows user is not read yet: its header is dropped on every operating system. Windows itself copies a
-/// handle into this process for each such request, which nobody closes then: have the module not send it
-/// (`forwardWindowsAuthToken="false"`).
+/// They reach the app as a [`ClientCertificate`] and a [`WindowsIdentity`] in the request's extensions. It believes
+/// the headers: it belongs behind a [`PairingLayer`](crate::app::PairingLayer), before which no header may name a handle.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -34,16 +33,31 @@ use crate::headers::{MS_ASPNETCORE_WINAUTHTOKEN, is_reserved};
 /// app.oneshot(request.body(())?).await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
+#[must_use]
 pub struct IdentityLayer {
-    _private: (),
+    windows_user: bool,
 }
 
 impl IdentityLayer {
-    /// Takes both out.
-    #[must_use]
+    /// Takes both out, and hands both to the app.
     pub fn new() -> Self {
-        Self::default()
+        Self { windows_user: true }
+    }
+
+    /// Whether the app gets to see the Windows user. Defaults to `true`; [`AncmLayer`](crate::app::AncmLayer) has it as
+    /// [`ModuleEnvironment::is_authentication_enabled`](crate::app::ModuleEnvironment::is_authentication_enabled) says.
+    ///
+    /// Either way the user's handle is closed, here or when the request is done with.
+    pub fn windows_user(mut self, wanted: bool) -> Self {
+        self.windows_user = wanted;
+        self
+    }
+}
+
+impl Default for IdentityLayer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -53,8 +67,11 @@ impl Rewrite for IdentityLayer {
         if !request.headers().keys().any(is_reserved) {
             return;
         }
-        // Differs from ANCM: the number in it means nothing outside of Windows, and is not taken for a user yet there.
-        request.headers_mut().remove(MS_ASPNETCORE_WINAUTHTOKEN);
+        // ANCM: the original is closed here and a copy lives on. Differs: the original does, and there is no copy.
+        let user = WindowsIdentity::take_from(request.headers_mut());
+        if let Some(user) = user.filter(|_| self.windows_user) {
+            request.extensions_mut().insert(user);
+        }
         if let Some(certificate) = ClientCertificate::take_from(request.headers_mut()) {
             request.extensions_mut().insert(certificate);
         }
@@ -72,7 +89,7 @@ impl<S> Layer<S> for IdentityLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::headers::MS_ASPNETCORE_CLIENTCERT;
+    use crate::headers::{MS_ASPNETCORE_CLIENTCERT, MS_ASPNETCORE_WINAUTHTOKEN};
 
     #[test]
     fn the_app_sees_neither_header() {

@@ -1,5 +1,11 @@
 //! The certificate with which the client proved itself to the front end.
 
+#[cfg(feature = "x509")]
+mod x509;
+
+#[cfg(feature = "x509")]
+pub use self::x509::{CertificateDetails, CertificateError, CertificateName};
+
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -27,6 +33,8 @@ pub struct ClientCertificate {
 struct Shared {
     encoded: HeaderValue,
     der: OnceLock<Option<Bytes>>,
+    #[cfg(feature = "x509")]
+    details: OnceLock<Result<CertificateDetails, CertificateError>>,
 }
 
 impl ClientCertificate {
@@ -36,9 +44,13 @@ impl ClientCertificate {
         let first = values.next()?;
         let encoded = (values.next().is_none() && !first.is_empty()).then(|| first.clone());
         headers.remove(MS_ASPNETCORE_CLIENTCERT);
-        let der = OnceLock::new();
         encoded.map(|encoded| Self {
-            shared: Arc::new(Shared { encoded, der }),
+            shared: Arc::new(Shared {
+                encoded,
+                der: OnceLock::new(),
+                #[cfg(feature = "x509")]
+                details: OnceLock::new(),
+            }),
         })
     }
 
@@ -52,6 +64,40 @@ impl ClientCertificate {
                 .ok()
         };
         self.shared.der.get_or_init(decode).as_ref()
+    }
+
+    /// What it says of its holder, read when it is first asked for.
+    ///
+    /// ```
+    /// use ancm::app::ClientCertificate;
+    ///
+    /// fn is_ours(client: &ClientCertificate, now: std::time::SystemTime) -> bool {
+    ///     let details = client.details();
+    ///     details.is_ok_and(|said| said.common_name() == Some("billing") && said.is_valid_at(now))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it is not one certificate of X.509, which the front end let pass.
+    #[cfg(feature = "x509")]
+    pub fn details(&self) -> Result<&CertificateDetails, CertificateError> {
+        let parse = || {
+            let der = self.der().ok_or(CertificateError::encoding())?;
+            CertificateDetails::parse(der)
+        };
+        let details = self.shared.details.get_or_init(parse);
+        details.as_ref().map_err(|error| *error)
+    }
+
+    /// The SHA-256 of its DER, by which an app may know it; `None` where there is no DER.
+    ///
+    /// Not the thumbprint that Windows and .NET show, which is SHA-1's and no proof any more.
+    #[cfg(feature = "x509")]
+    #[must_use]
+    pub fn fingerprint_sha256(&self) -> Option<[u8; 32]> {
+        use sha2::{Digest as _, Sha256};
+        Some(Sha256::digest(self.der()?).into())
     }
 }
 
@@ -130,6 +176,32 @@ mod tests {
             );
             assert!(headers.is_empty());
         }
+    }
+
+    #[cfg(feature = "x509")]
+    #[test]
+    fn its_details_are_read_and_their_errors_kept() {
+        for (value, want) in [
+            ("MAMCAQE=", "the client's certificate is not one of X.509"),
+            (
+                "AAAA",
+                "the client's certificate was not sent as base64 of DER",
+            ),
+        ] {
+            let certificate = ClientCertificate::take_from(&mut headers(&[value])).unwrap();
+            assert_eq!(certificate.details().unwrap_err().to_string(), want);
+            assert_eq!(certificate.details().unwrap_err().to_string(), want);
+        }
+    }
+
+    #[cfg(feature = "x509")]
+    #[test]
+    fn its_fingerprint_is_of_all_its_der() {
+        let certificate = ClientCertificate::take_from(&mut headers(&["MAMCAQE="])).unwrap();
+        let print = certificate.fingerprint_sha256().unwrap();
+        assert_eq!(print[..4], [0x1b, 0x65, 0xf6, 0x8a]);
+        let none = ClientCertificate::take_from(&mut headers(&["AAAA"])).unwrap();
+        assert_eq!(none.fingerprint_sha256(), None);
     }
 
     #[test]

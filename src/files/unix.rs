@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{Mode, OFlags};
 
 /// Opens for reading; does not follow a link, nor wait for the other end of a pipe.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
@@ -18,7 +18,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// What changes when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -27,7 +27,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -37,8 +37,14 @@ impl Stamp {
         }
     }
 
+    /// Whether it is the same file with the same content, as far as its time tells. Its rights and
+    /// its names may differ: a backup that links it changes those.
+    pub(crate) fn is_same_content(&self, other: &Self) -> bool {
+        self.is_same_file(other) && (self.size, self.modified) == (other.size, other.modified)
+    }
+
     /// Whether it is the same file or folder, however changed.
-    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }

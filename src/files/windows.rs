@@ -13,7 +13,7 @@ const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
 const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
 
 /// Opens for reading; does not follow a link. Others may write, rename and delete it meanwhile.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// What changes when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     created: u64,
     written: u64,
     size: u64,
@@ -34,7 +34,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             created: metadata.creation_time(),
             written: metadata.last_write_time(),
@@ -43,8 +43,13 @@ impl Stamp {
         }
     }
 
+    /// Whether it is the same file with the same content, as far as its time tells.
+    pub(crate) fn is_same_content(&self, other: &Self) -> bool {
+        self.is_same_file(other) && (self.size, self.written) == (other.size, other.written)
+    }
+
     /// Whether it is the same file or folder, however changed.
-    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         self.created == other.created
     }
 }

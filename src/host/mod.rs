@@ -1,5 +1,9 @@
 //! The host half as one service: offline gate, error pages, supervisor, proxy.
 
+mod builder;
+mod live;
+mod route;
+
 use std::{
     convert::Infallible,
     fmt, io,
@@ -12,18 +16,19 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::{runtime, task::JoinHandle};
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::{Instrument, debug_span, info};
 
+pub use self::builder::Builder;
+use self::{live::Live, route::Route};
 use crate::{
     Connection, PathBase, ResponseBody,
     config::{Config, ProcessVars, Vars},
-    error::{BoxError, Error, ErrorPage, ErrorPageLayer, ErrorPages},
+    control::{Operator, Running},
+    error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
     offline::{self, Gate, Offline, OfflineLayer},
-    proxy::{self, Address, Backend, Fixed, FixedLayer, Proxy, ProxyOptions, Tunnels},
-    supervisor::{self, Supervised, Supervisor, SupervisorLayer},
+    proxy::{self, Address, Backend, FixedLayer, Proxy, Tunnels},
+    supervisor::{Supervisor, SupervisorLayer},
 };
 
 /// The body of a [`Host`]'s answers: the app's, an error page, or the offline page.
@@ -42,15 +47,25 @@ pub type HostBody = ResponseBody<ResponseBody<proxy::Body>>;
 #[derive(Clone)]
 pub struct Host {
     pipeline: Pipeline,
+    connection: Option<Connection>,
+    /// That of the settings in the pipeline.
+    revision: u64,
     app: Arc<App>,
 }
 
 /// The parts of one app that its connections share.
 struct App {
     path_base: PathBase,
+    source: Source,
+    tunnels: Tunnels,
+    settings: Arc<Live<Settings>>,
+}
+
+/// What follows the configuration while connections are open.
+#[derive(Clone, Debug)]
+struct Settings {
     page: ErrorPage,
     proxy: Proxy,
-    source: Source,
 }
 
 /// Where the app runs.
@@ -59,22 +74,12 @@ enum Source {
     Supervised {
         supervisor: Supervisor,
         gate: Gate,
-        _watch: Watch,
+        operator: Operator,
+        _running: Running,
+        _files: offline::Watcher,
     },
     /// Somewhere else.
     Fixed(Backend),
-}
-
-/// Stops the app while it is offline; ends when it is dropped.
-struct Watch {
-    _files: offline::Watcher,
-    stops: JoinHandle<()>,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.stops.abort();
-    }
 }
 
 impl Host {
@@ -94,49 +99,35 @@ impl Host {
     ///
     /// As [`new`](Self::new).
     pub fn with_vars(config: Config, vars: Arc<dyn Vars>) -> io::Result<Self> {
-        let page = error_page(&config, &*vars);
-        let options = ProxyOptions::new()
-            .request_timeout(config.request_timeout())
-            .forward_response_connection_header(
-                config
-                    .handler_settings()
-                    .forward_response_connection_header(),
-            )
-            .websockets(config.websockets());
-        let path_base = config.path_base().clone();
-        let (gate, files) = offline::watch(config.content_root())?;
-        let supervisor = Supervisor::new(Arc::new(config), vars)?;
-        let stops = stop_while_offline(gate.clone(), supervisor.clone())?;
-        let source = Source::Supervised {
-            supervisor,
-            gate,
-            _watch: Watch {
-                _files: files,
-                stops,
-            },
-        };
-        Ok(Self::of(App {
-            path_base,
-            page,
-            proxy: Proxy::with_options(options),
-            source,
-        }))
+        Self::builder(config).vars(vars).build()
+    }
+
+    /// The app that `config` describes, with more to be said.
+    pub fn builder(config: Config) -> Builder {
+        Builder::new(config)
     }
 
     /// An app that listens at `address` and that nobody here starts or stops; no token goes to it.
     #[must_use]
     pub fn to(address: Address) -> Self {
+        let proxy = Proxy::new();
         Self::of(App {
             path_base: PathBase::root(),
-            page: ErrorPage::new(),
-            proxy: Proxy::new(),
             source: Source::Fixed(Backend::fixed(address)),
+            tunnels: proxy.tunnels().clone(),
+            settings: Arc::new(Live::new(Settings {
+                page: ErrorPage::new(),
+                proxy,
+            })),
         })
     }
 
     fn of(app: App) -> Self {
+        let (revision, settings) = app.settings.current();
         Self {
-            pipeline: app.pipeline(None),
+            pipeline: app.pipeline(&settings, None),
+            connection: None,
+            revision,
             app: Arc::new(app),
         }
     }
@@ -144,8 +135,11 @@ impl Host {
     /// The same app for the requests of one connection.
     #[must_use]
     pub fn for_connection(&self, connection: Connection) -> Self {
+        let (revision, settings) = self.app.settings.current();
         Self {
-            pipeline: self.app.pipeline(Some(connection)),
+            pipeline: self.app.pipeline(&settings, Some(connection.clone())),
+            connection: Some(connection),
+            revision,
             app: Arc::clone(&self.app),
         }
     }
@@ -159,10 +153,29 @@ impl Host {
         }
     }
 
+    /// Restarts the app, takes it offline, says how it is; `None` for an app that somebody else
+    /// keeps.
+    #[must_use]
+    pub fn operator(&self) -> Option<&Operator> {
+        match &self.app.source {
+            Source::Supervised { operator, .. } => Some(operator),
+            Source::Fixed(_) => None,
+        }
+    }
+
     /// The connections that became WebSockets: closed or waited for when the front stops.
     #[must_use]
     pub fn tunnels(&self) -> &Tunnels {
-        self.app.proxy.tunnels()
+        &self.app.tunnels
+    }
+
+    /// The requests under way, tunnels included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        match &self.app.source {
+            Source::Supervised { supervisor, .. } => supervisor.in_flight(),
+            Source::Fixed(backend) => backend.in_flight(),
+        }
     }
 
     /// Stops the app for good; returns when its processes are gone. Requests that come later get 503.
@@ -171,61 +184,45 @@ impl Host {
             supervisor.shutdown().await;
         }
     }
+
+    /// Takes the settings that are in force now, if they are others.
+    fn refresh(&mut self) {
+        if self.app.settings.revision() != self.revision {
+            let (revision, settings) = self.app.settings.current();
+            self.pipeline = self.app.pipeline(&settings, self.connection.clone());
+            self.revision = revision;
+        }
+    }
 }
 
 impl App {
     /// What a request passes, from the outermost stage to the app.
-    fn pipeline(&self, connection: Option<Connection>) -> Pipeline {
+    fn pipeline(&self, settings: &Settings, connection: Option<Connection>) -> Pipeline {
+        let Settings { page, proxy } = settings.clone();
         let (gate, route) = match &self.source {
             Source::Supervised {
                 supervisor, gate, ..
             } => {
                 let layer = SupervisorLayer::new(supervisor.clone());
-                let service = layer.layer(self.proxy.clone());
+                let service = layer.layer(proxy);
                 (
                     gate.clone(),
                     Route::Supervised(service).for_connection(connection),
                 )
             }
             Source::Fixed(backend) => {
-                let service = FixedLayer::new(backend.clone()).layer(self.proxy.clone());
+                let service = FixedLayer::new(backend.clone()).layer(proxy);
                 (
                     Gate::open(),
                     Route::Fixed(service).for_connection(connection),
                 )
             }
         };
-        OfflineLayer::new(gate).layer(ErrorPageLayer::new(self.page.clone()).layer(route))
+        OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route))
     }
 }
 
 type Pipeline = Offline<ErrorPages<Route>>;
-
-/// Stops the processes whenever the app goes offline; the next request after it is back starts one.
-fn stop_while_offline(mut gate: Gate, supervisor: Supervisor) -> io::Result<JoinHandle<()>> {
-    let runtime = runtime::Handle::try_current().map_err(io::Error::other)?;
-    let watch = async move {
-        while let Some(offline) = gate.changed().await {
-            if offline {
-                info!("App taken offline");
-                supervisor.stop().await;
-            } else {
-                info!("App back online");
-            }
-        }
-    };
-    Ok(runtime.spawn(watch.instrument(debug_span!("offline"))))
-}
-
-fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
-    let link = vars
-        .text("ANCM_ADDITIONAL_ERROR_PAGE_LINK")
-        .filter(|link| !link.is_empty());
-    ErrorPage::new()
-        .detailed(config.detailed_errors(vars))
-        .startup_page_disabled(config.disable_start_up_error_page())
-        .link(link)
-}
 
 impl<B> Service<Request<B>> for Host
 where
@@ -236,7 +233,9 @@ where
     type Error = Infallible;
     type Future = HostFuture<B>;
 
+    /// Ready whenever the pipeline is, which takes the settings of the moment.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.refresh();
         Service::<Request<B>>::poll_ready(&mut self.pipeline, cx)
     }
 
@@ -272,76 +271,6 @@ impl fmt::Debug for Host {
             .field("path_base", &self.app.path_base)
             .field("supervisor", &self.supervisor())
             .finish_non_exhaustive()
-    }
-}
-
-/// The two ways to a backend as one type.
-#[derive(Clone, Debug)]
-enum Route {
-    Supervised(Supervised<Proxy>),
-    Fixed(Fixed<Proxy>),
-}
-
-impl Route {
-    fn for_connection(self, connection: Option<Connection>) -> Self {
-        match (self, connection) {
-            (route, None) => route,
-            (Self::Supervised(service), Some(known)) => {
-                Self::Supervised(service.for_connection(known))
-            }
-            (Self::Fixed(service), Some(known)) => Self::Fixed(service.for_connection(known)),
-        }
-    }
-}
-
-impl<B> Service<Request<B>> for Route
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<proxy::Body>;
-    type Error = Error;
-    type Future = RouteFuture<B>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match self {
-            Self::Supervised(service) => Service::<Request<B>>::poll_ready(service, cx),
-            Self::Fixed(service) => Service::<Request<B>>::poll_ready(service, cx),
-        }
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self {
-            Self::Supervised(service) => RouteFuture::Supervised {
-                future: service.call(request),
-            },
-            Self::Fixed(service) => RouteFuture::Fixed {
-                future: service.call(request),
-            },
-        }
-    }
-}
-
-pin_project! {
-    #[project = RouteProj]
-    enum RouteFuture<B> where B: Body<Data = Bytes>, B: Send, B: 'static, B::Error: Into<BoxError> {
-        Supervised { #[pin] future: supervisor::ResponseFuture<Proxy, B> },
-        Fixed { #[pin] future: proxy::ResponseFuture },
-    }
-}
-
-impl<B> Future for RouteFuture<B>
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Output = Result<Response<proxy::Body>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            RouteProj::Supervised { future } => future.poll(cx),
-            RouteProj::Fixed { future } => future.poll(cx),
-        }
     }
 }
 

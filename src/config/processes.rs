@@ -1,0 +1,327 @@
+//! How the processes of an app are kept: for what the module's schema has no words.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{
+    builder::Builder,
+    findings::{Findings, Kind},
+};
+
+/// When the first process is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartMode {
+    /// When the first request comes, as the module does.
+    #[default]
+    OnDemand,
+    /// At once, without a request.
+    Eager,
+}
+
+/// How an app's processes are started, looked after, replaced and shared; see [`Config::processes`].
+///
+/// All of it is this module's own. Unless something is set, an app is kept as the module keeps it, but for the queue,
+/// which always has its limits.
+///
+/// [`Config::processes`]: super::Config::processes
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Processes {
+    pub(crate) start_mode: StartMode,
+    pub(crate) warm_up: Vec<String>,
+    pub(crate) probe_path: Option<String>,
+    /// `None`: every status below 400.
+    pub(crate) probe_status: Option<StatusCode>,
+    pub(crate) probe_interval: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) recycle_age: Option<Duration>,
+    pub(crate) recycle_requests: Option<u32>,
+    /// Bytes.
+    pub(crate) recycle_memory: Option<u64>,
+    pub(crate) queue_limit: usize,
+    /// `None`: as long as a start may take, and a little.
+    pub(crate) queue_time: Option<Duration>,
+    pub(crate) queue_overflow_status: StatusCode,
+    pub(crate) queue_retry_after: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) retry: bool,
+    pub(crate) affinity_cookie: Option<String>,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self {
+            start_mode: StartMode::OnDemand,
+            warm_up: Vec::new(),
+            probe_path: None,
+            probe_status: None,
+            probe_interval: Duration::from_millis(50),
+            idle_timeout: None,
+            recycle_age: None,
+            recycle_requests: None,
+            recycle_memory: None,
+            queue_limit: 1_000,
+            queue_time: None,
+            queue_overflow_status: StatusCode::SERVICE_UNAVAILABLE,
+            queue_retry_after: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(30),
+            retry: true,
+            affinity_cookie: None,
+        }
+    }
+}
+
+impl Processes {
+    /// `startMode`: when the first process is started. Default: with the first request, as the module does.
+    #[must_use]
+    pub fn start_mode(&self) -> StartMode {
+        self.start_mode
+    }
+
+    /// `warmUp`: paths under the path base that a new process is asked for before it gets requests. Default: none,
+    /// because only the app knows which are worth it.
+    #[must_use]
+    pub fn warm_up(&self) -> &[String] {
+        &self.warm_up
+    }
+
+    /// `probePath`: what a new process has to answer before it gets requests, within `startupTimeLimit`. Default:
+    /// none, a process that listens is ready, as it is for the module.
+    #[must_use]
+    pub fn probe_path(&self) -> Option<&str> {
+        self.probe_path.as_deref()
+    }
+
+    /// `probeStatus`: the status that counts as well. Default: `None`, every one below 400; an app that redirects to
+    /// its sign-in page is well.
+    #[must_use]
+    pub fn probe_status(&self) -> Option<StatusCode> {
+        self.probe_status
+    }
+
+    /// `probeInterval`: the pause between two probes. Default 50 ms: short beside any start that needs a probe, and
+    /// rare enough not to slow it down.
+    #[must_use]
+    pub fn probe_interval(&self) -> Duration {
+        self.probe_interval
+    }
+
+    /// `idleTimeout`: after how long without a request the app is stopped; the next one starts it again. Default:
+    /// never, because a start costs somebody seconds and memory is seldom that short.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
+    }
+
+    /// `recycleAge`: how long a process serves at most before another one takes its place. Default: for ever, as with
+    /// the other two: a recycling that nobody asked for hides what leaks, and costs what the app keeps in memory.
+    #[must_use]
+    pub fn recycle_age(&self) -> Option<Duration> {
+        self.recycle_age
+    }
+
+    /// `recycleRequests`: how many requests a process takes, about, before another one takes its place. Default: no
+    /// limit.
+    #[must_use]
+    pub fn recycle_requests(&self) -> Option<u32> {
+        self.recycle_requests
+    }
+
+    /// `recycleMemory`, in bytes: how much a process and its descendants hold for themselves before another one takes
+    /// its place. Default: no limit.
+    #[must_use]
+    pub fn recycle_memory(&self) -> Option<u64> {
+        self.recycle_memory
+    }
+
+    /// `queueLimit`: how many requests may wait for a process. Default 1,000: what a busy app gets in the second or two
+    /// of its start, at some kilobytes each. More of them would only time out later.
+    #[must_use]
+    pub fn queue_limit(&self) -> usize {
+        self.queue_limit
+    }
+
+    /// `queueTime`: how long a request may wait for a process. Default: `None`, twice `startupTimeLimit`, for the two
+    /// attempts of a start, and 10 s.
+    #[must_use]
+    pub fn queue_time(&self) -> Option<Duration> {
+        self.queue_time
+    }
+
+    /// `queueOverflowStatus`: the answer to a request for which the queue has no place. Default 503, which every client
+    /// and every balancer takes for "not now"; 429 is the other one in use.
+    #[must_use]
+    pub fn queue_overflow_status(&self) -> StatusCode {
+        self.queue_overflow_status
+    }
+
+    /// `queueRetryAfter`: what `Retry-After` says where no process could take a request. Default 5 s: by then most apps
+    /// have started.
+    #[must_use]
+    pub fn queue_retry_after(&self) -> Duration {
+        self.queue_retry_after
+    }
+
+    /// `drainTimeout`: how long a process that was replaced may finish its requests before it is told to stop, for
+    /// which it then has `shutdownTimeLimit`. Default 30 s: tunnels last for days, and without an end a deployment
+    /// would never let go of the old files.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
+    }
+
+    /// `retry`: whether a request without a body, of an idempotent method, that a process took and died of is sent to
+    /// the next one, once. Default: true, RFC 9110, 9.2.2 allows it.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        self.retry
+    }
+
+    /// `affinityCookie`: the name of the cookie that keeps a client at the process that answered it first. Default:
+    /// none, an app should not need it, and requests are shared better without.
+    #[must_use]
+    pub fn affinity_cookie(&self) -> Option<&str> {
+        self.affinity_cookie.as_deref()
+    }
+
+    /// What is wrong with the values that a type alone does not keep right.
+    pub(super) fn check(&self, findings: &mut Findings) {
+        let paths = self.warm_up.iter().map(|path| ("warmUp", path));
+        for (key, path) in paths.chain(self.probe_path.iter().map(|path| ("probePath", path))) {
+            if !is_path(path) {
+                findings.error(None, Kind::bad(key, PATH, path));
+            }
+        }
+        let status = self.queue_overflow_status.as_u16();
+        if !is_overflow(status) {
+            let bad = Kind::bad("queueOverflowStatus", OVERFLOW, status.to_string());
+            findings.error(None, bad);
+        }
+        if let Some(name) = self.affinity_cookie.as_ref().filter(|name| !is_token(name)) {
+            findings.error(None, Kind::bad("affinityCookie", TOKEN, name));
+        }
+    }
+}
+
+/// What [`is_path`] expects.
+pub(super) const PATH: &str = "a path such as `/health`, percent-encoded";
+/// What [`is_overflow`] expects.
+pub(super) const OVERFLOW: &str = "a status from 400 to 599";
+/// What [`is_token`] expects.
+pub(super) const TOKEN: &str = "letters, digits and the like (RFC 9110, 5.6.2)";
+
+/// Whether it can be asked for, below the path base.
+pub(super) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.parse::<http::uri::PathAndQuery>().is_ok()
+}
+
+/// Whether a client takes it for a refusal.
+pub(super) fn is_overflow(status: u16) -> bool {
+    (400..600).contains(&status)
+}
+
+/// RFC 6265, 4.1.1: a cookie's name is a token.
+pub(super) fn is_token(text: &str) -> bool {
+    let other = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || other(b))
+}
+
+/// How the processes are kept: the defaults, and the reasons for them, are those of [`Processes`].
+impl Builder {
+    /// When the first process is started. Defaults to [`StartMode::OnDemand`].
+    pub fn start_mode(mut self, mode: StartMode) -> Self {
+        self.processes().start_mode = mode;
+        self
+    }
+
+    /// Paths under the path base that a new process is asked for before it gets requests. Defaults to none.
+    pub fn warm_up<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.processes().warm_up = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A path under the path base that a new process has to answer before it gets requests. Defaults to none.
+    pub fn probe_path(mut self, path: impl Into<String>) -> Self {
+        self.processes().probe_path = Some(path.into());
+        self
+    }
+
+    /// The status that such an answer must have. Defaults to every one below 400.
+    pub fn probe_status(mut self, status: StatusCode) -> Self {
+        self.processes().probe_status = Some(status);
+        self
+    }
+
+    /// The pause between two probes. Defaults to 50 ms.
+    pub fn probe_interval(mut self, interval: Duration) -> Self {
+        self.processes().probe_interval = interval;
+        self
+    }
+
+    /// After how long without a request the app is stopped. Defaults to never.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.processes().idle_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a process serves before another one takes its place. Defaults to for ever.
+    pub fn recycle_age(mut self, age: Duration) -> Self {
+        self.processes().recycle_age = Some(age);
+        self
+    }
+
+    /// How many requests a process takes before another one takes its place. Defaults to no limit.
+    pub fn recycle_requests(mut self, requests: u32) -> Self {
+        self.processes().recycle_requests = Some(requests);
+        self
+    }
+
+    /// How many bytes a process holds before another one takes its place. Defaults to no limit.
+    pub fn recycle_memory(mut self, bytes: u64) -> Self {
+        self.processes().recycle_memory = Some(bytes);
+        self
+    }
+
+    /// How many requests may wait for a process. Defaults to 1,000.
+    pub fn queue_limit(mut self, limit: usize) -> Self {
+        self.processes().queue_limit = limit;
+        self
+    }
+
+    /// How long a request may wait for a process. Defaults to twice the start's limit, and 10 s.
+    pub fn queue_time(mut self, time: Duration) -> Self {
+        self.processes().queue_time = Some(time);
+        self
+    }
+
+    /// The answer to a request for which the queue has no place, from 400 to 599. Defaults to 503.
+    pub fn queue_overflow_status(mut self, status: StatusCode) -> Self {
+        self.processes().queue_overflow_status = status;
+        self
+    }
+
+    /// What `Retry-After` says where no process could take a request, in whole seconds. Defaults to 5 s.
+    pub fn queue_retry_after(mut self, time: Duration) -> Self {
+        self.processes().queue_retry_after = time;
+        self
+    }
+
+    /// How long a process that was replaced may finish its requests. Defaults to 30 s.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.processes().drain_timeout = timeout;
+        self
+    }
+
+    /// Whether an idempotent request that a process died of is sent to the next one. Defaults to true.
+    pub fn retry(mut self, retry: bool) -> Self {
+        self.processes().retry = retry;
+        self
+    }
+
+    /// The name of the cookie that keeps a client at one process. Defaults to none.
+    pub fn affinity_cookie(mut self, name: impl Into<String>) -> Self {
+        self.processes().affinity_cookie = Some(name.into());
+        self
+    }
+}

@@ -1,0 +1,81 @@
+//! Where a configuration comes from.
+
+use std::path::{Path, PathBuf};
+
+use super::{findings::Errors, load::Loaded, settings::Config, vars::Vars};
+use crate::PathBase;
+
+/// The names of a configuration, of which the first that is there counts.
+pub(super) const NAMES: [&str; 2] = ["web.config", "ancm.toml"];
+
+/// Where a configuration comes from, so that it can be read again when it changes.
+///
+/// ```
+/// use ancm::config::{ProcessVars, Source};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let root = tempfile::tempdir()?;
+/// # let root = root.path();
+/// std::fs::write(root.join("ancm.toml"), "processPath = 'app'")?;
+/// let loaded = Source::new(root).path_base("/shop".parse()?).load(&ProcessVars::default())?;
+/// assert_eq!(loaded.config.path_base().as_str(), "/shop");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Source {
+    root: PathBuf,
+    file: Option<PathBuf>,
+    path_base: Option<PathBase>,
+}
+
+impl Source {
+    /// The `web.config`, or else the `ancm.toml`, of this content root.
+    pub fn new(content_root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: content_root.into(),
+            file: None,
+            path_base: None,
+        }
+    }
+
+    /// Another file instead. Defaults to none.
+    pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// The prefix under which the app is mounted, whatever the file says. Defaults to that.
+    pub fn path_base(mut self, path_base: PathBase) -> Self {
+        self.path_base = Some(path_base);
+        self
+    }
+
+    /// The content root.
+    #[must_use]
+    pub fn content_root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Reads the configuration, as [`Config::load`] does.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file, or that there is none.
+    pub fn load(&self, vars: &dyn Vars) -> Result<Loaded, Errors> {
+        let mut loaded = Config::load(&self.root, self.file.as_deref(), vars)?;
+        if let Some(path_base) = &self.path_base {
+            loaded.config = loaded.config.with_path_base(path_base.clone());
+        }
+        Ok(loaded)
+    }
+
+    /// The files of which one is or will be the configuration.
+    pub(crate) fn candidates(&self) -> Vec<PathBuf> {
+        match &self.file {
+            Some(file) => vec![file.clone()],
+            None => NAMES.map(|name| self.root.join(name)).to_vec(),
+        }
+    }
+}

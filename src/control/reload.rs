@@ -1,0 +1,155 @@
+//! Reads a configuration again, and says what of it can't be had without a new start.
+
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, Errors, Source, Vars, Warning, WarningKind},
+    watch::{self, Files},
+};
+
+/// How the app is configured now.
+#[derive(Clone, Debug)]
+pub(super) struct Configured {
+    /// What is in force.
+    pub(super) config: Arc<Config>,
+    /// Where it comes from.
+    pub(super) file: Option<PathBuf>,
+    pub(super) since: SystemTime,
+    /// Whether the file is newer than what is in force.
+    pub(super) pending: bool,
+    /// What is wrong with the file now.
+    pub(super) errors: Vec<String>,
+}
+
+impl Configured {
+    pub(super) fn new(config: Arc<Config>, source: Option<&Source>) -> Self {
+        let candidates = source.map(Source::candidates).unwrap_or_default();
+        Self {
+            config,
+            file: candidates.into_iter().find(|file| file.exists()),
+            since: SystemTime::now(),
+            pending: false,
+            errors: Vec::new(),
+        }
+    }
+
+    /// The files whose change asks for a restart.
+    pub(super) fn files(&self, source: Option<&Source>) -> Files {
+        let mut configuration = source.map(Source::candidates).unwrap_or_default();
+        if let Some(file) = self
+            .file
+            .as_ref()
+            .filter(|file| !configuration.contains(file))
+        {
+            configuration.push(file.clone());
+        }
+        Files {
+            configuration,
+            restart: watch::restart_files(self.config.content_root()),
+            recycle: self.config.recycle_on_file_change().to_vec(),
+        }
+    }
+}
+
+/// A configuration that was read again.
+#[derive(Debug)]
+pub(super) struct Reloaded {
+    pub(super) config: Arc<Config>,
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Reads the configuration again, on a thread that may block.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub(super) async fn read(source: Source, vars: Arc<dyn Vars>) -> Result<Reloaded, Vec<String>> {
+    let read = move || source.load(&*vars);
+    let loaded = match tokio::task::spawn_blocking(read).await {
+        Ok(loaded) => loaded.map_err(|errors| lines(&errors))?,
+        Err(error) => return Err(vec![error.to_string()]),
+    };
+    tell(&loaded.warnings);
+    Ok(Reloaded {
+        config: Arc::new(loaded.config),
+        file: loaded.source,
+    })
+}
+
+fn lines(errors: &Errors) -> Vec<String> {
+    errors.to_string().lines().map(str::to_owned).collect()
+}
+
+fn tell(warnings: &[Warning]) {
+    for warning in warnings {
+        match warning.kind() {
+            WarningKind::Translated => info!(%warning, "Configuration translated"),
+            WarningKind::Unknown | WarningKind::Ignored | WarningKind::Suspicious => {
+                warn!(%warning, "Configuration not taken as written");
+            }
+        }
+    }
+}
+
+/// `new`, but with what can't change while the program runs as it is in `old`.
+pub(super) fn fit(new: Arc<Config>, old: &Config) -> Arc<Config> {
+    for what in fixed(&new, old) {
+        warn!(
+            setting = what,
+            "Setting changed, which takes effect when the module is started again"
+        );
+    }
+    if new.path_base() == old.path_base() {
+        return new;
+    }
+    // Where the app is mounted, the front says.
+    Arc::new(Arc::unwrap_or_clone(new).with_path_base(old.path_base().clone()))
+}
+
+/// The settings that differ and can't change while the program runs.
+fn fixed(new: &Config, old: &Config) -> Vec<&'static str> {
+    let mut fixed = Vec::new();
+    if new.path_base() != old.path_base() {
+        fixed.push("path base");
+    }
+    if new.hosting_model() != old.hosting_model() {
+        fixed.push("hostingModel");
+    }
+    if new.processes_per_application() != old.processes_per_application() {
+        fixed.push("processesPerApplication");
+    }
+    fixed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Builder;
+
+    fn config(change: impl FnOnce(Builder) -> Builder) -> Arc<Config> {
+        let builder = Config::builder(std::env::temp_dir()).program("app");
+        Arc::new(change(builder).build().unwrap())
+    }
+
+    #[test]
+    fn what_the_front_decides_stays() {
+        let old = config(|builder| builder.path_base("/shop".parse().unwrap()));
+        let new = config(|builder| builder.startup_time_limit(std::time::Duration::from_secs(7)));
+        assert_eq!(fixed(&new, &old), ["path base"]);
+        let fitted = fit(new, &old);
+        assert_eq!(fitted.path_base(), old.path_base());
+        assert_eq!(fitted.startup_time_limit().as_secs(), 7);
+    }
+
+    #[test]
+    fn the_rest_changes_without_a_word() {
+        let old = config(|builder| builder);
+        let new = config(|builder| builder.websockets(false).arguments(["x"]));
+        assert!(fixed(&new, &old).is_empty());
+        assert_eq!(fit(Arc::clone(&new), &old), new);
+        let new = config(|builder| builder.processes_per_application(3));
+        assert_eq!(fixed(&new, &old), ["processesPerApplication"]);
+    }
+}

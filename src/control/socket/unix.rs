@@ -1,0 +1,219 @@
+//! A Unix socket.
+
+use std::{
+    fmt,
+    fs::{self, Permissions},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        net::UnixStream as Blocking,
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustix::fs::Mode;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _},
+    net::{UnixListener, UnixSocket, UnixStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{Instrument, debug, debug_span, info, warn};
+
+use super::path::own_uid;
+use crate::control::{Operator, Reply, Request};
+
+/// The longest request, in bytes.
+const LONGEST_REQUEST: u64 = 16 * 1024;
+/// The longest reply, in bytes: some hundred processes' last output.
+const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
+/// How long each side may take to say its line; what is done in between takes its own time.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many may be connected. More wait for their turn.
+const CONNECTIONS: usize = 32;
+/// How many more may wait to be accepted.
+const BACKLOG: u32 = 128;
+/// The socket's mode.
+const MODE: u32 = 0o600;
+/// The pause after a connection that could not be accepted, most often for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Lets other programs of the same user operate an app.
+///
+/// Dropping it removes the socket.
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode, to be told from one that took its place.
+    identity: (u64, u64),
+}
+
+impl Socket {
+    /// Makes the socket, of mode 0600. One that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When somebody listens there, something else is there, or it can't be made. Outside of a tokio
+    /// runtime, too.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        let listener = match private(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                remove_stale(path)?;
+                private(path)?
+            }
+            bound => bound?,
+        };
+        let metadata = fs::symlink_metadata(path)?;
+        if metadata.mode() & 0o777 != MODE {
+            fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        }
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            identity: (metadata.dev(), metadata.ino()),
+        })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Does what it is asked to, until it is dropped.
+    pub async fn serve(self, operator: Operator) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let operator = operator.clone();
+                    let exchange = async move {
+                        let _place = place;
+                        if let Err(error) = exchange(stream, &operator).await {
+                            debug!(%error, "Control connection broke off");
+                        }
+                    };
+                    connections.spawn(exchange.instrument(debug_span!("control")));
+                }
+                Err(error) => {
+                    warn!(%error, "Control connection could not be accepted");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A socket that nobody else could open at any time, where the system lets its mode be set before it
+/// has a name: Linux does. Elsewhere it is the folder that keeps others out until the mode is set,
+/// and in any case the question who they are.
+fn private(path: &Path) -> io::Result<UnixListener> {
+    let socket = UnixSocket::new_stream()?;
+    let _ = rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR);
+    socket.bind(path)?;
+    socket.listen(BACKLOG)
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Removes a socket that was left behind by a program that was killed.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && Blocking::connect(path).is_err_and(refused) {
+        return fs::remove_file(path);
+    }
+    let what = if is_socket {
+        "somebody listens there"
+    } else {
+        "no socket is there"
+    };
+    Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+}
+
+/// One line, and the answer.
+async fn exchange(mut stream: UnixStream, operator: &Operator) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
+    // The super-user can do all this without us.
+    if uid != own_uid() && uid != 0 {
+        warn!(uid, "Control connection of another user refused");
+        return Ok(());
+    }
+    let reply = match timeout(PATIENCE, read(&mut stream)).await?? {
+        Ok(request) => {
+            info!(?request, uid, "Control command");
+            operator.answer(request).await
+        }
+        Err(error) => Reply::Failed {
+            error: format!("not a request: {error}"),
+            output: None,
+        },
+    };
+    let mut line = serde_json::to_vec(&reply)?;
+    line.push(b'\n');
+    timeout(PATIENCE, stream.write_all(&line)).await??;
+    stream.shutdown().await
+}
+
+async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, serde_json::Error>> {
+    let mut line = Vec::new();
+    let limited = stream.take(LONGEST_REQUEST);
+    tokio::io::BufReader::new(limited)
+        .read_until(b'\n', &mut line)
+        .await?;
+    Ok(serde_json::from_slice(&line))
+}
+
+/// Asks the program that listens on the socket at `path`, and waits for its reply: see [`Reply`].
+///
+/// Blocks, and where a process is to start or to stop, for as long as that takes.
+///
+/// # Errors
+///
+/// When nobody listens there, or what it says is no reply.
+pub fn ask(path: &Path, request: &Request) -> io::Result<Value> {
+    let mut stream = Blocking::connect(path)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let quick = matches!(
+        request,
+        Request::Status {} | Request::Online {} | Request::Logs { .. }
+    );
+    stream.set_read_timeout(quick.then_some(PATIENCE))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut reply = String::new();
+    BufReader::new(stream.take(LONGEST_REPLY)).read_line(&mut reply)?;
+    if reply.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no reply"));
+    }
+    Ok(serde_json::from_str(&reply)?)
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}

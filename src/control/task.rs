@@ -1,0 +1,257 @@
+//! The one who looks after an app: stops it while it is offline, restarts it when it is to be.
+
+use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::SystemTime};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::Duration,
+};
+use tracing::{error, info, warn};
+
+use super::{
+    operator::{Parts, RestartError},
+    reload::{self, Configured, Reloaded},
+};
+use crate::{
+    config::Config,
+    error::StartFailure,
+    offline::Gate,
+    supervisor::Supervisor,
+    watch::{self as files, Change, Changes, Watcher},
+};
+
+/// How long files have to be quiet before they count: a deployment touches many.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Somebody wants a restart, and to hear of it.
+pub(super) struct Order {
+    pub(super) done: oneshot::Sender<Restarted>,
+}
+
+type Restarted = Result<(), RestartError>;
+
+pub(super) struct Task {
+    parts: Parts,
+    orders: mpsc::Receiver<Order>,
+    changes: Changes,
+    watcher: Watcher,
+    configured: watch::Sender<Configured>,
+    jobs: JoinSet<Done>,
+    /// How many restarts began.
+    begun: u64,
+}
+
+/// What a job came to.
+enum Done {
+    Stopped,
+    Restarted {
+        number: u64,
+        reloaded: Option<Reloaded>,
+        result: Result<(), Arc<StartFailure>>,
+        done: Option<oneshot::Sender<Restarted>>,
+    },
+}
+
+impl Task {
+    pub(super) fn new(
+        parts: Parts,
+        orders: mpsc::Receiver<Order>,
+        configured: watch::Sender<Configured>,
+    ) -> io::Result<Self> {
+        let files = configured.borrow().files(parts.source.as_ref());
+        let (changes, watcher) = files::watch(files)?;
+        Ok(Self {
+            parts,
+            orders,
+            changes,
+            watcher,
+            configured,
+            jobs: JoinSet::new(),
+            begun: 0,
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        if self.parts.gate.is_closed() {
+            self.stop();
+        }
+        loop {
+            // While the app is offline, nothing runs that a half-done deployment could disturb, and
+            // the first request after it must find the new configuration.
+            let quiet = match self.parts.gate.is_closed() {
+                true => Duration::ZERO,
+                false => QUIET,
+            };
+            tokio::select! {
+                biased;
+                Some(done) = self.jobs.join_next() => match done {
+                    Ok(done) => self.done(done),
+                    Err(error) => error!(%error, "A job of the operator broke off"),
+                },
+                offline = changed(&mut self.parts.gate) => match offline {
+                    true => self.stop(),
+                    false => info!("App back online"),
+                },
+                order = self.orders.recv() => match order {
+                    Some(order) => self.restart(Some(order.done)).await,
+                    None => return,
+                },
+                seen = self.changes.after(quiet) => self.seen(&seen).await,
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        info!("App taken offline");
+        let supervisor = self.parts.supervisor.clone();
+        self.jobs.spawn(async move {
+            supervisor.stop().await;
+            Done::Stopped
+        });
+    }
+
+    async fn seen(&mut self, seen: &BTreeSet<Change>) {
+        let paths: Vec<_> = seen.iter().map(|change| change.path().display()).collect();
+        let config = Arc::clone(&self.configured.borrow().config);
+        let fixed = config
+            .handler_settings()
+            .disallow_rotation_on_config_change();
+        let only_configuration = |change: &Change| matches!(change, Change::Configuration(_));
+        if fixed && seen.iter().all(only_configuration) {
+            // ANCM: it takes no notice. Here the next restart, whoever asks for it, takes it.
+            info!(?paths, "Configuration changed, which restarts nothing here");
+            self.configured.send_modify(|now| now.pending = true);
+            return;
+        }
+        info!(?paths, "App restarts because files changed");
+        self.restart(None).await;
+    }
+
+    async fn restart(&mut self, done: Option<oneshot::Sender<Restarted>>) {
+        let reloaded = match self.read().await {
+            Ok(reloaded) => reloaded,
+            Err(errors) => return self.refuse(errors, done),
+        };
+        self.configured.send_modify(|now| {
+            now.errors.clear();
+            now.pending = reloaded.is_some();
+        });
+        self.begun += 1;
+        let number = self.begun;
+        let (supervisor, gate) = (self.parts.supervisor.clone(), self.parts.gate.clone());
+        self.jobs.spawn(async move {
+            let config = reloaded.as_ref().map(|reloaded| &reloaded.config);
+            let result = replace(&supervisor, &gate, config).await;
+            Done::Restarted {
+                number,
+                reloaded,
+                result,
+                done,
+            }
+        });
+    }
+
+    /// The configuration as it is now, where it can be read again.
+    async fn read(&self) -> Result<Option<Reloaded>, Vec<String>> {
+        let Some(source) = self.parts.source.clone() else {
+            return Ok(None);
+        };
+        let mut reloaded = reload::read(source, Arc::clone(&self.parts.vars)).await?;
+        let old = Arc::clone(&self.configured.borrow().config);
+        reloaded.config = reload::fit(reloaded.config, &old);
+        Ok(Some(reloaded))
+    }
+
+    fn refuse(&self, errors: Vec<String>, done: Option<oneshot::Sender<Restarted>>) {
+        warn!(
+            ?errors,
+            "Configuration is wrong, the app goes on with the old one"
+        );
+        self.configured.send_modify(|now| {
+            now.errors.clone_from(&errors);
+            now.pending = true;
+        });
+        tell(done, Err(RestartError::Configuration(errors)));
+    }
+
+    fn done(&mut self, done: Done) {
+        let Done::Restarted {
+            number,
+            reloaded,
+            result,
+            done,
+        } = done
+        else {
+            return;
+        };
+        if let Err(failure) = &result {
+            warn!(%failure, "App not restarted");
+        }
+        // A later one may have overtaken it, and one that failed is in force where nothing served.
+        let in_force = self.parts.supervisor.config();
+        let is_in_force = |reloaded: &Reloaded| {
+            let in_force = in_force.as_ref();
+            in_force.is_some_and(|config| Arc::ptr_eq(config, &reloaded.config))
+        };
+        if let Some(reloaded) = reloaded.filter(is_in_force) {
+            self.apply(reloaded, number);
+        }
+        tell(done, result.map_err(RestartError::Start));
+    }
+
+    /// A configuration is in force.
+    fn apply(&mut self, reloaded: Reloaded, number: u64) {
+        let Reloaded { config, file } = reloaded;
+        (self.parts.apply)(&config);
+        let newest = number == self.begun;
+        self.configured.send_modify(|now| {
+            now.config = config;
+            now.file = file;
+            now.since = SystemTime::now();
+            now.pending = !(newest && now.errors.is_empty());
+        });
+        let files = self.configured.borrow().files(self.parts.source.as_ref());
+        self.watcher.replace(files);
+    }
+}
+
+/// Waits until the app goes offline or comes back.
+async fn changed(gate: &mut Gate) -> bool {
+    match gate.changed().await {
+        Some(offline) => offline,
+        // Nobody can close it any more.
+        None => match std::future::pending::<Infallible>().await {},
+    }
+}
+
+/// Replaces the processes. While the app is offline none is started: the configuration is only
+/// taken.
+async fn replace(
+    supervisor: &Supervisor,
+    gate: &Gate,
+    config: Option<&Arc<Config>>,
+) -> Result<(), Arc<StartFailure>> {
+    let ask = || async {
+        match config {
+            Some(config) => supervisor.reconfigure(Arc::clone(config)).await,
+            None => supervisor.restart().await,
+        }
+    };
+    if !gate.is_closed() {
+        let result = ask().await;
+        // It may have been taken offline meanwhile, which gives a restart up.
+        if result.is_ok() || !gate.is_closed() {
+            return result;
+        }
+    }
+    supervisor.stop().await;
+    ask().await
+}
+
+fn tell(done: Option<oneshot::Sender<Restarted>>, result: Restarted) {
+    if let Some(done) = done {
+        // Who does not listen any more does not matter.
+        let _ = done.send(result);
+    }
+}

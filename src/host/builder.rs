@@ -1,0 +1,127 @@
+//! How a host is set up.
+
+use std::{fmt, io, sync::Arc};
+
+use super::{App, Host, Settings, Source, live::Live};
+use crate::{
+    config::{self, Config, ProcessVars, Vars},
+    control::{Parts, operate},
+    error::ErrorPage,
+    offline,
+    proxy::{Proxy, ProxyOptions},
+    supervisor::Supervisor,
+};
+
+/// What a [`Host`] can be told beyond the app's configuration.
+#[must_use]
+pub struct Builder {
+    config: Config,
+    source: Option<config::Source>,
+    vars: Arc<dyn Vars>,
+}
+
+impl Builder {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            source: None,
+            vars: Arc::new(ProcessVars),
+        }
+    }
+
+    /// Sets where the configuration comes from: it is read again when it changes, and before each
+    /// restart. Defaults to nowhere, so that it stays as it is.
+    pub fn source(mut self, source: config::Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Sets the environment. Defaults to this process's own.
+    pub fn vars(mut self, vars: Arc<dyn Vars>) -> Self {
+        self.vars = vars;
+        self
+    }
+
+    /// Makes the host. Its process starts with the first request.
+    ///
+    /// # Errors
+    ///
+    /// Outside of a tokio runtime, or when the operating system gives no thread, no event queue or no
+    /// watch on the app's folder.
+    pub fn build(self) -> io::Result<Host> {
+        let Self {
+            config,
+            source,
+            vars,
+        } = self;
+        let config = Arc::new(config);
+        let proxy = Proxy::with_options(proxy_options(&config));
+        let tunnels = proxy.tunnels().clone();
+        let page = error_page(&config, &*vars);
+        let settings = Arc::new(Live::new(Settings { page, proxy }));
+        let (gate, files) = offline::watch(config.content_root())?;
+        let supervisor = Supervisor::new(Arc::clone(&config), Arc::clone(&vars))?;
+        let (operator, running) = operate(Parts {
+            config: Arc::clone(&config),
+            source,
+            vars: Arc::clone(&vars),
+            supervisor: supervisor.clone(),
+            gate: gate.clone(),
+            switch: files.switch(),
+            apply: apply(Arc::clone(&settings), vars),
+        })?;
+        Ok(Host::of(App {
+            path_base: config.path_base().clone(),
+            source: Source::Supervised {
+                supervisor,
+                gate,
+                operator,
+                _running: running,
+                _files: files,
+            },
+            tunnels,
+            settings,
+        }))
+    }
+}
+
+/// Has the settings follow the configuration.
+fn apply(settings: Arc<Live<Settings>>, vars: Arc<dyn Vars>) -> Box<dyn Fn(&Config) + Send + Sync> {
+    Box::new(move |config| {
+        let (_, old) = settings.current();
+        settings.replace(Settings {
+            page: error_page(config, &*vars),
+            proxy: old.proxy.reconfigured(proxy_options(config)),
+        });
+    })
+}
+
+fn proxy_options(config: &Config) -> ProxyOptions {
+    let settings = config.handler_settings();
+    ProxyOptions::new()
+        .request_timeout(config.request_timeout())
+        .forward_response_connection_header(settings.forward_response_connection_header())
+        .websockets(config.websockets())
+        .windows_user(config.forward_windows_auth_token())
+        .retry(config.processes().retry())
+}
+
+fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
+    let link = vars
+        .text("ANCM_ADDITIONAL_ERROR_PAGE_LINK")
+        .filter(|link| !link.is_empty());
+    ErrorPage::new()
+        .detailed(config.detailed_errors(vars))
+        .startup_page_disabled(config.disable_start_up_error_page())
+        .retry_after(config.processes().queue_retry_after())
+        .link(link)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

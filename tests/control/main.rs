@@ -1,0 +1,17 @@
+//! Operating an app from outside: restarts without a lost request, by command and by file, and the
+//! control socket itself.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod load;
+mod reload;
+mod site;
+mod socket;

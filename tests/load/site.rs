@@ -1,0 +1,171 @@
+//! A front and a host in this process, before an app in its own.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use ancm::{
+    Host,
+    config::{Builder, Config},
+    front::{Drained, Front},
+    supervisor::{ProcessStatus, Supervisor},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::{task::JoinHandle, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::apps::{self, App, published, twin};
+
+/// How often to look for what nobody tells.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A site that serves; its folder is its own.
+pub(crate) struct Site {
+    pub(crate) folder: TempDir,
+    pub(crate) address: SocketAddr,
+    host: Host,
+    stop: CancellationToken,
+    served: JoinHandle<std::io::Result<Drained>>,
+}
+
+impl Site {
+    /// Serves `app`, whose configuration `change` may change.
+    pub(crate) fn of(app: App, change: impl FnOnce(Builder) -> Builder) -> Self {
+        match app {
+            App::Twin => {
+                let folder = TempDir::new().unwrap();
+                let config = Config::builder(folder.path()).program(twin());
+                Self::serve(folder, change(config), own_variables())
+            }
+            App::Stock => {
+                let folder = apps::own_copy();
+                let variables = sourced(&published().environment);
+                let config = Config::builder(folder.path())
+                    .program(Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+                    .arguments(["StockApp.dll"]);
+                Self::serve(folder, change(config), variables)
+            }
+        }
+    }
+
+    /// Serves what the shell makes of `script`, in which `$0` is the twin.
+    pub(crate) fn of_script(script: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = TempDir::new().unwrap();
+        let twin = twin().to_str().unwrap();
+        let config = Config::builder(folder.path())
+            .program("/bin/sh")
+            .arguments(["-c", script, twin]);
+        Self::serve(folder, change(config), own_variables())
+    }
+
+    fn serve(folder: TempDir, config: Builder, variables: BTreeMap<String, String>) -> Self {
+        let host = Host::with_vars(config.build().unwrap(), Arc::new(variables)).unwrap();
+        let bound = Front::new()
+            .threads(NonZeroUsize::new(2).unwrap())
+            .bind(&["127.0.0.1:0".parse().unwrap()])
+            .unwrap();
+        let address = bound.local_addresses()[0];
+        let stop = CancellationToken::new();
+        let make = {
+            let host = host.clone();
+            move |connection| host.for_connection(connection)
+        };
+        let served = tokio::spawn(bound.serve(make, stop.clone().cancelled_owned()));
+        Self {
+            folder,
+            address,
+            host,
+            stop,
+            served,
+        }
+    }
+
+    pub(crate) fn supervisor(&self) -> &Supervisor {
+        self.host.supervisor().unwrap()
+    }
+
+    /// The processes that take requests.
+    pub(crate) fn ready(&self) -> Vec<ProcessStatus> {
+        let mut processes = self.supervisor().status().processes;
+        processes.retain(|process| process.state == "ready");
+        processes
+    }
+
+    /// The processes that take requests, once there are so many.
+    pub(crate) async fn ready_at_least(&self, count: usize) -> Vec<ProcessStatus> {
+        loop {
+            let ready = self.ready();
+            if ready.len() >= count {
+                return ready;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// One of `count` processes that take requests, none of which has been killed before.
+    pub(crate) async fn victim(&self, count: usize, killed: &mut HashSet<u32>) -> ProcessStatus {
+        loop {
+            let mut ready = self.ready_at_least(count).await;
+            if ready.iter().all(|process| !killed.contains(&process.pid)) {
+                let victim = ready.remove(0);
+                killed.insert(victim.pid);
+                return victim;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Puts a file into the app's folder.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// Takes it away again.
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.folder.path().join(name)).unwrap();
+    }
+
+    /// Stops everything, and sees that it is gone.
+    pub(crate) async fn close(mut self) {
+        self.stop.cancel();
+        (&mut self.served).await.unwrap().unwrap();
+        let left = self.supervisor().status().processes;
+        self.host.shutdown().await;
+        for process in left {
+            let pid = Path::new("/proc").join(process.pid.to_string());
+            assert!(!pid.exists(), "process {} is left", process.pid);
+        }
+    }
+}
+
+/// What this program was started with, but what a module further out would have set.
+fn own_variables() -> BTreeMap<String, String> {
+    std::env::vars()
+        .filter(|(name, _)| !["ASPNETCORE_", "ANCM_"].iter().any(|p| name.starts_with(p)))
+        .collect()
+}
+
+/// The environment that a shell file makes of ours.
+fn sourced(file: &Path) -> BTreeMap<String, String> {
+    let mut command = std::process::Command::new("bash");
+    let command = command.args(["-c", r#". "$0" && env -0"#]).arg(file);
+    let output = command.env_clear().envs(own_variables()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_terminator('\0')
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Sends a process a signal; it may be gone already.
+pub(crate) fn signal(process: &ProcessStatus, signal: Signal) {
+    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+    let _ = kill_process(pid.unwrap(), signal);
+}
