@@ -144,6 +144,13 @@ impl Builder {
         self
     }
 
+    /// Whether a client of this machine sees why a start failed, in production too. Defaults to false.
+    pub fn detailed_errors_to_loopback(mut self, detailed: bool) -> Self {
+        let settings = &mut self.config.handler_settings;
+        settings.detailed_errors_to_loopback = detailed;
+        self
+    }
+
     /// The time from the order to stop to the beginning of the stop. Defaults to 1 s.
     pub fn shutdown_delay(mut self, delay: Duration) -> Self {
         self.config.handler_settings.shutdown_delay = delay;

@@ -56,6 +56,7 @@ pub struct HandlerSettings {
     pub(crate) console_redirection: bool,
     pub(crate) forward_response_connection_header: bool,
     pub(crate) disallow_rotation_on_config_change: bool,
+    pub(crate) detailed_errors_to_loopback: bool,
     pub(crate) shutdown_delay: Duration,
 }
 
@@ -257,6 +258,13 @@ impl HandlerSettings {
         self.disallow_rotation_on_config_change
     }
 
+    /// `detailedErrorsToLoopback`: whether a client of this machine sees why a start failed, in production too. Default
+    /// false: behind another proxy on this machine every client is one of this machine.
+    #[must_use]
+    pub fn detailed_errors_to_loopback(&self) -> bool {
+        self.detailed_errors_to_loopback
+    }
+
     /// `shutdownDelay`: the time from the order to stop to the beginning of the stop. Default 1 s.
     #[must_use]
     pub fn shutdown_delay(&self) -> Duration {
@@ -270,6 +278,7 @@ impl Default for HandlerSettings {
             console_redirection: true,
             forward_response_connection_header: false,
             disallow_rotation_on_config_change: false,
+            detailed_errors_to_loopback: false,
             shutdown_delay: Duration::from_secs(1),
         }
     }

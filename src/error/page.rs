@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Write as _},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -68,6 +69,7 @@ impl Format {
 #[derive(Clone, Debug)]
 pub struct ErrorPage {
     detailed: bool,
+    detailed_to_loopback: bool,
     startup_page_disabled: bool,
     link: Option<String>,
     retry_after: HeaderValue,
@@ -77,6 +79,7 @@ impl Default for ErrorPage {
     fn default() -> Self {
         Self {
             detailed: false,
+            detailed_to_loopback: false,
             startup_page_disabled: false,
             link: None,
             retry_after: HeaderValue::from_static("5"),
@@ -95,6 +98,21 @@ impl ErrorPage {
     #[must_use]
     pub fn detailed(mut self, detailed: bool) -> Self {
         self.detailed = detailed;
+        self
+    }
+
+    /// Shows as much to clients of this machine, whatever is shown to others. Defaults to `false`.
+    #[must_use]
+    pub fn detailed_to_loopback(mut self, detailed: bool) -> Self {
+        self.detailed_to_loopback = detailed;
+        self
+    }
+
+    /// The pages that the client at `peer` sees.
+    #[must_use]
+    pub fn shown_to(mut self, peer: Option<SocketAddr>) -> Self {
+        let local = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        self.detailed |= self.detailed_to_loopback && local;
         self
     }
 
@@ -343,6 +361,25 @@ mod tests {
         ] {
             assert!(page.contains(want), "{want} in {page}");
         }
+    }
+
+    #[test]
+    fn detail_may_be_shown_to_this_machine_alone() {
+        let page = ErrorPage::new().detailed_to_loopback(true);
+        for (peer, seen) in [
+            (Some("127.0.0.1:5"), true),
+            (Some("[::1]:5"), true),
+            (Some("[::ffff:127.0.0.1]:5"), true),
+            (Some("192.0.2.1:5"), false),
+            (None, false),
+        ] {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            let text = body(&page.clone().shown_to(peer), &failed_start(), Format::Html);
+            assert_eq!(text.contains("dotnet App.dll"), seen, "{peer:?}");
+        }
+        let asked_by_nobody = ErrorPage::new().shown_to(Some("127.0.0.1:5".parse().unwrap()));
+        let text = body(&asked_by_nobody, &failed_start(), Format::Html);
+        assert!(!text.contains("dotnet App.dll"));
     }
 
     #[test]

@@ -112,6 +112,7 @@ fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
         .filter(|link| !link.is_empty());
     ErrorPage::new()
         .detailed(config.detailed_errors(vars))
+        .detailed_to_loopback(config.handler_settings().detailed_errors_to_loopback())
         .startup_page_disabled(config.disable_start_up_error_page())
         .retry_after(config.processes().queue_retry_after())
         .link(link)

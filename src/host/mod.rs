@@ -199,6 +199,7 @@ impl App {
     /// What a request passes, from the outermost stage to the app.
     fn pipeline(&self, settings: &Settings, connection: Option<Connection>) -> Pipeline {
         let Settings { page, proxy } = settings.clone();
+        let page = page.shown_to(connection.as_ref().and_then(Connection::peer));
         let (gate, route) = match &self.source {
             Source::Supervised {
                 supervisor, gate, ..

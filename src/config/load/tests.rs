@@ -47,6 +47,7 @@ fn every_setting_is_taken() {
             <handlerSetting name="ENABLEOUTOFPROCESSCONSOLEREDIRECTION" value="False"/>
             <handlerSetting name="forwardResponseConnectionHeader" value="true"/>
             <handlerSetting name="disallowRotationOnConfigChange" value="true"/>
+            <handlerSetting name="detailedErrorsToLoopback" value="TRUE"/>
             <handlerSetting name="shutdownDelay" value="250"/>
             <handlerSetting name="shutdownDelay" value="9"/>
           </handlerSettings>
@@ -72,6 +73,7 @@ fn every_setting_is_taken() {
     let settings = config.handler_settings();
     assert!(!settings.console_redirection() && settings.forward_response_connection_header());
     assert!(settings.disallow_rotation_on_config_change());
+    assert!(settings.detailed_errors_to_loopback());
     assert_eq!(settings.shutdown_delay(), Duration::from_millis(250));
     assert_eq!(
         config.recycle_on_file_change(),

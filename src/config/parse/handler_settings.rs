@@ -13,6 +13,8 @@ use crate::config::{
 const CONSOLE_REDIRECTION: &str = "enableOutOfProcessConsoleRedirection";
 const FORWARD_CONNECTION: &str = "forwardResponseConnectionHeader";
 const DISALLOW_ROTATION: &str = "disallowRotationOnConfigChange";
+/// Ours: the module has no such setting, and passes over it.
+const DETAIL_TO_LOOPBACK: &str = "detailedErrorsToLoopback";
 const SHUTDOWN_DELAY: &str = "shutdownDelay";
 /// The variable that stands in for [`SHUTDOWN_DELAY`].
 const SHUTDOWN_DELAY_VARIABLE: &str = "ANCM_shutdownDelay";
@@ -57,6 +59,10 @@ impl Parser<'_> {
             (
                 DISALLOW_ROTATION,
                 &mut settings.disallow_rotation_on_config_change,
+            ),
+            (
+                DETAIL_TO_LOOPBACK,
+                &mut settings.detailed_errors_to_loopback,
             ),
         ] {
             let text = first(raw, name);
@@ -107,6 +113,7 @@ impl Parser<'_> {
             CONSOLE_REDIRECTION,
             FORWARD_CONNECTION,
             DISALLOW_ROTATION,
+            DETAIL_TO_LOOPBACK,
             SHUTDOWN_DELAY,
         ];
         for (Text { text: name, at }, _) in &raw.handler_settings {
