@@ -238,16 +238,24 @@ fn framing(head: &Section, to_head: bool, seen: Seen, fields: &HeaderMap) -> Res
     }
     match (seen.coding, seen.length) {
         (true, _) if head.version == Version::HTTP_10 => Err("HTTP/1.0 has no transfer codings"),
-        (true, _) if ends_in_chunked(fields) => Ok(Decoder::chunked()),
-        (true, _) | (false, false) => Ok(Decoder::UntilClose),
+        (true, _) if is_chunked(fields) => Ok(Decoder::chunked()),
+        // What is coded in another way would come out as what it is not.
+        (true, _) => Err("it has a transfer coding other than chunked"),
+        (false, false) => Ok(Decoder::UntilClose),
         (false, true) => length(fields).map(Decoder::Length),
     }
 }
 
-fn ends_in_chunked(fields: &HeaderMap) -> bool {
-    let codings = fields.get_all(TRANSFER_ENCODING).iter().next_back();
-    let last = codings.and_then(|line| line.as_bytes().rsplit(|&byte| byte == b',').next());
-    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+/// Whether `chunked` is the one coding that is named, once.
+fn is_chunked(fields: &HeaderMap) -> bool {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    let only = codings.next().filter(|_| codings.next().is_none());
+    only.is_some_and(|coding| {
+        coding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked")
+    })
 }
 
 /// One number, however often it is said.

@@ -90,6 +90,7 @@ fn is_stricter(error: &str) -> bool {
         error,
         "it switches protocols, which nobody asked for"
             | "the trailers have a bare line feed in them"
+            | "it has a transfer coding other than chunked"
     )
 }
 
