@@ -154,13 +154,15 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
 impl Field {
     /// What `name` means.
     pub(crate) fn of(name: &HeaderName) -> Self {
-        if is_reserved(name) {
+        let text = name.as_str().as_bytes();
+        let first = text.first();
+        // The first byte tells most names from all that are looked for.
+        if first == RESERVED_PREFIX.first() && is_reserved(name) {
             return Self::Reserved;
         }
-        let text = name.as_str().as_bytes();
         let known = known_fields(text.len())
             .iter()
-            .find(|(want, _)| eq_folded(text, want));
+            .find(|(want, _)| first == want.first() && eq_folded(text, want));
         match known {
             Some(_) if text.contains(&b'_') => Self::Alias,
             Some(&(_, field)) => field,

@@ -92,7 +92,7 @@
 //! | *(none)* | always | the app half as tower layers: [`app::AncmLayer`] and its stages |
 //! | `axum` | yes | the app half's values as axum extractors, the client's address as `ConnectInfo`; in a [`Host`], the path that `nest_service` took off |
 //! | `serve` | yes | [`app::serve`] and [`app::Server`] |
-//! | `host` | no | the host half: [`Host`], [`config`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
+//! | `host` | no | the host half: [`Host`], [`config`], [`control`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
 //! | `front` | no | `host` and [`front`], a hyper server made for it |
 //! | `cli` | no | all of the above and the `ancm` program |
 //!
@@ -143,6 +143,7 @@
 [`app::Server::run`]: crate::app::Server::run
 [`app::serve`]: fn@crate::app::serve
 [`config`]: crate::config
+[`control`]: crate::control
 [`error`]: mod@crate::error
 [`front`]: crate::front
 [`front::Bound::serve`]: crate::front::Bound::serve
@@ -162,6 +163,7 @@
 [`app::Server::run`]: https://docs.rs/ancm/latest/ancm/app/struct.Server.html#method.run
 [`app::serve`]: https://docs.rs/ancm/latest/ancm/app/fn.serve.html
 [`config`]: https://docs.rs/ancm/latest/ancm/config/index.html
+[`control`]: https://docs.rs/ancm/latest/ancm/control/index.html
 [`error`]: https://docs.rs/ancm/latest/ancm/error/index.html
 [`front`]: https://docs.rs/ancm/latest/ancm/front/index.html
 [`front::Bound::serve`]: https://docs.rs/ancm/latest/ancm/front/struct.Bound.html#method.serve

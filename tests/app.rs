@@ -10,10 +10,18 @@
 mod extractors;
 #[path = "app/forwarded.rs"]
 mod forwarded;
+#[path = "app/hosting.rs"]
+mod hosting;
+#[cfg(feature = "host")]
+#[path = "app/iis_config.rs"]
+mod iis_config;
 #[path = "app/iis_middleware.rs"]
 mod iis_middleware;
 #[path = "app/routing.rs"]
 mod routing;
+#[cfg(all(feature = "host", feature = "sealed"))]
+#[path = "app/sealed.rs"]
+mod sealed;
 #[path = "app/serving.rs"]
 mod serving;
 #[path = "app/stopping.rs"]

@@ -62,7 +62,12 @@ struct Running {
 impl Running {
     fn start(dir: &Path, arguments: &[&str]) -> Self {
         let arguments = [&["--log-format", "json"], arguments].concat();
-        let mut child = ancm(dir, &arguments)
+        Self::of(ancm(dir, &arguments))
+    }
+
+    /// `command` is, or becomes, the program with its log in JSON.
+    fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -495,6 +500,103 @@ mod linux {
         let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
         gone(&fd);
+    }
+
+    /// A shell or a service manager may allow as few as 1024.
+    #[test]
+    fn as_many_files_may_be_open_as_connections_need() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = r#"ulimit -Sn 64 && exec "$0" --log-format json run --listen 127.0.0.1:0 --to 127.0.0.1:9"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, ANCM]).current_dir(dir.path());
+        let mut run = Running::of(shell);
+        run.listening();
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", run.child.id())).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let numbers = line.unwrap().split_ascii_whitespace().skip(3);
+        let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+        assert_eq!(numbers[0], numbers[1].min(65_536), "{limits}");
+    }
+
+    /// A connection that is accepted needs another one to the app: whoever finds no room waits outside.
+    #[test]
+    fn who_finds_no_room_waits_and_is_answered() {
+        const TOGETHER: usize = 50;
+        let app = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = app.local_addr().unwrap().to_string();
+        thread::spawn(move || {
+            let mut waiting = Vec::new();
+            let mut come = 0;
+            for stream in app.incoming() {
+                let mut stream = stream.unwrap();
+                head(&mut stream);
+                come += 1;
+                waiting.push(stream);
+                if come >= TOGETHER {
+                    for mut stream in waiting.drain(..) {
+                        let answer =
+                            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                        // Who waits for it is the test's to see.
+                        let _ = stream.write_all(answer);
+                    }
+                }
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let script =
+            r#"ulimit -n 256 && exec "$0" --log-format json run --listen 127.0.0.1:0 --to "$1""#;
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", script, ANCM, &to])
+            .current_dir(dir.path());
+        let mut run = Running::of(shell);
+        let address = run.listening();
+        let clients: Vec<_> = (0..200)
+            .map(|_| {
+                let mut client = TcpStream::connect(address).unwrap();
+                client.set_read_timeout(Some(PATIENCE)).unwrap();
+                let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+                client.write_all(request).unwrap();
+                client
+            })
+            .collect();
+        for mut client in clients {
+            let head = head(&mut client);
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        }
+    }
+
+    /// The terminal went away.
+    #[test]
+    fn hangup_stops_it_in_peace() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = Running::start(
+            dir.path(),
+            &["run", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:9"],
+        );
+        run.listening();
+        run.signal(Signal::HUP);
+        assert_eq!(run.ended().code(), Some(0), "{:?}", run.seen);
+    }
+
+    #[test]
+    fn with_nohup_it_outlives_a_hangup() {
+        let dir = tempfile::tempdir().unwrap();
+        let script =
+            r#"trap '' HUP; exec "$0" --log-format json run --listen 127.0.0.1:0 --to 127.0.0.1:9"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, ANCM]).current_dir(dir.path());
+        let mut run = Running::of(shell);
+        run.listening();
+        run.signal(Signal::HUP);
+        run.signal(Signal::TERM);
+        assert_eq!(
+            run.logged("Stopping; a second signal stops at once")["signal"],
+            "SIGTERM"
+        );
+        assert_eq!(run.ended().code(), Some(0), "{:?}", run.seen);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the module tells a process when it starts it: its environment variables, typed.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -51,8 +51,16 @@ const ENCODED: &AsciiSet = &CONTROLS
 /// assert!(ModuleEnvironment::from_vars(|_| None)?.is_none());
 /// # Ok::<(), ancm::app::EnvironmentError>(())
 /// ```
+///
+/// Cheap to clone. A handler takes it as an argument behind a [`Server`](super::Server) or an
+/// [`announcing`](super::AncmLayer::announce) layer.
 #[derive(Clone, Debug)]
 pub struct ModuleEnvironment {
+    facts: Arc<Facts>,
+}
+
+#[derive(Debug)]
+struct Facts {
     port: u16,
     path_base: PathBase,
     token: PairingToken,
@@ -109,7 +117,7 @@ impl ModuleEnvironment {
         let (Some(port), Some(path), Some(token)) = (var(PORT), var(APPL_PATH), var(TOKEN)) else {
             return Ok(None);
         };
-        Ok(Some(Self {
+        let facts = Facts {
             port: parse_port(PORT, &port)?,
             path_base: parse_path_base(&path)?,
             token: PairingToken::new(&token).map_err(|_| EnvironmentError::token())?,
@@ -120,30 +128,33 @@ impl ModuleEnvironment {
                 .transpose()?,
             physical_path: var(PHYSICAL_PATH),
             iis: Iis::from_vars(&var),
+        };
+        Ok(Some(Self {
+            facts: Arc::new(facts),
         }))
     }
 
     /// `ASPNETCORE_PORT`: where the module expects this process to listen, on `127.0.0.1`.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.facts.port
     }
 
     /// `ASPNETCORE_APPL_PATH`: where the app is mounted, percent-encoded as clients send it.
     #[must_use]
     pub fn path_base(&self) -> &PathBase {
-        &self.path_base
+        &self.facts.path_base
     }
 
     /// `ASPNETCORE_TOKEN`: the secret that every request must carry.
     #[must_use]
     pub fn token(&self) -> &PairingToken {
-        &self.token
+        &self.facts.token
     }
 
     /// `ASPNETCORE_IIS_HTTPAUTH`: the authentications that the front offers, such as `windows` and `anonymous`.
     pub fn http_auth(&self) -> impl Iterator<Item = &str> {
-        let items = self.http_auth.as_deref().unwrap_or_default();
+        let items = self.facts.http_auth.as_deref().unwrap_or_default();
         items.split(';').filter(|item| !item.is_empty())
     }
 
@@ -152,7 +163,7 @@ impl ModuleEnvironment {
     /// ANCM: anything but `anonymous` says so, `none` too, and so does a module that says nothing at all.
     #[must_use]
     pub fn is_authentication_enabled(&self) -> bool {
-        self.http_auth.is_none()
+        self.facts.http_auth.is_none()
             || self
                 .http_auth()
                 .any(|item| !item.eq_ignore_ascii_case("anonymous"))
@@ -161,25 +172,25 @@ impl ModuleEnvironment {
     /// `ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED`: whether upgrades reach this process. Defaults to `true`.
     #[must_use]
     pub fn websockets_supported(&self) -> bool {
-        self.websockets_supported
+        self.facts.websockets_supported
     }
 
     /// `ASPNETCORE_ANCM_HTTPS_PORT`: the front's one port for `https`, where redirects can go.
     #[must_use]
     pub fn https_port(&self) -> Option<u16> {
-        self.https_port
+        self.facts.https_port
     }
 
     /// `ASPNETCORE_IIS_PHYSICAL_PATH`, which in IIS is not a path but the application's id.
     #[must_use]
     pub fn physical_path(&self) -> Option<&str> {
-        self.physical_path.as_deref()
+        self.facts.physical_path.as_deref()
     }
 
     /// What IIS says about the site, the pool and the application.
     #[must_use]
     pub fn iis(&self) -> &Iis {
-        &self.iis
+        &self.facts.iis
     }
 }
 

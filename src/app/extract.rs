@@ -8,7 +8,7 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use super::{ClientCertificate, Forwarded};
+use super::{ClientCertificate, Forwarded, ModuleEnvironment, Shutdown, hosting::Hosting};
 use crate::{PathBase, Scheme};
 
 /// The client's address, beyond the proxies in front; its port is 0 where nobody said it.
@@ -112,6 +112,70 @@ pub struct MissingCertificate;
 impl IntoResponse for MissingCertificate {
     fn into_response(self) -> Response {
         (StatusCode::FORBIDDEN, "A client certificate is required.").into_response()
+    }
+}
+
+/// The signal that ends the app: WebSockets should say goodbye then, and work in the background should stop.
+///
+/// ```
+/// # use axum::{Router, routing::get};
+/// use ancm::app::Shutdown;
+///
+/// async fn events(shutdown: Shutdown) -> &'static str {
+///     shutdown.requested().await;
+///     "goodbye"
+/// }
+/// # let _: Router = Router::new().route("/", get(events));
+/// ```
+impl<S: Sync> FromRequestParts<S> for Shutdown {
+    type Rejection = NotHosted;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotHosted> {
+        let hosting = hosting(parts).ok_or(NotHosted { announced: false })?;
+        Ok(hosting.0.0.clone())
+    }
+}
+
+/// What the module said when it started this process; under a normal start the request is refused, which
+/// `Option<ModuleEnvironment>` avoids.
+impl<S: Sync> FromRequestParts<S> for ModuleEnvironment {
+    type Rejection = NotHosted;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotHosted> {
+        let hosting = hosting(parts).ok_or(NotHosted { announced: false })?;
+        let module = hosting.0.1.clone();
+        module.ok_or(NotHosted { announced: true })
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for ModuleEnvironment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(hosting(parts).and_then(|hosting| hosting.0.1.clone()))
+    }
+}
+
+fn hosting(parts: &Parts) -> Option<&Hosting> {
+    parts.extensions.get()
+}
+
+/// Nobody said how the app is hosted, or no module hosts it: 500.
+#[derive(Clone, Copy, Debug)]
+pub struct NotHosted {
+    announced: bool,
+}
+
+impl IntoResponse for NotHosted {
+    fn into_response(self) -> Response {
+        let hint = match self.announced {
+            true => "No module started this process.",
+            false => {
+                "How the app is hosted is not known: serve with `ancm::app::serve`, or behind an `AncmLayer` with \
+                 `announce(true)`."
+            }
+        };
+        (StatusCode::INTERNAL_SERVER_ERROR, hint).into_response()
     }
 }
 

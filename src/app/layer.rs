@@ -2,7 +2,7 @@
 
 use std::{
     ops::ControlFlow,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -11,8 +11,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    EnvironmentError, ForwardedLayer, IdentityLayer, ModuleEnvironment, PairingLayer,
-    PathBaseLayer, Pipeline, ResponseFuture, Shutdown, ShutdownLayer, stage::Guard,
+    EnvironmentError, ForwardedLayer, IdentityLayer, LAYERS, ModuleEnvironment, PairingLayer,
+    PathBaseLayer, Pipeline, ResponseFuture, Shutdown, ShutdownLayer, hosting::Hosting,
+    stage::Guard,
 };
 
 /// The app half of the module; see the [module](super) docs.
@@ -22,8 +23,9 @@ use super::{
 #[must_use]
 pub struct AncmLayer {
     pipeline: Option<Arc<Pipeline>>,
-    module: Option<Arc<ModuleEnvironment>>,
+    module: Option<ModuleEnvironment>,
     shutdown: Shutdown,
+    announced: Option<Hosting>,
 }
 
 impl AncmLayer {
@@ -55,8 +57,9 @@ impl AncmLayer {
         });
         Self {
             pipeline,
-            module: module.map(Arc::new),
+            module,
             shutdown,
+            announced: None,
         }
     }
 
@@ -80,6 +83,16 @@ impl AncmLayer {
         self.with(|pipeline| pipeline.forwarded = change(pipeline.forwarded.clone()))
     }
 
+    /// Whether handlers can take [`Shutdown`] and [`ModuleEnvironment`] as arguments. Defaults to `false`.
+    ///
+    /// It puts both into every request's extensions, under a normal start too. A [`Server`](super::Server) does the
+    /// same by itself, with its own signal.
+    pub fn announce(mut self, announce: bool) -> Self {
+        let hosting = || Hosting::new(self.shutdown.clone(), self.module.clone());
+        self.announced = announce.then(hosting);
+        self
+    }
+
     /// Whether the module started this process, so that the layer does something.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -89,7 +102,7 @@ impl AncmLayer {
     /// What the module said, if it started this process.
     #[must_use]
     pub fn module(&self) -> Option<&ModuleEnvironment> {
-        self.module.as_deref()
+        self.module.as_ref()
     }
 
     /// The signal that the module's shutdown event gives.
@@ -117,9 +130,13 @@ impl<S> Layer<S> for AncmLayer {
     type Service = Ancm<S>;
 
     fn layer(&self, inner: S) -> Ancm<S> {
+        if self.is_active() {
+            LAYERS.fetch_add(1, Ordering::Relaxed);
+        }
         Ancm {
             inner,
             pipeline: self.pipeline.clone(),
+            announced: self.announced.clone(),
         }
     }
 }
@@ -131,6 +148,7 @@ impl<S> Layer<S> for AncmLayer {
 pub struct Ancm<S> {
     inner: S,
     pipeline: Option<Arc<Pipeline>>,
+    announced: Option<Hosting>,
 }
 
 impl<S, B, R> Service<Request<B>> for Ancm<S>
@@ -151,6 +169,9 @@ where
             Some(pipeline) => pipeline.admit(&mut request),
             None => ControlFlow::Continue(()),
         };
+        if let Some(hosting) = &self.announced {
+            request.extensions_mut().insert(hosting.clone());
+        }
         match verdict {
             ControlFlow::Continue(()) => ResponseFuture::forward(self.inner.call(request)),
             ControlFlow::Break(status) => ResponseFuture::answer(status),

@@ -47,7 +47,7 @@
 //! httpsPort = 443
 //! webSocket = true
 //!
-//! # How the processes are kept; none of it is the module's.
+//! ## How the processes are kept; none of it is the module's.
 //! startMode = "onDemand"                  # or "eager"
 //! warmUp = ["/", "/login"]                # none by default
 //! idleTimeout = "00:20:00"                # or whole seconds; never by default
@@ -109,6 +109,7 @@ mod findings;
 mod load;
 mod parse;
 mod processes;
+mod processes_builder;
 mod raw;
 mod report;
 mod sections;

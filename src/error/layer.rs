@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, header::ACCEPT};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -76,7 +76,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let format = Format::preferred(request.headers());
+        let accept = Accept::of(request.headers());
         let state = match self.broken.take() {
             Some(error) => State::Broken { error: Some(error) },
             None => State::Forward {
@@ -85,7 +85,7 @@ where
         };
         ResponseFuture {
             page: self.page.clone(),
-            format,
+            accept,
             state,
         }
     }
@@ -96,7 +96,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         page: ErrorPage,
-        format: Format,
+        accept: Accept,
         #[pin]
         state: State<F>,
     }
@@ -125,9 +125,34 @@ where
         };
         let response = match result {
             Ok(response) => response.map(ResponseBody::inner),
-            Err(error) => answer(this.page, &error, *this.format).map(ResponseBody::short),
+            Err(error) => answer(this.page, &error, this.accept.format()).map(ResponseBody::short),
         };
         Poll::Ready(Ok(response))
+    }
+}
+
+/// In which form the client wants errors: worth a look only when there is one.
+#[derive(Debug)]
+enum Accept {
+    Line(HeaderValue),
+    Known(Format),
+}
+
+impl Accept {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(ACCEPT).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Self::Known(Format::default()),
+            (Some(line), None) => Self::Line(line.clone()),
+            (Some(_), Some(_)) => Self::Known(Format::preferred(headers)),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Line(line) => Format::of_lines([line]),
+            Self::Known(format) => *format,
+        }
     }
 }
 

@@ -47,12 +47,13 @@ impl Format {
     /// JSON where `Accept` names it and not HTML, which a browser never does; else HTML.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Self {
+        Self::of_lines(headers.get_all(ACCEPT))
+    }
+
+    /// [`preferred`](Self::preferred), of the lines of `Accept`.
+    pub(super) fn of_lines<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let mut json = false;
-        for value in headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-        {
+        for value in lines.into_iter().filter_map(|line| line.to_str().ok()) {
             if value.contains("text/html") {
                 return Self::Html;
             }

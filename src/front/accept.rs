@@ -23,6 +23,8 @@ use super::{clients::Clients, connection::Accepted};
 /// How long to wait after an error of the whole process, such as no free file descriptor.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is said that nobody can be accepted.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long until the next idle connection is looked for, while there is no room.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -75,6 +77,15 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Warns of an error, but not of each in a row of them: a flood of clients must not become one of the log.
+fn tell(error: &io::Error, told: &mut Option<time::Instant>) {
+    let now = time::Instant::now();
+    if told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN) {
+        *told = Some(now);
+        warn!(%error, "Connections can't be accepted");
+    }
+}
+
 /// Accepts on one socket, for one thread.
 pub(super) struct Acceptor {
     pub(super) clients: Clients,
@@ -87,6 +98,7 @@ impl Acceptor {
     /// Accepts until the front stops.
     pub(super) async fn run(mut self, listener: TcpListener) {
         let mut pause = FIRST_PAUSE;
+        let mut told = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -103,7 +115,8 @@ impl Acceptor {
                 }
                 Err(error) if is_the_clients(&error) => debug!(%error, "Connection not accepted"),
                 Err(error) => {
-                    if self.recover(&error, pause).await.is_none() {
+                    tell(&error, &mut told);
+                    if self.recover(pause).await.is_none() {
                         break;
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -136,8 +149,7 @@ impl Acceptor {
     }
 
     /// Makes room and waits a little, or `None` when the front stops.
-    async fn recover(&mut self, error: &io::Error, pause: Duration) -> Option<()> {
-        warn!(%error, "Connections can't be accepted");
+    async fn recover(&mut self, pause: Duration) -> Option<()> {
         self.clients.close_longest_idle();
         tokio::select! {
             biased;

@@ -6,11 +6,11 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use http::Request;
+use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
 use super::pool::Pool;
@@ -78,13 +78,22 @@ pub struct Backend {
     shared: Arc<Shared>,
 }
 
+/// The half of [`Shared::requests`] that counts the requests under way.
+const UNDER_WAY: u64 = u32::MAX as u64;
+/// One in each half.
+const ONE_MORE: u64 = (1 << 32) + 1;
+
 struct Shared {
     address: Address,
     token: Option<PairingToken>,
     owner: Option<Arc<dyn Owner>>,
-    in_flight: AtomicUsize,
+    /// In the lower half the requests under way, in the upper half all that there have been: one counter, so that a
+    /// lease costs one atomic operation. What overflows the upper half is lost, and the lower half is never full.
+    requests: AtomicU64,
     drained: Notify,
     pool: Pool,
+    /// Random: a name for the process that says nothing about it.
+    mark: u64,
 }
 
 impl Backend {
@@ -101,15 +110,16 @@ impl Backend {
     }
 
     fn make(address: Address, token: Option<PairingToken>, owner: Option<Arc<dyn Owner>>) -> Self {
-        let (in_flight, drained) = (AtomicUsize::new(0), Notify::new());
+        let (requests, drained) = (AtomicU64::new(0), Notify::new());
         Self {
             shared: Arc::new(Shared {
                 address,
                 token,
                 owner,
-                in_flight,
+                requests,
                 drained,
                 pool: Pool::new(),
+                mark: getrandom::u64().unwrap_or_default(),
             }),
         }
     }
@@ -129,17 +139,28 @@ impl Backend {
     /// The requests under way, tunnels included.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.shared.in_flight.load(Ordering::Acquire)
+        (self.shared.requests.load(Ordering::Acquire) & UNDER_WAY) as usize
+    }
+
+    /// The requests that there have been, those under way included; modulo 2^32.
+    pub(crate) fn requests(&self) -> u32 {
+        (self.shared.requests.load(Ordering::Relaxed) >> 32) as u32
     }
 
     /// The right to forward one request here.
     #[must_use]
     pub fn lease(&self) -> Lease {
-        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.shared.requests.fetch_add(ONE_MORE, Ordering::AcqRel);
         Lease {
             backend: self.clone(),
             renew: None,
+            cookie: None,
         }
+    }
+
+    /// Its name among the processes of an app, for a client.
+    pub(crate) fn mark(&self) -> u64 {
+        self.shared.mark
     }
 
     /// Whether `other` is the same process.
@@ -204,6 +225,8 @@ impl fmt::Debug for Backend {
 pub struct Lease {
     backend: Backend,
     renew: Option<Arc<dyn Renew>>,
+    /// In a box: most leases have none.
+    cookie: Option<Box<HeaderValue>>,
 }
 
 impl Lease {
@@ -218,6 +241,17 @@ impl Lease {
     pub fn renewed_by(mut self, renew: Arc<dyn Renew>) -> Self {
         self.renew = Some(renew);
         self
+    }
+
+    /// The same lease, whose answer sets `cookie`.
+    pub(crate) fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        self.cookie = cookie.map(Box::new);
+        self
+    }
+
+    /// What the answer is to say in `Set-Cookie`, beside what the app says.
+    pub(super) fn take_cookie(&mut self) -> Option<HeaderValue> {
+        self.cookie.take().map(|cookie| *cookie)
     }
 
     /// Whether another process can take the request.
@@ -244,7 +278,7 @@ impl fmt::Debug for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let shared = &self.backend.shared;
-        if shared.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if shared.requests.fetch_sub(1, Ordering::AcqRel) & UNDER_WAY == 1 {
             shared.drained.notify_waiters();
         }
     }

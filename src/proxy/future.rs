@@ -28,9 +28,8 @@ where
     }
 
     fn call(&mut self, forward: Forward<B>) -> ResponseFuture {
-        let proxy = self.clone();
         ResponseFuture {
-            inner: Box::pin(async move { proxy.forward(forward).await }),
+            inner: Box::pin(self.forward(forward)),
         }
     }
 }

@@ -15,6 +15,17 @@ use tokio::{
 
 use super::backend::Address;
 
+/// Whether an error of this kind says that the other side went away.
+pub(super) const fn is_gone(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::UnexpectedEof
+    )
+}
+
 /// A connection's bytes.
 #[derive(Debug)]
 pub(super) enum Io {
@@ -35,6 +46,19 @@ impl Io {
             #[cfg(unix)]
             Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
         }
+    }
+
+    /// Whether nothing has come that was not read, the end of the connection included.
+    ///
+    /// Without a system call where the runtime has heard of nothing.
+    pub(super) fn is_silent(&self) -> bool {
+        let mut byte = [0];
+        let read = match self {
+            Self::Tcp(stream) => stream.try_read(&mut byte),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read(&mut byte),
+        };
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn writer(self: Pin<&mut Self>) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
@@ -66,7 +90,11 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.writer().poll_write(cx, buf)
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_write_vectored(

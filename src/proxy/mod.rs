@@ -73,6 +73,8 @@
 
 mod backend;
 mod body;
+mod dial;
+mod driven;
 mod fixed;
 mod future;
 mod io;
@@ -87,6 +89,7 @@ mod upgrade;
 mod upload;
 mod upstream;
 mod user;
+mod wire;
 
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},

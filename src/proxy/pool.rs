@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::upstream::Upstream;
+use super::wire::Wire;
 
 /// As many stacks as threads that are expected to forward; more threads share.
 const SHARDS: usize = 64;
@@ -29,11 +29,15 @@ pub(super) struct Pool {
     shards: Box<[Shard]>,
 }
 
+/// In boxes, which go from exchange to exchange: a connection is too large to be moved that often.
+#[allow(clippy::vec_box, reason = "see above")]
+type Idle = Vec<Box<Wire>>;
+
 /// Aligned so that no two threads write to one cache line.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
-    idle: Mutex<Vec<Upstream>>,
+    idle: Mutex<Idle>,
 }
 
 impl Pool {
@@ -43,10 +47,10 @@ impl Pool {
     }
 
     /// The connection that was used last, at `now`, where there is one that is young enough.
-    pub(super) fn take(&self, now: Instant) -> Option<Upstream> {
-        let is_young = |idle: &Upstream| now.duration_since(idle.used()) < IDLE_LIMIT;
+    pub(super) fn take(&self, now: Instant) -> Option<Box<Wire>> {
+        let is_young = |idle: &Wire| now.duration_since(idle.used()) < IDLE_LIMIT;
         let mut idle = self.shard();
-        let last = idle.pop().filter(is_young);
+        let last = idle.pop().filter(|last| is_young(last));
         if idle.first().is_some_and(|first| !is_young(first)) {
             // The old ones lie below. They close when they are dropped, for which nobody else has to wait.
             let old: Vec<_> = idle.extract_if(.., |idle| !is_young(idle)).collect();
@@ -56,11 +60,11 @@ impl Pool {
         last
     }
 
-    /// Keeps `upstream`, whose request is over, for the next one.
-    pub(super) fn put(&self, upstream: Upstream) {
+    /// Keeps `wire`, whose request is over, for the next one.
+    pub(super) fn put(&self, wire: Box<Wire>) {
         let mut idle = self.shard();
         if idle.len() < IDLE_PER_SHARD {
-            idle.push(upstream);
+            idle.push(wire);
         }
     }
 
@@ -69,7 +73,7 @@ impl Pool {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    fn shard(&self) -> MutexGuard<'_, Vec<Upstream>> {
+    fn shard(&self) -> MutexGuard<'_, Idle> {
         let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
         shard
             .unwrap_or_else(|| unreachable!("a remainder is smaller"))
@@ -78,7 +82,7 @@ impl Pool {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Vec<Upstream>> {
+    fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

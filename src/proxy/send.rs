@@ -1,19 +1,21 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
-use std::mem;
-
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{Request, Response};
 use tracing::debug;
 
 use super::{
     backend::{Backend, Lease},
+    dial::dial,
+    io::Io,
     options::ProxyOptions,
-    upload::{RequestBody, Upload},
-    upstream::{Failure, Upstream},
+    upload::{Opener, RequestBody, Upload},
     user::User,
+    wire::{Failure, Wire},
 };
-use crate::{error::Error, headers::MS_ASPNETCORE_TOKEN};
+use crate::{
+    error::{BoxError, Error},
+    headers::MS_ASPNETCORE_TOKEN,
+};
 
 /// How often a request may move to another process: one that dies as soon as it listens must not keep it for ever.
 const MOVES: u8 = 3;
@@ -23,6 +25,10 @@ const MOVES: u8 = 3;
 pub(super) struct Errand {
     pub(super) lease: Lease,
     pub(super) request: Request<RequestBody>,
+    /// How its body is getting on, where it has one.
+    pub(super) upload: Option<Upload>,
+    /// Lets the body go that waits for the app's `100 Continue`.
+    pub(super) opener: Option<Opener>,
     moves: u8,
     /// The process that may have taken it, and closed the connection instead of an answer.
     taken_by: Option<Backend>,
@@ -30,10 +36,18 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    pub(super) const fn new(lease: Lease, request: Request<RequestBody>, user: User) -> Self {
+    pub(super) const fn new(
+        lease: Lease,
+        request: Request<RequestBody>,
+        upload: Option<Upload>,
+        opener: Option<Opener>,
+        user: User,
+    ) -> Self {
         Self {
             lease,
             request,
+            upload,
+            opener,
             moves: MOVES,
             taken_by: None,
             user,
@@ -41,14 +55,10 @@ impl Errand {
     }
 
     /// Opens a connection to the process, or to another one where it takes none.
-    pub(super) async fn dial(
-        &mut self,
-        options: &ProxyOptions,
-        upgrades: bool,
-    ) -> Result<Upstream, Error> {
+    pub(super) async fn dial(&mut self, options: &ProxyOptions) -> Result<Io, Error> {
         loop {
             let backend = self.lease.backend();
-            match Upstream::dial(backend, options.connect_timeout, upgrades).await {
+            match dial(backend, options.connect_timeout).await {
                 Err(error) if error.is_unconnected() => self.go_elsewhere(error, options).await?,
                 dialled => return dialled,
             }
@@ -63,9 +73,15 @@ impl Errand {
         };
         self.moves = moves;
         debug!(%error, backend.addr = %self.lease.backend().address(), "Request moved");
-        let renewed = self.lease.renew().await;
-        self.take(renewed.ok_or(error)??);
-        Ok(())
+        match self.lease.renew().await {
+            Some(Ok(lease)) => {
+                self.take(lease);
+                Ok(())
+            }
+            // Nobody else took it either: the first reason says more.
+            Some(Err(renewal)) if !renewal.is_unconnected() => Err(renewal),
+            Some(Err(_)) | None => Err(error),
+        }
     }
 
     /// Goes on under `lease`, whose process knows another secret.
@@ -85,26 +101,37 @@ impl Errand {
     }
 
     /// A connection: one that is at hand, unless one such has failed.
-    async fn connect(&mut self, options: &ProxyOptions) -> Result<Upstream, Error> {
+    async fn wire(&mut self, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
         if self.taken_by.is_none()
-            && let Some(upstream) = Upstream::reuse(self.lease.backend()).await
+            && let Some(wire) = Wire::reuse(self.lease.backend())
         {
-            return Ok(upstream);
+            return Ok(wire);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
-        Box::pin(self.dial(options, false)).await
+        Box::pin(self.dial(options)).await.map(Wire::new)
     }
 
-    /// Whether the request may be sent once more if `upstream` closes instead of an answer.
+    /// Whether the request may be sent once more if `wire` closes instead of an answer: one without a body, whose
+    /// method says that twice is as good as once (RFC 9110, 9.2.2).
     ///
     /// A connection that was at hand may have been closed before the request came, so the same process is asked again.
     /// One that closes a new connection is about to end, and a second process may be asked, but never a third: what
     /// two have died of is not for another one.
-    fn may_retry(&self, upstream: &Upstream, options: &ProxyOptions) -> bool {
+    fn may_retry(&self, wire: &Wire, options: &ProxyOptions) -> bool {
         let elsewhere = options.retry && self.lease.is_renewable();
-        match &self.taken_by {
-            None => upstream.is_reused() || elsewhere,
+        let once_more = match &self.taken_by {
+            None => wire.is_reused() || elsewhere,
             Some(process) => elsewhere && process.is(self.lease.backend()),
+        };
+        once_more && self.upload.is_none() && self.request.method().is_idempotent()
+    }
+
+    /// What `error` is to whoever asked.
+    fn failed(&self, error: impl Into<BoxError>) -> Error {
+        if self.upload.as_ref().is_some_and(Upload::is_broken) {
+            Error::client_gone(error)
+        } else {
+            Error::backend(error)
         }
     }
 }
@@ -114,85 +141,32 @@ impl Errand {
 /// What was never sent is sent on the next connection, to another process if need be. What was, but got no answer, is
 /// sent again if that is safe: see [`Errand::may_retry`].
 pub(super) async fn send(
-    mut errand: Errand,
-    upload: Option<&Upload>,
+    errand: &mut Errand,
     options: &ProxyOptions,
-) -> Result<(Lease, Response<Incoming>, Upstream), Error> {
+) -> Result<(Response<()>, Box<Wire>), Error> {
     loop {
-        let mut upstream = errand.connect(options).await?;
+        let mut wire = errand.wire(options).await?;
         errand.introduce()?;
-        let may_retry = errand.may_retry(&upstream, options);
-        let request = mem::replace(&mut errand.request, Request::new(RequestBody::empty()));
-        let spare = may_retry.then(|| Spare::of(&request, upload)).flatten();
-        let sent = upstream.send(request, upload, options.request_timeout);
-        let error = match (sent.await, spare) {
-            (Ok(answer), _) => return Ok((errand.lease, answer, upstream)),
-            // Not a byte was sent: the app had closed the connection, or closed it as soon as it stood.
-            (Err(Failure::Unsent(unsent, error)), _) => {
-                errand.request = *unsent;
-                error
-            }
-            // The app closed it while the request was on its way: RFC 9110, 9.2.2 allows another try.
-            (Err(Failure::Closed(error)), Some(spare)) => {
+        let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
+        let answer = wire.ask(&mut errand.request, upload, opener, options.request_timeout);
+        let error = match answer.await {
+            Ok(answer) => return Ok((answer, wire)),
+            // The app had closed the connection, or closed it as soon as it stood.
+            Err(Failure::Unsent(error)) => error,
+            // The app closed it while the request was on its way.
+            Err(Failure::Closed(error)) if errand.may_retry(&wire, options) => {
                 debug!(%error, "Request sent again");
-                errand.request = spare.into_request();
                 errand.taken_by = Some(errand.lease.backend().clone());
                 error
             }
-            (Err(failure), _) => return Err(failed(failure, upload)),
+            Err(Failure::Closed(error)) => return Err(errand.failed(error)),
+            Err(Failure::Broken(error)) => return Err(errand.failed(error)),
+            Err(Failure::Stalled) => return Err(Error::timeout("answer")),
         };
-        if !upstream.is_reused() {
-            drop(upstream);
+        if !wire.is_reused() {
+            drop(wire);
             // In a box, for the same reason as a dial.
             Box::pin(errand.go_elsewhere(Error::backend(error), options)).await?;
         }
-    }
-}
-
-/// What `failure` is to whoever asked.
-pub(super) fn failed(failure: Failure, upload: Option<&Upload>) -> Error {
-    match failure {
-        Failure::Stalled => Error::timeout("answer"),
-        Failure::Unsent(_, error) | Failure::Closed(error) | Failure::Broken(error) => {
-            if upload.is_some_and(Upload::is_broken) {
-                Error::client_gone(error)
-            } else {
-                Error::backend(error)
-            }
-        }
-    }
-}
-
-/// What is needed to send a request again: all of one without a body, whose method says that twice is as good as once.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    /// A list costs half of what a map does, and is seldom needed.
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Spare {
-    fn of(request: &Request<RequestBody>, upload: Option<&Upload>) -> Option<Self> {
-        let spare = upload.is_none() && request.method().is_idempotent();
-        spare.then(|| {
-            let mut headers = Vec::with_capacity(request.headers().len());
-            let fields = request.headers().iter();
-            headers.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
-            Self {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
-                headers,
-            }
-        })
-    }
-
-    fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        for (name, value) in self.headers {
-            request.headers_mut().append(name, value);
-        }
-        request
     }
 }

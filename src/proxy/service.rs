@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::UPGRADE, request};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use http::{
+    Request, Response, StatusCode,
+    header::{SET_COOKIE, UPGRADE},
+};
+use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::{Forward, Lease},
-    body::{Body, Exchange},
+    backend::Forward,
+    body::Body,
+    driven::Driven,
     options::ProxyOptions,
-    request::{Asked, Sender, frame, rewrite},
+    request::{Sender, frame, rewrite},
     response::{self, Client},
-    send::{Errand, failed, send},
+    send::{Errand, send},
     upgrade::Tunnels,
-    upload::{RequestBody, Upload},
+    upload::RequestBody,
+    upstream::Upstream,
     user::User,
+    wire::Answer,
 };
-use crate::{
-    Connection,
-    error::{BoxError, Error},
-};
+use crate::error::{BoxError, Error};
 
 /// Forwards requests to an app; see the [module](super).
 ///
@@ -80,7 +83,43 @@ impl Proxy {
     /// # Errors
     ///
     /// Whatever kept the app from answering. What breaks after the head of the answer is an error of its body.
-    pub async fn forward<B>(&self, forward: Forward<B>) -> Result<Response<Body>, Error>
+    pub fn forward<B>(
+        &self,
+        forward: Forward<B>,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<B>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        // Here and not in the future, which is smaller so.
+        let prepared = self.prepare(forward);
+        let proxy = self.clone();
+        async move { proxy.exchange(prepared?).await }
+    }
+
+    async fn exchange(self, prepared: Prepared) -> Result<Response<Body>, Error> {
+        let Prepared {
+            mut errand,
+            client,
+            tunnel,
+        } = prepared;
+        if let Some(tunnel) = tunnel {
+            // In a box, because it is seldom and large: it would make every request's future as large.
+            return Box::pin(self.upgrade(errand, client, tunnel)).await;
+        }
+        let options = &self.shared.options;
+        let (answer, wire) = send(&mut errand, options).await?;
+        let (mut parts, ()) = answer.into_parts();
+        response::rewrite(&mut parts, client);
+        if let Some(cookie) = errand.lease.take_cookie() {
+            parts.headers.append(SET_COOKIE, cookie);
+        }
+        let body = Answer::new(wire, errand.lease, options.request_timeout);
+        Ok(Response::from_parts(parts, Body::wire(body)))
+    }
+
+    /// What the app gets, and what has to be remembered meanwhile.
+    fn prepare<B>(&self, forward: Forward<B>) -> Result<Prepared, Error>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -90,45 +129,6 @@ impl Proxy {
             connection,
             request,
         } = forward;
-        let prepared = self.prepare(&lease, &connection, request)?;
-        let (request, upload, client) = (prepared.request, prepared.upload, prepared.client);
-        if let Some(tunnel) = prepared.tunnel {
-            // In a box, because it is seldom and large: it would make every request's future as large.
-            let user = User::of(&connection, &self.shared.options);
-            let errand = Errand::new(lease, request, user);
-            return Box::pin(self.upgrade(errand, client, tunnel)).await;
-        }
-        let options = &self.shared.options;
-        let errand = Errand::new(lease, request, User::of(&connection, options));
-        let (lease, answer, upstream) = send(errand, upload.as_ref(), options).await?;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Error::backend(
-                "it switches protocols, which nobody asked for",
-            ));
-        }
-        let exchange = Exchange {
-            lease,
-            upstream,
-            // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
-            reusable: upload.as_ref().is_none_or(Upload::is_done),
-            upload,
-            limit: options.request_timeout,
-            paused: None,
-        };
-        Ok(answered(answer, client, exchange))
-    }
-
-    /// What the app gets, and what has to be remembered meanwhile.
-    fn prepare<B>(
-        &self,
-        lease: &Lease,
-        connection: &Connection,
-        request: Request<B>,
-    ) -> Result<Prepared, Error>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
         let (mut parts, body) = request.into_parts();
         let (mut body, upload) = RequestBody::new(body);
         let client = Client {
@@ -140,7 +140,7 @@ impl Proxy {
             .then(|| parts.extensions.remove::<OnUpgrade>())
             .flatten();
         let sender = Sender {
-            connection,
+            connection: &connection,
             token: lease.backend().token(),
             options: &self.shared.options,
         };
@@ -149,35 +149,16 @@ impl Proxy {
         #[cfg(feature = "sealed")]
         super::request::vouch(&mut parts, lease.backend().token());
         parts.extensions.clear();
-        let request = self.expectant(parts, &mut body, asked, upload.is_some());
+        // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
+        let opener = (asked.expect && upload.is_some())
+            .then(|| body.hold(self.shared.options.continue_timeout));
+        let request = Request::from_parts(parts, body);
+        let user = User::of(&connection, &self.shared.options);
         Ok(Prepared {
-            request: request.map(|()| body),
-            upload,
+            errand: Errand::new(lease, request, upload, opener, user),
             client,
             tunnel: upgrade.filter(|_| asked.upgrade),
         })
-    }
-
-    /// `parts` as a request, whose `body` waits for the app's `100 Continue` where the client does.
-    ///
-    /// A front on hyper says it to the client when the body is first asked for, which is then.
-    fn expectant(
-        &self,
-        parts: request::Parts,
-        body: &mut RequestBody,
-        asked: Asked,
-        has_body: bool,
-    ) -> Request<()> {
-        let mut request = Request::from_parts(parts, ());
-        if asked.expect && has_body {
-            let opener = body.hold(self.shared.options.continue_timeout);
-            hyper::ext::on_informational(&mut request, move |head| {
-                if head.status() == StatusCode::CONTINUE {
-                    opener.open();
-                }
-            });
-        }
-        request
     }
 
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
@@ -189,21 +170,20 @@ impl Proxy {
     ) -> Result<Response<Body>, Error> {
         let options = &self.shared.options;
         let limit = options.request_timeout;
-        let mut upstream = errand.dial(options, true).await?;
+        let mut upstream = Upstream::new(errand.dial(options).await?).await?;
         errand.introduce()?;
-        let Errand { lease, request, .. } = errand;
-        let answer = upstream.send(request, None, limit).await;
-        let answer = answer.map_err(|failure| failed(failure, None))?;
+        let Errand {
+            mut lease, request, ..
+        } = errand;
+        let answer = upstream.send(request, limit).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let exchange = Exchange {
-                lease,
-                upstream,
-                reusable: false,
-                upload: None,
-                limit,
-                paused: None,
-            };
-            return Ok(answered(answer, client, exchange));
+            let (mut parts, inner) = answer.into_parts();
+            response::rewrite(&mut parts, client);
+            if let Some(cookie) = lease.take_cookie() {
+                parts.headers.append(SET_COOKIE, cookie);
+            }
+            let body = Driven::new(inner, upstream, lease, limit);
+            return Ok(Response::from_parts(parts, Body::driven(body)));
         }
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
@@ -221,16 +201,8 @@ impl Proxy {
 
 /// A request that can be sent.
 struct Prepared {
-    request: Request<RequestBody>,
-    /// How its body is getting on, where it has one.
-    upload: Option<Upload>,
+    errand: Errand,
     client: Client,
     /// The client's side of the tunnel that is asked for.
     tunnel: Option<OnUpgrade>,
-}
-
-fn answered(answer: Response<Incoming>, client: Client, exchange: Exchange) -> Response<Body> {
-    let (mut parts, body) = answer.into_parts();
-    response::rewrite(&mut parts, client);
-    Response::from_parts(parts, Body::new(body, exchange))
 }

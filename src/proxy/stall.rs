@@ -24,8 +24,12 @@ impl Stall {
         Self { limit, timer }
     }
 
-    pub(super) const fn limit(&self) -> Duration {
-        self.limit
+    /// The timer in `slot`, made where there is none of this `limit`.
+    pub(super) fn of(slot: &mut Option<Self>, limit: Duration) -> &mut Self {
+        if slot.as_ref().is_some_and(|stall| stall.limit != limit) {
+            *slot = None;
+        }
+        slot.get_or_insert_with(|| Self::new(limit))
     }
 
     /// Ready when nothing has moved for `limit`.

@@ -226,11 +226,6 @@ impl Upload {
         }
     }
 
-    /// Whether the app's connection has taken all of it.
-    pub(super) fn is_done(&self) -> bool {
-        self.state.phase.load(Ordering::Acquire) == DONE
-    }
-
     /// Whether the client broke it off.
     pub(super) fn is_broken(&self) -> bool {
         self.state.phase.load(Ordering::Acquire) == BROKEN

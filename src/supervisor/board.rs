@@ -124,6 +124,11 @@ impl View {
         })
     }
 
+    /// A lease of the backend of that [mark](Backend::mark), if it takes requests.
+    pub(super) fn lease_marked(&self, mark: u64) -> Option<Lease> {
+        self.lease_of(|ready| ready.iter().find(|one| one.mark() == mark))
+    }
+
     /// As [`lease`](Self::lease), but of another backend than `gone`.
     pub(super) fn lease_other(&self, gone: &Backend) -> Option<Lease> {
         self.lease_of(|ready| {

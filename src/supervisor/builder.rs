@@ -6,6 +6,7 @@ use http::StatusCode;
 use tokio::sync::mpsc;
 
 use super::{
+    affinity::Affinity,
     board::board,
     handle::Supervisor,
     message,
@@ -173,9 +174,10 @@ impl Builder {
         let queue_time = self
             .queue_time
             .unwrap_or_else(|| queue_time(self.config.startup_time_limit));
+        let affinity = Affinity::of(&self.config);
         let starter = Starter::new(self.config, self.vars, spawn, self.probe);
         let task = Task::new(starter, self.settings, board, receiver);
-        let supervisor = Supervisor::with(view, sender, self.queue, queue_time);
+        let supervisor = Supervisor::with(view, sender, self.queue, queue_time, affinity);
         (supervisor, task)
     }
 }

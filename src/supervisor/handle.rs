@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     time::{Duration, timeout},
@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{
     Builder,
+    affinity::Affinity,
     board::{Outlook, View},
     builder::Queue,
     message::{Message, Restarted},
@@ -42,6 +43,7 @@ struct Shared {
     queue_limit: usize,
     overflow: StatusCode,
     queue_time: Duration,
+    affinity: Option<Affinity>,
 }
 
 impl Supervisor {
@@ -64,6 +66,7 @@ impl Supervisor {
         messages: mpsc::Sender<Message>,
         queue: Queue,
         queue_time: Duration,
+        affinity: Option<Affinity>,
     ) -> Self {
         let queue_limit = queue.limit.min(Semaphore::MAX_PERMITS);
         Self {
@@ -74,6 +77,7 @@ impl Supervisor {
                 queue_limit,
                 overflow: queue.overflow,
                 queue_time,
+                affinity,
             }),
         }
     }
@@ -84,9 +88,25 @@ impl Supervisor {
         self.shared.view.lease().map(|lease| self.renewable(lease))
     }
 
+    /// As [`try_lease`](Self::try_lease), but of the process that a cookie of the request names, where that is in use
+    /// and the process is ready.
+    pub(super) fn try_lease_for(&self, headers: &HeaderMap) -> Option<Lease> {
+        let wanted = self.shared.affinity.as_ref();
+        let wanted = wanted.and_then(|affinity| affinity.wanted(headers));
+        match wanted.and_then(|mark| self.shared.view.lease_marked(mark)) {
+            // The client has its cookie already.
+            Some(lease) => Some(self.renewable(lease).with_cookie(None)),
+            None => self.try_lease(),
+        }
+    }
+
     /// `lease`, in whose place we find another if its process dies before it takes the request.
     fn renewable(&self, lease: Lease) -> Lease {
-        lease.renewed_by(Arc::clone(&self.shared) as Arc<dyn Renew>)
+        let affinity = self.shared.affinity.as_ref();
+        let cookie = affinity.and_then(|affinity| affinity.cookie(lease.backend()));
+        lease
+            .renewed_by(Arc::clone(&self.shared) as Arc<dyn Renew>)
+            .with_cookie(cookie)
     }
 
     /// The right to send a request, as soon as a process is ready; starts one where none runs.

@@ -49,6 +49,7 @@
 //! * **Stop.** The app is asked by the shutdown event, told by a signal if it does not know that,
 //!   and killed with everything it started after `shutdownTimeLimit`.
 
+mod affinity;
 mod answer;
 mod attempt;
 mod backoff;

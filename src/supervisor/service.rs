@@ -81,7 +81,7 @@ where
         let known = self.connection.clone();
         let connection = known.unwrap_or_else(|| Connection::of(request.extensions()));
         let inner = self.inner.clone();
-        match self.supervisor.try_lease() {
+        match self.supervisor.try_lease_for(request.headers()) {
             Some(lease) => ResponseFuture::forward(inner, Forward::new(lease, connection, request)),
             None => ResponseFuture::wait(inner, self.supervisor.clone(), connection, request),
         }

@@ -39,6 +39,8 @@ pub(super) struct Slot<P: Process> {
     pub(super) failure: Option<Arc<StartFailure>>,
     /// Whether a process ever served here.
     pub(super) served: bool,
+    /// When its process was last replaced because of a limit, or should have been.
+    pub(super) recycled: Option<Instant>,
 }
 
 impl<P: Process> Slot<P> {
@@ -54,6 +56,7 @@ impl<P: Process> Slot<P> {
             alarm: None,
             failure: None,
             served: false,
+            recycled: None,
         }
     }
 

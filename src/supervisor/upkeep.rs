@@ -1,9 +1,6 @@
 //! What is looked after from time to time: an app that nobody uses, a process that is old.
 
-use tokio::{
-    sync::oneshot,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 use tracing::info;
 
 use super::{
@@ -21,6 +18,13 @@ const COARSEST: Duration = Duration::from_secs(1);
 const WEIGHED: Duration = Duration::from_secs(60);
 const FINEST: Duration = Duration::from_millis(1);
 
+/// How much earlier a slot's process is replaced, as a part of its limit: each at another time, the
+/// last nearly a tenth, so that processes that were started together don't end together.
+fn apart(slot: usize, slots: usize) -> f64 {
+    const MOST: f64 = 0.1;
+    MOST * slot as f64 / slots.max(1) as f64
+}
+
 /// The memory of a process, in bytes; 0 where the system does not tell.
 fn weight<P: Process>(generation: &Generation<P>) -> u64 {
     generation.process().memory().unwrap_or_default()
@@ -31,7 +35,6 @@ fn weight<P: Process>(generation: &Generation<P>) -> u64 {
 pub(super) struct Upkeep {
     pub(super) looked: Instant,
     pub(super) used: Instant,
-    pub(super) recycled: Instant,
 }
 
 impl Upkeep {
@@ -39,7 +42,6 @@ impl Upkeep {
         Self {
             looked: now,
             used: now,
-            recycled: now,
         }
     }
 }
@@ -49,7 +51,8 @@ impl<S: Spawn> Task<S> {
     pub(super) fn next_look(&self) -> Option<Instant> {
         let settings = &self.settings;
         let memory = settings.memory_limit.map(|_| WEIGHED);
-        let limits = [settings.idle_limit, settings.age_limit, memory].into_iter();
+        let requests = settings.request_limit.map(|_| WEIGHED);
+        let limits = [settings.idle_limit, settings.age_limit, requests, memory].into_iter();
         let shortest = limits.flatten().min()?;
         let serves = self.slots.iter().any(|slot| slot.current.is_some());
         let pause = (shortest / FRACTION).clamp(FINEST, COARSEST);
@@ -77,32 +80,48 @@ impl<S: Spawn> Task<S> {
         }
     }
 
-    /// Replaces what is too old or too large. Not again for a while: where the new one fails the old
-    /// one stays, and a new one may be as large.
+    /// Replaces a process that is too old, too large or has served enough: one at a time, so that the
+    /// others serve meanwhile.
     fn recycle(&mut self, now: Instant) {
-        let age = self.settings.age_limit;
-        let old = age.is_some_and(|limit| self.has(|current| current.served() >= limit));
-        let memory = self.settings.memory_limit;
-        let large = memory.is_some_and(|limit| {
-            self.has(|current| current.served() >= WEIGHED && weight(current) > limit)
-        });
-        let pause = age.filter(|_| old).unwrap_or(WEIGHED);
-        let due = now - self.upkeep.recycled >= pause;
-        if (old || large) && due && self.rolling.is_none() {
-            self.upkeep.recycled = now;
-            info!(
-                old,
-                large, "App is restarted because of its age or its memory"
-            );
-            let (done, _) = oneshot::channel();
-            self.roll(None, done);
+        let replacing = |slot: &Slot<_>| matches!(slot.state, State::Replacing { .. });
+        if self.rolling.is_some() || self.slots.iter().any(replacing) {
+            return;
         }
+        let due = (0..self.slots.len()).find_map(|index| Some((index, self.due(index, now)?)));
+        let Some((index, why)) = due else { return };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.recycled = Some(now);
+        }
+        info!(slot = index, why, "Process is replaced because of a limit");
+        let overlap = !self.starter.has_one_port();
+        self.feed(index, Event::Restart { overlap });
     }
 
-    fn has(&self, which: impl Fn(&Generation<S::Process>) -> bool) -> bool {
-        let ready = |slot: &&Slot<_>| matches!(slot.state, State::Ready { .. });
-        let current = self.slots.iter().filter(ready);
-        let mut current = current.filter_map(|slot| slot.current.as_deref());
-        current.any(which)
+    /// Which limit the process of a slot has passed, if it is to be replaced now. Not again for a
+    /// while: where the new one fails the old one stays, and a new one may be as large.
+    fn due(&self, index: usize, now: Instant) -> Option<&'static str> {
+        let slot = self.slots.get(index)?;
+        let ready = matches!(slot.state, State::Ready { .. });
+        let current = slot.current.as_deref().filter(|_| ready)?;
+        let limits = &self.settings;
+        let earlier = apart(index, self.slots.len());
+        let age = limits.age_limit.map(|age| age.mul_f64(1.0 - earlier));
+        let served = current.served();
+        let requests = limits
+            .request_limit
+            .map(|all| f64::from(all) * (1.0 - earlier));
+        let taken = f64::from(current.backend().requests());
+        let memory = limits.memory_limit.filter(|_| served >= WEIGHED);
+        let (why, pause) = if let Some(age) = age.filter(|&age| served >= age) {
+            ("age", age)
+        } else if requests.is_some_and(|limit| taken >= limit) {
+            ("requests", WEIGHED)
+        } else if memory.is_some_and(|limit| weight(current) > limit) {
+            ("memory", WEIGHED)
+        } else {
+            return None;
+        };
+        let waited = slot.recycled.is_none_or(|last| now - last >= pause);
+        waited.then_some(why)
     }
 }

@@ -18,6 +18,7 @@ mod cases;
 mod dice;
 mod differences;
 mod hosted;
+mod inherited;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use http::Method;
+use http::{Method, Request};
 use rustix::process::Signal;
 
 use crate::{
     clients::{Load, all_at_once},
     run,
     site::{Site, signal},
+    support::client::{Client, Protocol, empty},
 };
 
 /// Starts at once, but where a file says that it is slow.
@@ -55,6 +56,56 @@ fn do_not_wait_for_each_other() {
         assert_eq!(site.ready().len(), 1, "the others have not even started");
         site.remove("slow");
         site.ready_at_least(3).await;
+        site.close().await;
+    });
+}
+
+/// The process that answers a client with this cookie, and the cookie that comes with the answer.
+async fn asked_with(site: &Site, cookie: Option<&str>) -> (u64, Option<String>) {
+    let mut client = Client::connect(site.address, Protocol::Http1).await;
+    let mut request = Request::get("/shop/env");
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", format!("theme=dark; {cookie}"));
+    }
+    let answer = client.ask(request.body(empty()).unwrap()).await;
+    let cookie = answer.values("set-cookie").first().map(|cookie| {
+        let (pair, attributes) = cookie.split_once("; ").unwrap();
+        assert_eq!(attributes, "Path=/shop; HttpOnly; SameSite=Lax");
+        pair.to_owned()
+    });
+    (answer.json()["pid"].as_u64().unwrap(), cookie)
+}
+
+#[test]
+fn keep_a_client_that_has_their_cookie() {
+    run(async {
+        let site = Site::of_script(SLOW, |config| {
+            config
+                .processes_per_application(3)
+                .path_base("/shop".parse().unwrap())
+                .affinity_cookie("shop-process")
+        });
+        site.supervisor().lease().await.unwrap();
+        site.ready_at_least(3).await;
+        let (first, cookie) = asked_with(&site, None).await;
+        let cookie = cookie.unwrap();
+        // Whoever has fewer requests, it stays.
+        let lease = site.supervisor().lease().await.unwrap();
+        for _ in 0..10 {
+            assert_eq!(asked_with(&site, Some(&cookie)).await, (first, None));
+        }
+        drop(lease);
+        for unknown in ["shop-process=0123456789abcdef", "shop-process=x"] {
+            assert!(asked_with(&site, Some(unknown)).await.1.is_some());
+        }
+        let ready = site.ready().into_iter();
+        let mut ready = ready.filter(|process| u64::from(process.pid) == first);
+        signal(&ready.next().unwrap(), Signal::KILL);
+        // Another one takes it in, and keeps it.
+        let (second, renewed) = asked_with(&site, Some(&cookie)).await;
+        let renewed = renewed.unwrap();
+        assert!(second != first && renewed != cookie);
+        assert_eq!(asked_with(&site, Some(&renewed)).await, (second, None));
         site.close().await;
     });
 }

@@ -35,7 +35,6 @@ fn what_publish_writes_by_default_is_hosted() {
 
 /// A changed configuration starts a new process, and nobody is turned away meanwhile.
 #[test]
-#[ignore = "the host does not watch its configuration yet"]
 fn a_changed_configuration_is_taken_over_without_a_gap() {
     run(async {
         let folder = own_copy();

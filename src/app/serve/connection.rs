@@ -25,7 +25,7 @@ use tower_service::Service;
 use tracing::debug;
 
 use super::socket::Socket;
-use crate::Connection;
+use crate::{Connection, app::hosting::Hosting};
 
 /// What every connection of a server shares.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ pub(super) struct Shared {
     /// Cancelled when the connections are broken off.
     pub(super) closed: CancellationToken,
     pub(super) header_timeout: Duration,
+    /// Whether clients may ask for a WebSocket over HTTP/2.
+    pub(super) websockets: bool,
+    pub(super) hosting: Hosting,
 }
 
 impl Shared {
@@ -44,6 +47,8 @@ impl Shared {
             stopping: self.stopping.child_token(),
             closed: self.closed.child_token(),
             header_timeout: self.header_timeout,
+            websockets: self.websockets,
+            hosting: self.hosting.clone(),
         }
     }
 }
@@ -62,8 +67,8 @@ pub(super) async fn serve_connection<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let builder = builder(shared.header_timeout);
-    let app = WithConnection::new(app, connection);
+    let builder = builder(&shared);
+    let app = WithConnection::new(app, connection, shared.hosting.clone());
     let spoke = Arc::clone(&app.spoke);
     let service = TowerToHyperService::new(app);
     let mut http = pin!(builder.serve_connection_with_upgrades(TokioIo::new(socket), service));
@@ -96,34 +101,38 @@ pub(super) async fn serve_connection<S, B>(
     }
 }
 
-fn builder(header_timeout: Duration) -> auto::Builder<TokioExecutor> {
+fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Without a timer hyper's deadline is set, and never comes.
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .enable_connect_protocol();
+        .header_read_timeout(shared.header_timeout);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new());
+    // RFC 8441, 3: said only where it is meant, because a client that was told so does not fall back.
+    if shared.websockets {
+        http2.enable_connect_protocol();
+    }
     builder
 }
 
-/// Tells the app from whom its requests are.
+/// Tells the app from whom its requests are, and how it is hosted.
 #[derive(Clone, Debug)]
 struct WithConnection<S> {
     inner: S,
     connection: Connection,
+    hosting: Hosting,
     /// Whether a request came.
     spoke: Arc<AtomicBool>,
 }
 
 impl<S> WithConnection<S> {
-    fn new(inner: S, connection: Connection) -> Self {
+    fn new(inner: S, connection: Connection, hosting: Hosting) -> Self {
         Self {
             inner,
             connection,
+            hosting,
             spoke: Arc::default(),
         }
     }
@@ -149,6 +158,7 @@ where
             extensions.insert(axum::extract::ConnectInfo(peer));
         }
         extensions.insert(self.connection.clone());
+        extensions.insert(self.hosting.clone());
         self.inner.call(request)
     }
 }

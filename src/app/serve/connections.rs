@@ -17,7 +17,10 @@ use super::{
     connection::{Shared, serve_connection},
     socket::Socket,
 };
-use crate::{Connection, app::Ancm};
+use crate::{
+    Connection,
+    app::{Ancm, hosting::Hosting},
+};
 
 /// What tasks of the app get to notice that their upgraded connections are gone.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -34,11 +37,18 @@ pub(super) struct Connections<S> {
 }
 
 impl<S> Connections<S> {
-    pub(super) fn new(app: Ancm<S>, header_timeout: Duration) -> Self {
+    pub(super) fn new(
+        app: Ancm<S>,
+        header_timeout: Duration,
+        websockets: bool,
+        hosting: Hosting,
+    ) -> Self {
         let shared = Shared {
             stopping: CancellationToken::new(),
             closed: CancellationToken::new(),
             header_timeout,
+            websockets,
+            hosting,
         };
         let open = TaskTracker::new();
         Self { app, shared, open }

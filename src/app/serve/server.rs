@@ -15,8 +15,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{info, warn};
 
-use super::{connections::Connections, signal::Signals};
-use crate::app::{AncmLayer, Shutdown};
+use super::{connections::Connections, inherited, signal::Signals};
+use crate::app::{AncmLayer, ModuleEnvironment, Shutdown, hosting::Hosting};
 
 /// Below the module's `shutdownTimeLimit`, after which it kills: 10 s by default.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -130,12 +130,22 @@ where
 {
     /// Listens where the module says, or at the default address, and serves until it is asked to end.
     ///
+    /// On Unix a module may hand over a TCP socket that listens already, so that no other process can take the port
+    /// first: `ANCM_LISTEN_FD` is its file descriptor, 3 or more, which the process inherits. It counts only beside the
+    /// module's other variables, and is used once.
+    ///
     /// # Errors
     ///
     /// When the environment makes no sense, or the address can't be listened on. Dropping the future breaks all
     /// connections off.
     pub async fn run(mut self) -> io::Result<()> {
         let layer = self.take_layer()?;
+        if layer.is_active()
+            && let Some(listener) = inherited::listener()?
+        {
+            self.layer = Some(layer);
+            return self.run_on(TcpListener::from_std(listener)?).await;
+        }
         let (address, said_by) = match layer.module() {
             Some(module) => (
                 (Ipv4Addr::LOCALHOST, module.port()).into(),
@@ -166,7 +176,12 @@ where
             true => HEADERS_OF_MODULE,
             false => HEADERS,
         });
-        let connections = Connections::new(layer.layer(self.app), header_timeout);
+        let websockets = layer
+            .module()
+            .is_none_or(ModuleEnvironment::websockets_supported);
+        let hosting = Hosting::new(self.shutdown.clone(), layer.module().cloned());
+        let app = layer.layer(self.app);
+        let connections = Connections::new(app, header_timeout, websockets, hosting);
         let module = layer.shutdown().requested();
         let ours = self.shutdown.requested();
         tokio::select! {

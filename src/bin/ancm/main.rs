@@ -5,6 +5,8 @@ mod check;
 mod control;
 mod demo;
 mod failure;
+#[cfg(unix)]
+mod files;
 mod log;
 mod run;
 mod signals;

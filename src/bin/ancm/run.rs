@@ -157,10 +157,21 @@ pub(crate) fn bind(
     if let Some(threads) = threads {
         front = front.threads(threads);
     }
+    #[cfg(unix)]
+    {
+        crate::files::allow_many();
+        if let Some(room) = crate::files::connections() {
+            front = front.max_connections(room.min(MAX_CONNECTIONS));
+        }
+    }
     front
         .bind(addresses)
         .map_err(|error| cannot_listen(addresses, &error))
 }
+
+/// The front's own default.
+#[cfg(unix)]
+const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// What to do about an error of listening.
 const HINTS: [(io::ErrorKind, &str); 3] = [

@@ -163,7 +163,8 @@ fn all_errors_are_told_at_once_in_the_order_of_the_file() {
     assert_eq!(lines.len(), 4, "{text}");
     assert_eq!(
         lines[0],
-        "processPath: missing; it names the program to start, such as `dotnet`"
+        "processPath: missing; it names the program to start, such as `dotnet`; \
+         in web.config it is an attribute of `system.webServer/aspNetCore`"
     );
     assert_eq!(
         lines[1],

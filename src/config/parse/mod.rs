@@ -62,7 +62,8 @@ impl Parser<'_> {
             .is_some_and(|p| !p.is_empty());
         let program = raw.process_path.as_ref();
         if !overridden && program.is_none_or(|program| program.text.is_empty()) {
-            let hint = "it names the program to start, such as `dotnet`";
+            let hint = "it names the program to start, such as `dotnet`; \
+                        in web.config it is an attribute of `system.webServer/aspNetCore`";
             let key = "processPath";
             self.findings
                 .error(program.map(|p| p.at), Kind::Missing { key, hint });

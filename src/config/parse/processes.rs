@@ -137,3 +137,167 @@ fn status(text: &str) -> Option<StatusCode> {
     let code = u16::try_from(whole(text)?).ok()?;
     StatusCode::from_u16(code).ok().filter(|_| code >= 200)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{Config, Errors, Loaded};
+
+    fn toml(text: &str) -> Result<Loaded, Errors> {
+        let root = tempfile::tempdir().unwrap();
+        let text = format!("processPath = 'x'\n{text}");
+        let vars = BTreeMap::<String, String>::new();
+        Config::from_toml(root.path(), text.as_bytes(), &vars)
+    }
+
+    fn web_config(settings: &[(&str, &str)]) -> Result<Loaded, Errors> {
+        let root = tempfile::tempdir().unwrap();
+        let settings = settings.iter();
+        let settings: String = settings
+            .map(|(name, value)| format!(r#"<handlerSetting name="{name}" value="{value}"/>"#))
+            .collect();
+        let text = format!(
+            r#"<configuration><system.webServer><aspNetCore processPath="x"><handlerSettings>{settings}</handlerSettings></aspNetCore></system.webServer></configuration>"#
+        );
+        let vars = BTreeMap::<String, String>::new();
+        Config::from_web_config(root.path(), text.as_bytes(), &vars)
+    }
+
+    fn expected() -> Processes {
+        Processes {
+            start_mode: StartMode::Eager,
+            warm_up: vec!["/".to_owned(), "/a?b".to_owned()],
+            probe_path: Some("/health".to_owned()),
+            probe_status: Some(StatusCode::NO_CONTENT),
+            probe_interval: Duration::from_millis(100),
+            idle_timeout: Some(Duration::from_secs(1_200)),
+            recycle_age: Some(Duration::from_secs(104_400)),
+            recycle_requests: Some(1_000_000),
+            recycle_memory: Some(2 << 30),
+            queue_limit: 10,
+            queue_time: Some(Duration::from_secs(20)),
+            queue_overflow_status: StatusCode::TOO_MANY_REQUESTS,
+            queue_retry_after: Duration::ZERO,
+            drain_timeout: Duration::from_secs(90),
+            retry: false,
+            affinity_cookie: Some("shop-process".to_owned()),
+        }
+    }
+
+    #[test]
+    fn both_files_say_all_of_it() {
+        let text = r#"
+startMode = "eager"
+warmUp = ["/", "/a?b"]
+idleTimeout = "00:20:00"
+drainTimeout = 90
+retry = false
+[probe]
+path = "/health"
+status = 204
+interval = 100
+[recycle]
+age = "1.05:00:00"
+requests = 1000000
+memory = 2048
+[queue]
+limit = 10
+time = 20
+overflowStatus = 429
+retryAfter = 0
+[affinity]
+cookie = "shop-process"
+"#;
+        let loaded = toml(text).unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        assert_eq!(*loaded.config.processes(), expected());
+        let loaded = web_config(&[
+            ("startMode", "EAGER"),
+            ("warmUp", "/ /a?b"),
+            ("probePath", "/health"),
+            ("probeStatus", "204"),
+            ("probeInterval", "100"),
+            ("idleTimeout", "1200"),
+            ("RecycleAge", "1.05:00:00"),
+            ("recycleRequests", "1000000"),
+            ("recycleMemory", "2048"),
+            ("queueLimit", "10"),
+            ("queueTime", "00:00:20"),
+            ("queueOverflowStatus", "429"),
+            ("queueRetryAfter", "0"),
+            ("drainTimeout", "00:01:30"),
+            ("retry", "False"),
+            ("affinityCookie", "shop-process"),
+        ]);
+        let loaded = loaded.unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        assert_eq!(*loaded.config.processes(), expected());
+        let report = loaded.config.report().to_string();
+        for line in [
+            "startMode                 eager",
+            "/health until 204, every 100 ms",
+            "recycleRequests           1000000",
+            "recycleMemory             2048 MiB",
+            "10 requests, then 429, Retry-After 0 s",
+            "affinityCookie            shop-process",
+        ] {
+            assert!(report.contains(line), "{line}: {report}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (name, value) in [
+            ("startMode", "always"),
+            ("warmUp", "index.html"),
+            ("probePath", "health"),
+            ("probePath", "/a b"),
+            ("probeStatus", "100"),
+            ("probeStatus", "700"),
+            ("probeInterval", "-1"),
+            ("idleTimeout", "0"),
+            ("recycleAge", "a day"),
+            ("recycleRequests", "0"),
+            ("recycleMemory", "2 GB"),
+            ("queueLimit", "many"),
+            ("queueTime", "0"),
+            ("queueOverflowStatus", "200"),
+            ("queueRetryAfter", "soon"),
+            ("drainTimeout", "1.5"),
+            ("retry", "once"),
+            ("affinityCookie", "a;b"),
+            ("affinityCookie", ""),
+        ] {
+            let errors = web_config(&[(name, value)]).unwrap_err();
+            let text = errors.to_string();
+            assert!(text.contains(&format!("{name}: expected")), "{text}");
+        }
+        for (text, hint) in [
+            ("[probe]\nPath = '/'", "did you mean `path`?"),
+            ("[queue]\nsize = 1", "size: not a key that is known"),
+            ("recycle = 5", "recycle: expected a table"),
+            ("warmUp = '/'", "warmUp: expected an array of strings"),
+        ] {
+            let errors = toml(text).unwrap_err().to_string();
+            assert!(errors.contains(hint), "{errors}");
+        }
+    }
+
+    #[test]
+    fn the_builder_is_held_to_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let builder = || Config::builder(root.path()).program("x");
+        let errors = builder()
+            .warm_up(["a"])
+            .probe_path("b c")
+            .queue_overflow_status(StatusCode::OK)
+            .affinity_cookie("d=")
+            .build()
+            .unwrap_err();
+        assert_eq!(errors.iter().count(), 4, "{errors}");
+        let kept = builder().build().unwrap();
+        assert_eq!(*kept.processes(), Processes::default());
+    }
+}

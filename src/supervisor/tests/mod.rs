@@ -2,6 +2,7 @@ mod fakes;
 mod log;
 mod probe;
 mod queue;
+mod random;
 #[cfg(target_os = "linux")]
 mod real;
 mod restart;

@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Duration, sleep};
 
 use super::fakes::{Fakes, Plan, builder, config, run, settle};
+use crate::{config::Config, supervisor::StartMode};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -62,6 +63,66 @@ async fn an_old_process_whose_successor_fails_stays_and_is_tried_once_in_a_while
     assert!(fakes.get(0).is_alive() && supervisor.try_lease().is_some());
     // Two tries of two attempts each.
     assert_eq!(fakes.count(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_has_served_enough_is_replaced_without_a_gap() {
+    let fakes = Fakes::new(&[Plan::Listen(0), Plan::Listen(500)]);
+    let supervisor = run(builder(config()).request_limit(10), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    for _ in 0..8 {
+        drop(supervisor.try_lease().unwrap());
+    }
+    sleep(MINUTE).await;
+    assert_eq!(fakes.count(), 1, "nine are not ten");
+    drop(supervisor.try_lease().unwrap());
+    for _ in 0..30 {
+        sleep(MINUTE / 600).await;
+        assert!(supervisor.try_lease().is_some());
+    }
+    assert_eq!((fakes.count(), fakes.alive()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_processes_are_replaced_one_at_a_time() {
+    let fakes = Fakes::new(&[Plan::Listen(3_000)]);
+    let mut config = config();
+    config.processes_per_application = 3;
+    let supervisor = run(builder(config).request_limit(1_000), &fakes);
+    drop(supervisor.lease().await.unwrap());
+    fakes.reach(3).await;
+    while supervisor.status().restarts < 3 {
+        // All of them get as many.
+        let leases: Vec<_> = (0..300).map(|_| supervisor.try_lease().unwrap()).collect();
+        drop(leases);
+        let states = supervisor.status().states;
+        let replacing = states.iter().filter(|&&state| state == "replacing");
+        assert!(replacing.count() <= 1, "{states:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_configuration_says_is_done() {
+    let fakes = Fakes::new(&[]);
+    let config = Config::builder(std::env::temp_dir())
+        .program("app")
+        .start_mode(StartMode::Eager)
+        .recycle_requests(2)
+        .idle_timeout(MINUTE)
+        .queue_limit(0)
+        .queue_overflow_status(http::StatusCode::TOO_MANY_REQUESTS);
+    let supervisor = run(builder(config.build().unwrap()), &fakes);
+    assert_eq!(supervisor.lease().await.unwrap_err().status(), 429);
+    fakes.reach(1).await;
+    settle().await;
+    for _ in 0..2 {
+        drop(supervisor.try_lease().unwrap());
+    }
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(fakes.count(), 2);
+    sleep(MINUTE * 2).await;
+    assert_eq!(fakes.alive(), 0);
 }
 
 #[tokio::test(start_paused = true)]

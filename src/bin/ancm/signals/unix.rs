@@ -1,6 +1,7 @@
-//! SIGINT and SIGTERM.
+//! SIGINT and SIGTERM, and SIGHUP when the terminal goes away.
+#![allow(unsafe_code, reason = "how a signal is handled has no safe interface")]
 
-use std::io;
+use std::{future::pending, io, mem, ptr};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// `None` where whoever started us wants it ignored: `nohup` does.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -17,6 +20,10 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: match is_ignored(libc::SIGHUP) {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
@@ -25,6 +32,28 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+            () = received(self.hangup.as_mut()) => "SIGHUP",
         }
     }
+}
+
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => pending().await,
+    }
+}
+
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: asks only, into a local; all zeros is a valid value of plain data.
+    let action = unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        match libc::sigaction(signal, ptr::null(), &mut action) {
+            0 => action,
+            _ => return false,
+        }
+    };
+    action.sa_sigaction == libc::SIG_IGN
 }

@@ -1,0 +1,149 @@
+//! What the app half costs a request: counted, not timed, so that a busy machine changes nothing.
+//!
+//! ```text
+//! cargo bench --bench app_half --no-default-features            allocations of each case
+//! valgrind --tool=callgrind --toggle-collect=app_half_measured target/release/deps/app_half-<hash> token
+//! ```
+//!
+//! callgrind's total, divided by the 1 000 requests, is the instructions of one. The requests are made before.
+
+#![allow(unsafe_code, reason = "an allocator that counts is an allocator")]
+#![allow(clippy::print_stdout, reason = "a measurement is printed")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    convert::Infallible,
+    env,
+    future::{Ready, ready},
+    hint::black_box,
+    task::{Context, Poll},
+};
+
+use ancm::{
+    Connection,
+    app::{Ancm, AncmLayer, ModuleEnvironment},
+};
+use http::{HeaderValue, Request, Response, request};
+use tower_layer::Layer;
+use tower_service::Service;
+
+const REQUESTS: usize = 1_000;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: it does what the system's allocator does, and counts.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The app: takes the request and keeps it, so that its end is not measured.
+#[derive(Clone, Debug)]
+struct App;
+
+impl Service<Request<()>> for App {
+    type Response = Response<Option<Request<()>>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(Some(request))))
+    }
+}
+
+type Future = <Ancm<App> as Service<Request<()>>>::Future;
+
+fn layer(base: &str) -> AncmLayer {
+    let module = ModuleEnvironment::from_vars(|name| match name {
+        "ASPNETCORE_PORT" => Some("12345".to_owned()),
+        "ASPNETCORE_APPL_PATH" => Some(base.to_owned()),
+        "ASPNETCORE_TOKEN" => Some("7b1156561a35407f9db27e0e4d32c068".to_owned()),
+        _ => None,
+    });
+    AncmLayer::new(module.expect("it makes sense"))
+}
+
+/// A browser's request, as a module sends it on.
+fn request() -> request::Builder {
+    let peer = "127.0.0.1:4711".parse().expect("an address");
+    Request::get("/shop/cart?page=2")
+        .extension(Connection::new(peer))
+        .header("host", "shop.example")
+        .header(
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
+        )
+        .header("accept", "text/html,application/xhtml+xml")
+        .header("accept-language", "en-US,en;q=0.5")
+        .header("accept-encoding", "gzip, deflate, br")
+        .header("cookie", "session=0123456789abcdef")
+        .header("ms-aspnetcore-token", "7b1156561a35407f9db27e0e4d32c068")
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn app_half_measured(app: &mut Ancm<App>, requests: Vec<Request<()>>, out: &mut Vec<Future>) {
+    for request in requests {
+        out.push(black_box(app.call(request)));
+    }
+}
+
+fn main() {
+    let only = env::args().nth(1).filter(|name| !name.starts_with('-'));
+    let forwarded = |request: request::Builder| {
+        request
+            .header(
+                "x-forwarded-for",
+                HeaderValue::from_static("192.0.2.7:4711"),
+            )
+            .header("x-forwarded-proto", "https")
+    };
+    let cases: [(&str, &str, &dyn Fn() -> request::Builder); 4] = [
+        ("off", "-", &request),
+        ("token", "/", &request),
+        ("forwarded", "/", &|| forwarded(request())),
+        ("base", "/shop", &|| forwarded(request())),
+    ];
+    for (name, base, make) in cases {
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let layer = if base == "-" {
+            AncmLayer::new(None)
+        } else {
+            layer(base)
+        };
+        let mut app = layer.layer(App);
+        let make = || make().body(()).expect("a request");
+        let requests: Vec<_> = (0..REQUESTS).map(|_| make()).collect();
+        let mut out = Vec::with_capacity(REQUESTS);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        app_half_measured(&mut app, requests, &mut out);
+        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        println!(
+            "{name}: {} allocations a request",
+            allocations as f64 / REQUESTS as f64
+        );
+        if only.is_some() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The heads of messages: a request's into bytes, an answer's out of them (RFC 9112).
+//!
+//! Pure. As strict as hyper, against which the tests compare it, and stricter where noted.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use httparse::{ParserConfig, Status};
+use hyper::ext::ReasonPhrase;
+
+use super::decode::{Decoder, Flaw};
+use crate::headers::list;
+
+/// How many fields a section may have.
+pub(super) const MAX_FIELDS: usize = 100;
+
+/// What a head may take, before it is known to be whole.
+pub(super) const MAX_HEAD: usize = 408 * 1024;
+
+/// Writes the head of a request, as it stands.
+pub(super) fn encode<B>(request: &Request<B>, to: &mut Vec<u8>) {
+    to.extend_from_slice(request.method().as_str().as_bytes());
+    to.push(b' ');
+    to.extend_from_slice(request.uri().path().as_bytes());
+    if let Some(query) = request.uri().query() {
+        to.push(b'?');
+        to.extend_from_slice(query.as_bytes());
+    }
+    to.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in request.headers() {
+        encode_field(name, value, to);
+    }
+    to.extend_from_slice(b"\r\n");
+}
+
+/// Writes one line.
+pub(super) fn encode_field(name: &HeaderName, value: &HeaderValue, to: &mut Vec<u8>) {
+    to.extend_from_slice(name.as_str().as_bytes());
+    to.extend_from_slice(b": ");
+    to.extend_from_slice(value.as_bytes());
+    to.extend_from_slice(b"\r\n");
+}
+
+/// What an answer's head says.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: Response<()>,
+    pub(super) body: Decoder,
+    /// Whether the connection can be used again.
+    pub(super) keeps_alive: bool,
+}
+
+/// Takes the head of an answer, to a HEAD request or another one, out of `bytes`, if all of it is there.
+///
+/// What comes before it and is no answer yet is passed over, but `continues` tells of a `100 Continue`. The fields go into `spare`, a
+/// map that is left alone until then and whose memory is used again.
+pub(super) fn parse(
+    bytes: &mut BytesMut,
+    to_head: bool,
+    spare: &mut HeaderMap,
+    continues: &mut bool,
+) -> Result<Option<Head>, Flaw> {
+    let mut places = [Place::default(); MAX_FIELDS];
+    while let Some(section) = Section::parse(bytes, &mut places)? {
+        if section.status.is_informational() {
+            // Nobody asked for another protocol, and what follows would be in that (RFC 9110, 15.2.2).
+            if section.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Err("it switches protocols, which nobody asked for");
+            }
+            *continues |= section.status == StatusCode::CONTINUE;
+            section.fields(bytes, &places, &mut HeaderMap::new())?;
+            continue;
+        }
+        let mut fields = std::mem::take(spare);
+        fields.clear();
+        let seen = section.fields(bytes, &places, &mut fields)?;
+        let body = framing(&section, to_head, seen, &fields)?;
+        let keeps_alive = match seen.connection {
+            _ if body == Decoder::UntilClose => false,
+            // Chunks overrule a length, but who says both may mean another end of it (RFC 9112, 6.3).
+            _ if seen.coding && seen.length => false,
+            true => keeps_alive(section.version, &fields),
+            false => section.version == Version::HTTP_11,
+        };
+        return Ok(Some(Head {
+            response: section.response(fields),
+            body,
+            keeps_alive,
+        }));
+    }
+    Ok(None)
+}
+
+/// A head that is there whole, and where its fields are in it.
+struct Section {
+    status: StatusCode,
+    version: Version,
+    /// Unless it is the usual one.
+    reason: Option<ReasonPhrase>,
+    length: usize,
+    count: usize,
+}
+
+/// What stands in a head that it is framed by.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    connection: bool,
+    coding: bool,
+    length: bool,
+}
+
+/// Where a field's name begins and ends, and its value.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    name: (u32, u32),
+    value: (u32, u32),
+}
+
+impl Section {
+    fn parse(bytes: &[u8], places: &mut [Place; MAX_FIELDS]) -> Result<Option<Self>, Flaw> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let mut found = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut head = httparse::Response::new(&mut []);
+        let parser = ParserConfig::default();
+        let length = match parser.parse_response_with_uninit_headers(&mut head, bytes, &mut found) {
+            Ok(Status::Complete(length)) => length,
+            Ok(Status::Partial) if bytes.len() >= MAX_HEAD => return Err("its head is too long"),
+            Ok(Status::Partial) => return Ok(None),
+            Err(_) => return Err("its head is not valid HTTP/1"),
+        };
+        let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.ok_or("its status is not valid")?;
+        let unusual = |text: &&str| Some(*text) != status.canonical_reason();
+        let reason = head.reason.filter(unusual);
+        for (place, field) in places.iter_mut().zip(head.headers.iter()) {
+            place.name = span(bytes, field.name.as_bytes())?;
+            place.value = span(bytes, field.value)?;
+        }
+        Ok(Some(Self {
+            status,
+            version: match head.version {
+                Some(0) => Version::HTTP_10,
+                _ => Version::HTTP_11,
+            },
+            reason: reason.and_then(|text| ReasonPhrase::try_from(text.as_bytes()).ok()),
+            length,
+            count: head.headers.len(),
+        }))
+    }
+
+    /// Takes the section out of `bytes`, and its fields out of the section, without a copy of the values.
+    fn fields(
+        &self,
+        bytes: &mut BytesMut,
+        places: &[Place; MAX_FIELDS],
+        to: &mut HeaderMap,
+    ) -> Result<Seen, Flaw> {
+        let section = bytes.split_to(self.length).freeze();
+        let mut seen = Seen::default();
+        to.reserve(self.count);
+        for &Place { name, value } in places.iter().take(self.count) {
+            let name = section.get(name.0 as usize..name.1 as usize);
+            let name = field_name(name.unwrap_or_default())?;
+            seen.connection |= name == CONNECTION;
+            seen.coding |= name == TRANSFER_ENCODING;
+            seen.length |= name == CONTENT_LENGTH;
+            let value = section.slice(value.0 as usize..value.1 as usize);
+            to.append(name, field_value(value)?);
+        }
+        Ok(seen)
+    }
+
+    fn response(self, fields: HeaderMap) -> Response<()> {
+        let mut response = Response::new(());
+        *response.status_mut() = self.status;
+        *response.version_mut() = self.version;
+        *response.headers_mut() = fields;
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(reason);
+        }
+        response
+    }
+}
+
+/// Where `part` begins and ends in `whole`, of which it is a part.
+fn span(whole: &[u8], part: &[u8]) -> Result<(u32, u32), Flaw> {
+    let begin = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+    let place = |at: usize| u32::try_from(at).map_err(|_| "its head is too long");
+    Ok((place(begin)?, place(begin.wrapping_add(part.len()))?))
+}
+
+/// The fields of a trailer section, which `bytes` is all of.
+pub(super) fn trailers(bytes: &[u8]) -> Result<HeaderMap, Flaw> {
+    let mut found = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let Ok(Status::Complete((_, found))) = httparse::parse_headers(bytes, &mut found) else {
+        return Err("the trailers are not valid");
+    };
+    let mut fields = HeaderMap::with_capacity(found.len());
+    for field in found {
+        let value = field_value(Bytes::copy_from_slice(field.value))?;
+        fields.append(field_name(field.name.as_bytes())?, value);
+    }
+    Ok(fields)
+}
+
+fn field_name(text: &[u8]) -> Result<HeaderName, Flaw> {
+    HeaderName::from_bytes(text).map_err(|_| "the name of a field is not valid")
+}
+
+fn field_value(text: Bytes) -> Result<HeaderValue, Flaw> {
+    HeaderValue::from_maybe_shared(text).map_err(|_| "the value of a field is not valid")
+}
+
+/// Whether the connection lasts (RFC 9112, 9.3); one `close` outweighs all else.
+fn keeps_alive(version: Version, fields: &HeaderMap) -> bool {
+    let mut keeps = version == Version::HTTP_11;
+    for line in fields.get_all(CONNECTION) {
+        for option in list(line.as_bytes()) {
+            if option.eq_ignore_ascii_case(b"close") {
+                return false;
+            }
+            keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+    keeps
+}
+
+/// How the body ends (RFC 9112, 6.3).
+fn framing(head: &Section, to_head: bool, seen: Seen, fields: &HeaderMap) -> Result<Decoder, Flaw> {
+    if to_head || matches!(head.status.as_u16(), 204 | 304) {
+        return Ok(Decoder::Length(0));
+    }
+    match (seen.coding, seen.length) {
+        (true, _) if head.version == Version::HTTP_10 => Err("HTTP/1.0 has no transfer codings"),
+        (true, _) if ends_in_chunked(fields) => Ok(Decoder::chunked()),
+        (true, _) | (false, false) => Ok(Decoder::UntilClose),
+        (false, true) => length(fields).map(Decoder::Length),
+    }
+}
+
+fn ends_in_chunked(fields: &HeaderMap) -> bool {
+    let codings = fields.get_all(TRANSFER_ENCODING).iter().next_back();
+    let last = codings.and_then(|line| line.as_bytes().rsplit(|&byte| byte == b',').next());
+    last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+}
+
+/// One number, however often it is said.
+fn length(fields: &HeaderMap) -> Result<u64, Flaw> {
+    const FLAW: Flaw = "its length is not valid";
+    let mut length = None;
+    for line in fields.get_all(CONTENT_LENGTH) {
+        for text in line.as_bytes().split(|&byte| byte == b',') {
+            let number = digits(text.trim_ascii()).ok_or(FLAW)?;
+            if length.replace(number).is_some_and(|other| other != number) {
+                return Err(FLAW);
+            }
+        }
+    }
+    // What hyper can count to.
+    length.filter(|&length| length <= u64::MAX - 2).ok_or(FLAW)
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    (!text.is_empty()).then_some(())?;
+    text.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}

@@ -1,0 +1,293 @@
+//! A connection to an app: HTTP/1.1 with as little in between as can be.
+//!
+//! It is polled by whoever waits for the answer and then for its body, so that no task and no channel lies between the
+//! app's socket and the client's. Only what is left of a request when its answer begins is sent by a task, because it
+//! has to go on while nobody reads the answer.
+//!
+//! Dropping it closes the socket at once, whatever is under way.
+
+mod answer;
+mod decode;
+mod failure;
+mod head;
+mod outgoing;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::{answer::Answer, failure::Failure};
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response};
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use self::{
+    decode::{Decoder, Step},
+    head::Head,
+    outgoing::{Outgoing, Refusal},
+    stream::Stream,
+};
+use super::{
+    backend::Backend,
+    io::Io,
+    stall::Stall,
+    upload::{Opener, RequestBody, Upload},
+};
+use crate::error::BoxError;
+
+/// What is read at once in the beginning, and at most where an answer is long.
+const FIRST_READ: usize = 8 * 1024;
+const LONGEST_READ: usize = 256 * 1024;
+
+/// A connection to an app, with at most one request on it.
+pub(super) struct Wire {
+    stream: Stream,
+    /// What was read and not yet taken.
+    read: BytesMut,
+    /// How much to read at once.
+    chunk: usize,
+    outgoing: Outgoing,
+    stall: Option<Stall>,
+    body: Decoder,
+    keeps_alive: bool,
+    /// When its last request was sent, or else when it was dialled.
+    used: Instant,
+    reused: bool,
+}
+
+impl Wire {
+    /// A connection of `backend` that has carried a request before and can carry another.
+    ///
+    /// One that the app has closed meanwhile is noticed here, without a system call, if the runtime has heard of it.
+    pub(super) fn reuse(backend: &Backend) -> Option<Box<Self>> {
+        let now = Instant::now();
+        while let Some(mut wire) = backend.pool().take(now) {
+            // An app that says anything now, be it goodbye, is not asked.
+            if wire.is_silent() {
+                (wire.used, wire.reused) = (now, true);
+                return Some(wire);
+            }
+        }
+        None
+    }
+
+    /// A connection that was just opened.
+    pub(super) fn new(io: Io) -> Box<Self> {
+        Box::new(Self {
+            stream: Stream::Whole(io),
+            read: BytesMut::new(),
+            chunk: FIRST_READ,
+            outgoing: Outgoing::default(),
+            stall: None,
+            body: Decoder::Length(0),
+            keeps_alive: true,
+            used: Instant::now(),
+            reused: false,
+        })
+    }
+
+    /// Whether it has carried a request before, so that the app may have been about to close it.
+    pub(super) const fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// When its last request was sent, or else when it was dialled.
+    pub(super) const fn used(&self) -> Instant {
+        self.used
+    }
+
+    fn is_silent(&self) -> bool {
+        matches!(&self.stream, Stream::Whole(io) if io.is_silent())
+    }
+
+    /// Sends `request` and waits for the head of the answer, for `limit` from when the app last took a part of it.
+    ///
+    /// Leaves the request's fields as they are unless there is an answer, so that it can be sent again where that is
+    /// allowed. `opener` is told of the app's `100 Continue`.
+    ///
+    /// Cancel safe in that dropping it and the connection breaks the exchange off.
+    pub(super) async fn ask(
+        &mut self,
+        request: &mut Request<RequestBody>,
+        upload: Option<&Upload>,
+        opener: Option<&Opener>,
+        limit: Option<Duration>,
+    ) -> Result<Response<()>, Failure> {
+        self.outgoing.begin(request, upload.is_some());
+        let sent = Some(self.used);
+        let since = || upload.map_or(sent, Upload::since);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = self.poll_answer(cx, request, opener) {
+                return Poll::Ready(answer);
+            }
+            let Some(limit) = limit else {
+                return Poll::Pending;
+            };
+            let stall = Stall::of(&mut self.stall, limit);
+            stall.poll(cx, since).map(|()| Err(Failure::Stalled))
+        })
+        .await
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &mut Request<RequestBody>,
+        opener: Option<&Opener>,
+    ) -> Poll<Result<Response<()>, Failure>> {
+        // An app that takes no more may have said why already.
+        let refused = match self.poll_send(cx, request.body_mut()) {
+            Poll::Ready(Err(Refusal::Body(error))) => {
+                return Poll::Ready(Err(Failure::Broken(error)));
+            }
+            Poll::Ready(Err(Refusal::Io(error))) if !self.outgoing.is_touched() => {
+                return Poll::Ready(Err(Failure::Unsent(error)));
+            }
+            Poll::Ready(Err(Refusal::Io(error))) => Some(error),
+            Poll::Ready(Ok(())) | Poll::Pending => None,
+        };
+        let to_head = request.method() == Method::HEAD;
+        let mut continues = false;
+        let read = self.poll_head(cx, to_head, request.headers_mut(), &mut continues);
+        if continues && let Some(opener) = opener {
+            opener.open();
+        }
+        match (read, refused) {
+            (Poll::Ready(Ok(head)), _) => Poll::Ready(Ok(self.begin(head, request))),
+            (Poll::Ready(Err(Failure::Closed(_))) | Poll::Pending, Some(error)) => {
+                Poll::Ready(Err(Failure::of(error)))
+            }
+            (Poll::Ready(Err(failure)), _) => Poll::Ready(Err(failure)),
+            // What waits for it has to be asked again.
+            (Poll::Pending, None) if continues => self.poll_answer(cx, request, opener),
+            (Poll::Pending, None) => Poll::Pending,
+        }
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut RequestBody,
+    ) -> Poll<Result<(), Refusal>> {
+        match &mut self.stream {
+            Stream::Whole(io) => self.outgoing.poll(cx, io, body),
+            Stream::Reading(..) | Stream::Gone => Poll::Pending,
+        }
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        to_head: bool,
+        spare: &mut HeaderMap,
+        continues: &mut bool,
+    ) -> Poll<Result<Head, Failure>> {
+        loop {
+            if ready!(self.poll_read(cx)).map_err(Failure::of)? == 0 {
+                let error = io::ErrorKind::UnexpectedEof.into();
+                return Poll::Ready(Err(Failure::Closed(error)));
+            }
+            let head = head::parse(&mut self.read, to_head, spare, continues);
+            if let Some(head) = head.map_err(|flaw| Failure::Broken(flaw.into()))? {
+                return Poll::Ready(Ok(head));
+            }
+        }
+    }
+
+    fn begin(&mut self, head: Head, request: &mut Request<RequestBody>) -> Response<()> {
+        self.body = head.body;
+        self.keeps_alive = head.keeps_alive;
+        if !self.outgoing.is_done() {
+            // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
+            self.keeps_alive = false;
+            let body = std::mem::replace(request.body_mut(), RequestBody::empty());
+            self.stream
+                .send_rest(std::mem::take(&mut self.outgoing), body);
+        }
+        head.response
+    }
+
+    /// The next frame of the answer's body, or `None` after the last.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        loop {
+            match self.body.step(&mut self.read) {
+                Ok(Step::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Step::Trailers(fields)) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(fields))));
+                }
+                Ok(Step::End) => return Poll::Ready(None),
+                Ok(Step::More) => {}
+                Err(flaw) => return Poll::Ready(Some(Err(flaw.into()))),
+            }
+            if ready!(self.poll_read(cx))? == 0 {
+                let closed = self.body.close().map_err(Into::into);
+                return Poll::Ready(closed.err().map(Err));
+            }
+        }
+    }
+
+    /// Whether the answer is over, as far as is known.
+    pub(super) fn is_ended(&self) -> bool {
+        self.body.is_ended()
+    }
+
+    /// What is left of the answer.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self.body {
+            Decoder::Length(left) => SizeHint::with_exact(left),
+            Decoder::Chunked(_) | Decoder::UntilClose => SizeHint::default(),
+        }
+    }
+
+    /// Ready when the app has sent nothing for `limit` after `since`.
+    pub(super) fn poll_stalled(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: Duration,
+        since: Instant,
+    ) -> Poll<()> {
+        Stall::of(&mut self.stall, limit).poll(cx, || Some(since))
+    }
+
+    /// Keeps it for the next request, if the answer came whole and the app has said no more.
+    pub(super) fn recycle(mut self: Box<Self>, backend: &Backend) {
+        if self.keeps_alive && self.body.is_ended() && self.read.is_empty() {
+            if self.read.capacity() > 2 * FIRST_READ {
+                self.read = BytesMut::new();
+            }
+            backend.pool().put(self);
+        }
+    }
+
+    /// Reads what has come, as much at once as the app has shown to send.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read.reserve(self.chunk);
+        let read = ready!(self.stream.poll_read(cx, &mut self.read))?;
+        if read >= self.chunk {
+            self.chunk = LONGEST_READ.min(self.chunk * 2);
+        } else if read < self.chunk / 4 {
+            self.chunk = FIRST_READ.max(self.chunk / 2);
+        }
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("reused", &self.reused)
+            .finish_non_exhaustive()
+    }
+}

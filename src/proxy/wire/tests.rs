@@ -1,0 +1,440 @@
+use http_body_util::BodyExt as _;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+/// An answer as whoever reads it takes it.
+#[derive(Debug, PartialEq)]
+struct Taken {
+    status: u16,
+    version: http::Version,
+    reason: Option<Vec<u8>>,
+    fields: HeaderMap,
+    body: Vec<u8>,
+    trailers: Option<HeaderMap>,
+}
+
+/// What is left of `bytes`, which come in pieces of `piece` bytes before the connection ends.
+fn ours(bytes: &[u8], piece: usize, to_head: bool) -> Result<(Taken, bool), String> {
+    let mut pieces = bytes.chunks(piece.max(1));
+    let (mut read, mut spare) = (BytesMut::new(), HeaderMap::new());
+    let head = loop {
+        let more = pieces.next().ok_or("breaks off")?;
+        read.extend_from_slice(more);
+        if let Some(head) = head::parse(&mut read, to_head, &mut spare, &mut false)? {
+            break head;
+        }
+    };
+    let (parts, ()) = head.response.into_parts();
+    let mut taken = Taken {
+        status: parts.status.as_u16(),
+        version: parts.version,
+        reason: reason(&parts.extensions),
+        fields: parts.headers,
+        body: Vec::new(),
+        trailers: None,
+    };
+    let mut body = head.body;
+    loop {
+        match body.step(&mut read)? {
+            Step::Data(data) => taken.body.extend_from_slice(&data),
+            Step::Trailers(fields) => taken.trailers = Some(fields),
+            Step::End => return Ok((taken, head.keeps_alive && read.is_empty())),
+            Step::More => match pieces.next() {
+                Some(more) => read.extend_from_slice(more),
+                None => return body.close().map(|()| (taken, false)).map_err(Into::into),
+            },
+        }
+    }
+}
+
+fn reason(extensions: &http::Extensions) -> Option<Vec<u8>> {
+    let reason = extensions.get::<hyper::ext::ReasonPhrase>();
+    reason.map(|reason| reason.as_bytes().to_vec())
+}
+
+/// The same by hyper.
+fn hypers(bytes: &[u8], to_head: bool) -> Result<Taken, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let (near, mut far) = tokio::io::duplex(1024 * 1024);
+        let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
+        tokio::spawn(connection);
+        let method = if to_head { Method::HEAD } else { Method::GET };
+        let request = Request::builder().method(method).uri("/");
+        let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();
+        let answer = tokio::spawn(sender.send_request(request));
+        let _ = far.read(&mut [0; 1024]).await;
+        let _ = far.write_all(bytes).await;
+        drop(far);
+        let answer = answer.await.unwrap().map_err(|error| error.to_string())?;
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?;
+        Ok(Taken {
+            status: parts.status.as_u16(),
+            version: parts.version,
+            reason: reason(&parts.extensions),
+            fields: parts.headers,
+            trailers: body.trailers().cloned(),
+            body: body.to_bytes().to_vec(),
+        })
+    })
+}
+
+/// Whether we are known to refuse what hyper takes.
+fn is_stricter(error: &str) -> bool {
+    matches!(
+        error,
+        "it switches protocols, which nobody asked for"
+            | "the trailers have a bare line feed in them"
+    )
+}
+
+/// Whether both take the answer; they take it alike.
+fn compare(bytes: &[u8], piece: usize, to_head: bool) -> bool {
+    let (ours, hypers) = (ours(bytes, piece, to_head), hypers(bytes, to_head));
+    let text = String::from_utf8_lossy(bytes);
+    match (ours, hypers) {
+        (Ok((ours, _)), Ok(hypers)) => {
+            assert_eq!(ours, hypers, "{text:?}");
+            true
+        }
+        (Ok((ours, _)), Err(error)) => panic!("hyper says {error}, we take {ours:?} of {text:?}"),
+        (Err(error), Ok(_)) => {
+            assert!(is_stricter(&error), "{error}: hyper takes {text:?}");
+            false
+        }
+        (Err(_), Err(_)) => false,
+    }
+}
+
+const HEADS: [&str; 18] = [
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.0 200 OK\r\n",
+    "HTTP/1.1 200 Fine\r\n",
+    "HTTP/1.1 200\r\n",
+    "HTTP/1.1 204 No Content\r\n",
+    "HTTP/1.1 304 Not Modified\r\n",
+    "HTTP/1.1 404 Not Found\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 201 Created\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n",
+    "HTTP/1.1 999 What\r\n",
+    "HTTP/1.1 099 What\r\n",
+    "HTTP/2.0 200 OK\r\n",
+    "\r\n\r\nHTTP/1.1 200 OK\r\n",
+    "HTTP/1.1  200 OK\r\n",
+    "HTTP/1.1 200 OK \x01\r\n",
+    "HTTP/1.1 2000 OK\r\n",
+    "http/1.1 200 OK\r\n",
+];
+
+const FIELDS: [&str; 28] = [
+    "",
+    "content-length: 5\r\n",
+    "Content-Length: 5, 5\r\n",
+    "content-length: 5\r\ncontent-length: 5\r\n",
+    "content-length: 5\r\ncontent-length: 6\r\n",
+    "content-length: +5\r\n",
+    "content-length: 5,\r\n",
+    "content-length: \r\n",
+    "content-length: 0x5\r\n",
+    "content-length: 0\r\n",
+    "content-length: 18446744073709551615\r\n",
+    "content-length: 18446744073709551613\r\n",
+    "content-length: 99999999999999999999\r\n",
+    "transfer-encoding: chunked\r\n",
+    "Transfer-Encoding: CHUNKED\r\n",
+    "transfer-encoding: gzip, chunked\r\n",
+    "transfer-encoding: chunked, gzip\r\n",
+    "transfer-encoding: chunked,\r\n",
+    "transfer-encoding: chunked\r\ntransfer-encoding: gzip\r\n",
+    "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+    "connection: close\r\n",
+    "set-cookie: a\r\nSet-Cookie: b\r\n",
+    "x-a: 1\r\n folded\r\n",
+    "x-a : 1\r\n",
+    "x a: 1\r\n",
+    "x-a: \u{fc}\r\n",
+    "x-a:\r\nx-b:   padded \t \r\n",
+    "x-a: 1\nx-b: 2\n",
+];
+
+const BODIES: [&str; 24] = [
+    "",
+    "hello",
+    "hell",
+    "hello more",
+    "5\r\nhello\r\n0\r\n\r\n",
+    "5\r\nhello\r\n0\r\nx-t: 1\r\nx-u: 2\r\n\r\n",
+    "5 \t\r\nhello\r\n0\r\n\r\n",
+    "5;a=b\r\nhello\r\n0;c\r\n\r\n",
+    "5;a\nb\r\nhello\r\n0\r\n\r\n",
+    "00000005\r\nhello\r\n000\r\n\r\n",
+    "A\r\n0123456789\r\n0\r\n\r\n",
+    "5\nhello\r\n0\r\n\r\n",
+    "5\r\nhelloX\r\n0\r\n\r\n",
+    "5\r\nhello\n0\r\n\r\n",
+    "5\r\nhello\r\n0\r\n",
+    "5\r\nhello\r\n",
+    "5\r\nhel",
+    "\r\nhello",
+    " 5\r\nhello\r\n0\r\n\r\n",
+    "0x5\r\nhello\r\n0\r\n\r\n",
+    "FFFFFFFFFFFFFFFFF\r\nhello",
+    "5\r\nhello\r\n0\r\nx t: 1\r\n\r\n",
+    "5\r\nhello\r\n0\r\nx-t: 1\rx\r\n\r\n",
+    "5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+];
+
+#[test]
+fn every_head_field_and_body_is_taken_as_hyper_takes_it() {
+    let (mut taken, mut refused) = (0, 0);
+    let mut tell = |is_taken| *if is_taken { &mut taken } else { &mut refused } += 1;
+    for head in HEADS {
+        for fields in FIELDS {
+            for body in ["hello", "5\r\nhello\r\n0\r\n\r\n"] {
+                tell(compare(
+                    format!("{head}{fields}\r\n{body}").as_bytes(),
+                    4096,
+                    false,
+                ));
+            }
+        }
+    }
+    for fields in [
+        "transfer-encoding: chunked\r\n",
+        "content-length: 5\r\n",
+        "",
+    ] {
+        for body in BODIES {
+            for piece in [1, 3, 4096] {
+                let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n{body}");
+                tell(compare(answer.as_bytes(), piece, false));
+                tell(compare(answer.as_bytes(), piece, true));
+            }
+        }
+    }
+    // Both happen, and often.
+    assert!(taken > 200 && refused > 200, "{taken} {refused}");
+}
+
+#[test]
+fn too_much_is_refused_where_hyper_refuses_it() {
+    for count in [99, 100, 101] {
+        let fields: String = (0..count)
+            .map(|number| format!("x-{number}: 1\r\n"))
+            .collect();
+        compare(
+            format!("HTTP/1.1 204 OK\r\n{fields}\r\n").as_bytes(),
+            4096,
+            false,
+        );
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        compare(
+            format!("{chunked}0\r\n{fields}\r\n").as_bytes(),
+            4096,
+            false,
+        );
+    }
+    for length in [16 * 1024 - 10, 16 * 1024, 16 * 1024 + 10] {
+        let long = "x".repeat(length);
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        compare(
+            format!("{chunked}1;{long}\r\na\r\n0\r\n\r\n").as_bytes(),
+            4096,
+            false,
+        );
+        compare(
+            format!("{chunked}0\r\nx: {long}\r\n\r\n").as_bytes(),
+            4096,
+            false,
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn what_is_taken_is_taken_as_hyper_takes_it(
+        head in 0..HEADS.len(),
+        fields in proptest::collection::vec(0..FIELDS.len(), 0..4),
+        body in 0..BODIES.len(),
+        flaws in proptest::collection::vec((any::<prop::sample::Index>(), 0_u8..3, any::<u8>()), 0..3),
+        piece in 1_usize..64,
+        to_head in any::<bool>(),
+    ) {
+        let fields: String = fields.into_iter().map(|index| FIELDS[index]).collect();
+        let mut bytes = format!("{}{fields}\r\n{}", HEADS[head], BODIES[body]).into_bytes();
+        for (place, kind, byte) in flaws {
+            let place = place.index(bytes.len());
+            match kind {
+                0 => bytes[place] = byte,
+                1 => bytes.insert(place, byte),
+                _ => drop(bytes.remove(place)),
+            }
+        }
+        let _ = compare(&bytes, piece, to_head);
+    }
+}
+
+#[test]
+fn only_what_ended_whole_is_used_again() {
+    for (answer, want) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP", false),
+        ("HTTP/1.1 204 No Content\r\n\r\n", true),
+        ("HTTP/1.1 204 No Content\r\n\r\nx", false),
+        ("HTTP/1.1 200 OK\r\n\r\nok", false),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 0\r\n\r\n",
+            false,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n",
+            false,
+        ),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", false),
+        (
+            "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            false,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n\r\n",
+            false,
+        ),
+    ] {
+        let (_, reusable) = ours(answer.as_bytes(), 4096, false).unwrap();
+        assert_eq!(reusable, want, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_failed_head_leaves_the_requests_fields_alone() {
+    let mut fields = HeaderMap::new();
+    fields.insert("x-mine", http::HeaderValue::from_static("1"));
+    let mut read = BytesMut::from("HTTP/1.1 100 Continue\r\nx: 1\r\n\r\nHTTP/1.1 200 OK\r\nx");
+    let mut continues = false;
+    let head = head::parse(&mut read, false, &mut fields, &mut continues).unwrap();
+    assert!(head.is_none() && continues && fields.contains_key("x-mine"));
+}
+
+/// What is sent of a request with `body`, written in pieces of at most `piece` bytes.
+async fn sent<B>(request: Request<B>, piece: usize) -> Result<String, String>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (parts, body) = request.into_parts();
+    let (body, upload) = RequestBody::new(body);
+    let mut request = Request::from_parts(parts, body);
+    let mut outgoing = Outgoing::default();
+    outgoing.begin(&request, upload.is_some());
+    let (mut near, mut far) = tokio::io::duplex(piece);
+    let reading = tokio::spawn(async move {
+        let mut all = String::new();
+        far.read_to_string(&mut all).await.unwrap();
+        all
+    });
+    let sent = poll_fn(|cx| outgoing.poll(cx, &mut near, request.body_mut())).await;
+    drop(near);
+    let all = reading.await.unwrap();
+    match sent {
+        Ok(()) => Ok(all),
+        Err(Refusal::Body(error)) => Err(error.to_string()),
+        Err(Refusal::Io(error)) => panic!("{error}"),
+    }
+}
+
+/// Frames, and how long they say to be together.
+struct Frames(Vec<Frame<Bytes>>, SizeHint);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready((!self.0.is_empty()).then(|| Ok(self.0.remove(0))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.1
+    }
+}
+
+fn data(text: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(text.as_bytes()))
+}
+
+#[tokio::test]
+async fn a_body_is_framed_by_what_is_known_of_its_length() {
+    let trailers: HeaderMap = [("x-sum", "5"), ("x-other", "6"), ("set-cookie", "7")]
+        .into_iter()
+        .map(|(name, value)| {
+            (
+                name.parse::<http::HeaderName>().unwrap(),
+                value.parse().unwrap(),
+            )
+        })
+        .collect();
+    let exact = SizeHint::with_exact;
+    let head = "POST /a?b HTTP/1.1\r\ntrailer: X-Sum, set-cookie\r\n\r\n";
+    for (frames, hint, want) in [
+        (vec![data("abc"), data("de")], exact(5), Ok("abcde")),
+        (vec![data("abc"), data("")], exact(3), Ok("abc")),
+        (
+            vec![data("abc")],
+            exact(4),
+            Err("the body is shorter than it said"),
+        ),
+        (
+            vec![data("abc")],
+            exact(2),
+            Err("the body is longer than it said"),
+        ),
+        (
+            vec![data("abc"), data(""), data("0123456789")],
+            SizeHint::default(),
+            Ok("3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"),
+        ),
+        (
+            vec![data("a"), Frame::trailers(trailers)],
+            SizeHint::default(),
+            Ok("1\r\na\r\n0\r\nx-sum: 5\r\n\r\n"),
+        ),
+        (vec![], SizeHint::default(), Ok("0\r\n\r\n")),
+    ] {
+        for piece in [1, 7, 4096] {
+            let body = Frames(frames.iter().map(copy).collect(), hint);
+            let request = Request::post("/a?b").header("trailer", "X-Sum, set-cookie");
+            let sent = sent(request.body(body).unwrap(), piece).await;
+            let want = want
+                .map(|body| format!("{head}{body}"))
+                .map_err(str::to_owned);
+            assert_eq!(sent, want);
+        }
+    }
+}
+
+fn copy(frame: &Frame<Bytes>) -> Frame<Bytes> {
+    match (frame.data_ref(), frame.trailers_ref()) {
+        (Some(data), _) => Frame::data(data.clone()),
+        (None, Some(fields)) => Frame::trailers(fields.clone()),
+        (None, None) => unreachable!("a frame is one of these"),
+    }
+}
