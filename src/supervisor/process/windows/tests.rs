@@ -68,7 +68,9 @@ fn role() {
         "wait" => wait_forever(&detail),
         "parent" => {
             let mut command = Command::new(std::env::current_exe().unwrap());
-            let child = command.args(role_arguments()).env(ROLE, "wait").spawn();
+            let child = command.args(role_arguments()).env(ROLE, "wait");
+            // Nobody reads any more when it has something to say.
+            let child = child.stdout(Stdio::null()).spawn();
             wait_forever(&format!("{} {}", std::process::id(), child.unwrap().id()));
         }
         "host" => {

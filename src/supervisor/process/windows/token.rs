@@ -9,7 +9,7 @@ use std::{
 use windows_sys::Win32::{
     Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle},
     System::Threading::{
-        GetCurrentProcess, OpenProcess, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION,
+        GetCurrentProcess, OpenProcess, PROCESS_DUP_HANDLE, PROCESS_QUERY_INFORMATION,
     },
 };
 
@@ -38,7 +38,7 @@ pub(super) fn give(job: &Job, id: u32, token: BorrowedHandle<'_>) -> io::Result<
 }
 
 fn open(id: u32) -> io::Result<OwnedHandle> {
-    let access = PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION;
+    let access = PROCESS_DUP_HANDLE | PROCESS_QUERY_INFORMATION;
     // SAFETY: plain values; the result is checked before it is owned.
     unsafe {
         let process = OpenProcess(access, 0, id);
