@@ -316,12 +316,15 @@ fn agrees(guard: &Guard, without: &Served) -> Result<(), TestCaseError> {
         prop_assert!(known, "{without:?}");
     }
     let requests = guard.requests() as usize;
+    // hyper reads no further after HTTP/1.0 without `keep-alive`; the guard leaves that to it.
+    let last = without.requests.last().map(|request| request.version);
+    let ends_early = last == Some(Version::HTTP_10);
     if guard.state == State::Off {
         prop_assert!(
             without.was_refused() || without.has_broken_body(),
             "{without:?}"
         );
-    } else if !without.was_refused() && !without.has_broken_body() {
+    } else if !without.was_refused() && !without.has_broken_body() && !ends_early {
         prop_assert_eq!(requests, without.requests.len(), "{:?}", without);
     }
     prop_assert!(requests >= without.requests.len(), "{without:?}");
