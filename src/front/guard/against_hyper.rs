@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode, Version, header::TRANSFER_ENCO
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::RngSeed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::{Guard, POISON, State};
@@ -267,8 +267,17 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// The same cases in every run; other ones where `PROPTEST_RNG_SEED` says so.
+fn sample() -> ProptestConfig {
+    let mut config = ProptestConfig::with_cases(1000);
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(9112);
+    }
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(sample())]
 
     #[test]
     fn sound_requests_pass_unchanged(
@@ -356,7 +365,9 @@ fn refuses_rightly(guard: &Guard, without: &Served, with: &Served) -> Result<(),
             "{without:?}"
         );
     } else {
-        prop_assert!(without.was_refused(), "{without:?}");
+        // Of a head that never ends hyper says nothing, though there is something wrong in it already.
+        let says_nothing = without.answers.len() <= before;
+        prop_assert!(without.was_refused() || says_nothing, "{without:?}");
     }
     Ok(())
 }
