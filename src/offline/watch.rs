@@ -1,12 +1,13 @@
 //! Watches the content root for the file.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path, thread, time::Duration};
 
 use tracing::info;
 
 use super::{
     gate::{Gate, Keeper, Switch},
     look::{self, Looker},
+    page::Page,
 };
 use crate::files::{self, Interest, Look};
 
@@ -14,6 +15,12 @@ use crate::files::{self, Interest, Look};
 ///
 /// ANCM: an offline app looks for its file at most this often.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a file that was just made may stay empty before it counts as it is: whoever makes one writes it in the next
+/// moment, and clients should see that page from the first answer on.
+const SETTLE: Duration = Duration::from_millis(5);
+/// How often that is waited for.
+const SETTLES: usize = 5;
 
 /// Watches a content root for its `app_offline.htm`, until it is dropped.
 #[derive(Debug)]
@@ -58,10 +65,29 @@ impl Watcher {
     }
 }
 
+impl Watching {
+    /// Waits a little for the content of a file that came without any. Says whether the folder is another one.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this thread watches and does nothing else, and no event says that a file is whole"
+    )]
+    fn settle(&mut self) -> bool {
+        let mut moved = false;
+        for _ in 0..SETTLES {
+            if !self.looker.page().is_some_and(Page::is_built_in) {
+                break;
+            }
+            thread::sleep(SETTLE);
+            moved |= self.looker.look(true).moved;
+        }
+        moved
+    }
+}
+
 impl Look for Watching {
     fn look(&mut self, thorough: bool) -> bool {
         let was_there = self.looker.page().is_some();
-        let moved = self.looker.look(thorough).moved;
+        let moved = self.looker.look(thorough).moved | (!was_there && self.settle());
         let page = self.looker.page();
         match (was_there, page.is_some()) {
             (false, true) => info!("app_offline.htm is there"),
