@@ -187,6 +187,8 @@ mod sealed;
 mod token;
 
 #[cfg(feature = "host")]
+pub mod authentication;
+#[cfg(feature = "host")]
 pub mod config;
 #[cfg(feature = "host")]
 pub mod control;

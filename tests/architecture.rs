@@ -30,6 +30,7 @@ const HOST: &[&str] = &[
     "front",
     "control",
     "watch",
+    "authentication",
     "offline",
     "supervisor",
     "proxy",
