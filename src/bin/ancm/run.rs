@@ -12,7 +12,8 @@ use std::{
 
 use ancm::{
     Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Source, Warning, WarningKind},
+    config::{Config, Loaded, ProcessVars, Source, Warning},
+    error::chain,
     front::{Bound, Front},
     proxy::Address,
 };
@@ -23,7 +24,7 @@ use tracing::{info, warn};
 use crate::{
     args::{App, Control, Run},
     control,
-    failure::{Failure, chain},
+    failure::Failure,
     signals::Signals,
 };
 
@@ -81,7 +82,7 @@ impl Target {
             }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
-                tell(&loaded.warnings);
+                loaded.warnings.iter().for_each(Warning::log);
                 (loaded.config, Some(source))
             }
         };
@@ -135,17 +136,6 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
         .load(&ProcessVars::default())
         .map_err(Failure::usage)?;
     Ok(Target::Read(loaded, source))
-}
-
-/// What is taken in another way so that it works here is the normal case; the rest deserves a look.
-fn tell(warnings: &[Warning]) {
-    for warning in warnings {
-        if warning.kind() == WarningKind::Translated {
-            info!(%warning, "Configuration translated");
-        } else {
-            warn!(%warning, "Configuration not taken as written");
-        }
-    }
 }
 
 /// Takes the addresses, so that connections wait there from now on.
