@@ -345,6 +345,14 @@ const TARGETS: &[Row] = &[
         One("GET /x"),
     ),
     ("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", One("GET /")),
+    (
+        "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n",
+        One("OPTIONS /"),
+    ),
+    (
+        "OPTIONS http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        One("OPTIONS /"),
+    ),
     ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", One("OPTIONS *")),
     ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", Refused(400)),
     ("GET http://a/ HTTP/1.1\r\n\r\n", Refused(400)),
