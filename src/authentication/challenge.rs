@@ -63,7 +63,9 @@ impl Challenges {
 /// 401 with the token that the client has to go on with.
 pub(super) fn next<B>(token: &[u8]) -> Response<ResponseBody<B>> {
     let mut response = page();
-    response.headers_mut().insert(WWW_AUTHENTICATE, value(token));
+    response
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, value(token));
     response
 }
 
@@ -97,7 +99,10 @@ fn page<B>() -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::short(Bytes::from_static(PAGE.as_bytes())));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     headers.insert(CONTENT_LENGTH, HeaderValue::from(PAGE.len()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

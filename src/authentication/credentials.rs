@@ -75,7 +75,9 @@ fn basic(text: &[u8]) -> Credentials {
     let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded.as_deref().and_then(|text| text.split_once(':')) {
         // RFC 7617, 2: neither holds control characters.
-        Some((user, password)) if !(user.contains(char::is_control) || password.contains(char::is_control)) => {
+        Some((user, password))
+            if !(user.contains(char::is_control) || password.contains(char::is_control)) =>
+        {
             Credentials::Basic(user.to_owned(), password.to_owned())
         }
         Some(_) => Credentials::Broken("user or password holds control characters"),
@@ -109,7 +111,10 @@ mod tests {
             assert!(of(&[line], BOTH) == alice, "{line}");
         }
         for line in ["Negotiate YII=", "negotiate  YII="] {
-            assert!(of(&[line], BOTH) == Credentials::Negotiate(b"`\x82".to_vec()), "{line}");
+            assert!(
+                of(&[line], BOTH) == Credentials::Negotiate(b"`\x82".to_vec()),
+                "{line}"
+            );
         }
     }
 
@@ -142,7 +147,10 @@ mod tests {
             &["Basic YQo6Yg=="],
             &["NTLM TlRMTVNTUAAB"],
         ] {
-            assert!(matches!(of(lines, BOTH), Credentials::Broken(_)), "{lines:?}");
+            assert!(
+                matches!(of(lines, BOTH), Credentials::Broken(_)),
+                "{lines:?}"
+            );
         }
     }
 
@@ -150,6 +158,9 @@ mod tests {
     fn a_token_has_a_limit() {
         let long = HeaderValue::try_from(format!("Negotiate {}", "A".repeat(200_000))).unwrap();
         let headers = HeaderMap::from_iter([(AUTHORIZATION, long)]);
-        assert!(matches!(Credentials::of(&headers, BOTH), Credentials::Broken(_)));
+        assert!(matches!(
+            Credentials::of(&headers, BOTH),
+            Credentials::Broken(_)
+        ));
     }
 }

@@ -185,7 +185,11 @@ impl Rules {
         let Some(header) = &self.user_header else {
             return;
         };
-        let aliases: Vec<_> = headers.keys().filter(|name| is_alias(name, header)).cloned().collect();
+        let aliases: Vec<_> = headers
+            .keys()
+            .filter(|name| is_alias(name, header))
+            .cloned()
+            .collect();
         for name in aliases {
             headers.remove(name);
         }
@@ -205,7 +209,10 @@ impl Rules {
 /// Some apps take `-` and `_` for the same.
 fn is_alias(name: &HeaderName, header: &HeaderName) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    name.as_str().bytes().map(fold).eq(header.as_str().bytes().map(fold))
+    name.as_str()
+        .bytes()
+        .map(fold)
+        .eq(header.as_str().bytes().map(fold))
 }
 
 fn principal(user: &Identity) -> String {

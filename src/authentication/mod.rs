@@ -34,8 +34,8 @@ pub mod negotiate;
 mod service;
 
 pub use self::{
-    challenge::Http11Required,
     basic::{Check, CheckPassword},
+    challenge::Http11Required,
     future::ResponseFuture,
     layer::AuthenticationLayer,
     service::Authenticated,

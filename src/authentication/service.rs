@@ -168,9 +168,15 @@ enum Proved {
     NotYet(Vec<u8>),
 }
 
-async fn prove(rules: &Rules, kept: Option<&Kept>, credentials: Credentials) -> Result<Proved, Refused> {
+async fn prove(
+    rules: &Rules,
+    kept: Option<&Kept>,
+    credentials: Credentials,
+) -> Result<Proved, Refused> {
     match (credentials, &rules.negotiate, &rules.basic) {
-        (Credentials::Negotiate(token), Some(negotiate), _) => exchange(negotiate, kept, token).await,
+        (Credentials::Negotiate(token), Some(negotiate), _) => {
+            exchange(negotiate, kept, token).await
+        }
         (Credentials::Basic(user, password), _, Some(basic)) => {
             let checked = basic.users.check(&user, &password).await;
             let user = checked.ok_or_else(|| Refused::new("user or password is wrong"))?;
@@ -180,7 +186,11 @@ async fn prove(rules: &Rules, kept: Option<&Kept>, credentials: Credentials) -> 
     }
 }
 
-async fn exchange(negotiate: &Negotiate, kept: Option<&Kept>, token: Vec<u8>) -> Result<Proved, Refused> {
+async fn exchange(
+    negotiate: &Negotiate,
+    kept: Option<&Kept>,
+    token: Vec<u8>,
+) -> Result<Proved, Refused> {
     let begun = kept.and_then(Kept::take_exchange);
     let (exchange, begun) = begun.unwrap_or_else(|| (negotiate.mechanism.begin(), Instant::now()));
     match (negotiate.step(exchange, token).await?, kept) {

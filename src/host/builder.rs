@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// What a [`Host`] can be told beyond the app's configuration.
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     config: Config,
@@ -134,7 +135,13 @@ impl Proofs {
     /// What the configuration offers, as far as it can be checked.
     fn layer(&self, config: &Config) -> AuthenticationLayer {
         let kinds = config.authentication();
-        let mut layer = AuthenticationLayer::new().anonymous(kinds.anonymous());
+        let settings = config.handler_settings();
+        let mut layer = AuthenticationLayer::new()
+            .anonymous(kinds.anonymous())
+            .keep_user(settings.keep_user());
+        if let Some(name) = settings.user_header() {
+            layer = layer.user_header(name.clone());
+        }
         if let Some(mechanism) = self.negotiate.as_ref().filter(|_| kinds.windows()) {
             layer = layer.negotiate(Arc::clone(mechanism));
         }

@@ -1,6 +1,9 @@
 //! Kerberos by the system's GSSAPI.
 
-use std::{fmt, time::{Duration, SystemTime}};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use libgssapi::{
     context::{CtxFlags, SecurityContext, ServerCtx},
@@ -102,10 +105,16 @@ impl Exchange for Accepting {
                  service's principal (HTTP/host) known to the realm, and the host called by that name?",
             ));
         }
-        let answer = self.0.step(token, None).map_err(|error| Refused::new(error.to_string()))?;
+        let answer = self
+            .0
+            .step(token, None)
+            .map_err(|error| Refused::new(error.to_string()))?;
         let answer = answer.map(|token| token.to_vec());
         if self.0.is_complete() {
-            Ok(Step::Done(self.user()?, answer.filter(|token| !token.is_empty())))
+            Ok(Step::Done(
+                self.user()?,
+                answer.filter(|token| !token.is_empty()),
+            ))
         } else {
             Ok(Step::Continue(answer.unwrap_or_default()))
         }
@@ -122,8 +131,8 @@ impl Accepting {
         // What was delegated must not stay: nobody asked for it.
         drop(self.0.take_delegated_cred());
         let name = info.source_name.display_name().map_err(refused)?;
-        let name = std::str::from_utf8(&name)
-            .map_err(|_| Refused::new("the user's name is not UTF-8"))?;
+        let name =
+            std::str::from_utf8(&name).map_err(|_| Refused::new("the user's name is not UTF-8"))?;
         Ok(identity(name, info.lifetime))
     }
 }
