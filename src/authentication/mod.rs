@@ -40,3 +40,6 @@ pub use self::{
     layer::AuthenticationLayer,
     service::Authenticated,
 };
+
+#[cfg(test)]
+mod tests;
