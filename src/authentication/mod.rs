@@ -2,7 +2,7 @@
 //!
 //! What IIS does in front of the module. Of an app's configuration, `windowsAuthentication`, `basicAuthentication` and
 //! `anonymousAuthentication` say what is offered; this stage keeps to it and puts the user whom it found, an
-//! [`Identity`], into the request's extensions. The host half seals it for an app with our app half; to any other
+//! [`Identity`](crate::Identity), into the request's extensions. The host half seals it for an app with our app half; to any other
 //! app a header can name the user, which no client can set.
 //!
 //! | the app offers | a request without credentials | with good ones | with bad ones |
