@@ -33,6 +33,7 @@ enum Kind {
     Stopping,
     BadRequest(&'static str),
     MethodRefused,
+    TooLarge,
     ClientGone,
     Connect,
     NotOwner,
@@ -101,6 +102,15 @@ impl Error {
         }
     }
 
+    /// The body of the request is longer than it may be: 413.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self {
+            kind: Kind::TooLarge,
+            source: None,
+        }
+    }
+
     /// The client left, or broke its request off: 400, which nobody sees.
     #[must_use]
     pub fn client_gone(source: impl Into<BoxError>) -> Self {
@@ -154,6 +164,7 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
                 StatusCode::BAD_GATEWAY
             }
@@ -173,6 +184,7 @@ impl Error {
             | Kind::Stopping
             | Kind::BadRequest(_)
             | Kind::MethodRefused
+            | Kind::TooLarge
             | Kind::ClientGone
             | Kind::Connect
             | Kind::NotOwner
@@ -230,6 +242,7 @@ impl fmt::Display for Error {
             Kind::Stopping => f.write_str("the app is being stopped"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
+            Kind::TooLarge => f.write_str("the body of the request is too long"),
             Kind::ClientGone => f.write_str("the client broke its request off"),
             Kind::Connect => f.write_str("can't connect to the app"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),

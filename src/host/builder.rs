@@ -99,6 +99,8 @@ fn apply(settings: Arc<Live<Settings>>, vars: Arc<dyn Vars>) -> Box<dyn Fn(&Conf
 fn proxy_options(config: &Config) -> ProxyOptions {
     let settings = config.handler_settings();
     ProxyOptions::new()
+        .forwarding(config.forwarding())
+        .path_base(config.path_base())
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())
