@@ -9,41 +9,47 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Frame, SizeHint};
-use http_body_util::{LengthLimitError, Limited};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
     body::Body,
-    upload::{RequestBody, Upload},
+    upload::{RequestBody, TooLong, Upload},
 };
 use crate::error::{BoxError, Error};
 
-/// The body of a request, if it is no longer than `max` bytes as far as is known, and else an end after so many.
-pub(super) fn upload<B>(body: B, max: Option<u64>) -> Result<(RequestBody, Option<Upload>), Error>
+/// The body of a request that came in `version`, if it is no longer than `max` bytes as far as is known. Otherwise it
+/// ends in an error after so many.
+pub(super) fn upload<B>(
+    body: B,
+    version: Version,
+    max: Option<u64>,
+) -> Result<(RequestBody, Option<Upload>), Error>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let Some(max) = max else {
-        return Ok(RequestBody::new(body));
-    };
-    let size = body.size_hint();
-    if size.lower() > max {
-        return Err(Error::too_large());
+    let (mut body, upload) = RequestBody::new(body);
+    if upload.is_some() {
+        if version == Version::HTTP_2 {
+            body.linger();
+        }
+        if let Some(max) = max {
+            if http_body::Body::size_hint(&body).lower() > max {
+                return Err(Error::too_large());
+            }
+            body.limit(max);
+        }
     }
-    if size.upper().is_some_and(|upper| upper <= max) {
-        return Ok(RequestBody::new(body));
-    }
-    let max = usize::try_from(max).unwrap_or(usize::MAX);
-    Ok(RequestBody::new(Limited::new(body, max)))
+    Ok((body, upload))
 }
 
 /// What it means that a request's body ended in `error`: it was too long, or the client left.
 pub(super) fn broken_off(error: BoxError) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
     while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
+        if error.is::<TooLong>() {
             return Error::too_large();
         }
         cause = error.source();

@@ -79,6 +79,7 @@ mod fixed;
 mod future;
 mod io;
 mod limit;
+mod linger;
 mod options;
 mod pool;
 mod request;

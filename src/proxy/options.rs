@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use super::{request::Via, trust::Ranges};
+use super::{request::Via, trust::Ranges, wire::Patience};
 use crate::{
     PathBase,
     config::{Forwarding, HeaderPolicy, Underscores},
@@ -88,6 +88,15 @@ impl ProxyOptions {
     /// An app may never say it (RFC 9110, 10.1.1).
     pub fn continue_timeout(mut self, timeout: Duration) -> Self {
         self.said.continue_timeout = timeout;
+        self
+    }
+
+    /// How long a client may pause within the body of its request, while the app has not begun to answer; then it gets
+    /// 408. Defaults to 2 minutes, as http.sys has it. `None` is no limit.
+    ///
+    /// After that, a request may stay open as long as its answer does: a bidirectional stream is one.
+    pub fn upload_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.said.upload_timeout = timeout;
         self
     }
 
@@ -244,6 +253,14 @@ impl ProxyOptions {
     /// How long the app may keep the head of its answer.
     pub(super) fn head_limit(&self) -> Option<Duration> {
         self.said.head_timeout.or(self.request_timeout)
+    }
+
+    /// How long either side may keep the head of the answer from coming.
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            app: self.head_limit(),
+            client: self.said.upload_timeout,
+        }
     }
 
     /// How long the app may pause within its answer.

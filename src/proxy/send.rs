@@ -149,7 +149,7 @@ pub(super) async fn send(
         let mut wire = errand.wire(options).await?;
         errand.introduce()?;
         let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
-        let answer = wire.ask(&mut errand.request, upload, opener, options.head_limit());
+        let answer = wire.ask(&mut errand.request, upload, opener, options.patience());
         let error = match answer.await {
             Ok(answer) => return Ok((answer, wire)),
             // The app had closed the connection, or closed it as soon as it stood.
@@ -163,6 +163,7 @@ pub(super) async fn send(
             Err(Failure::Closed(error)) => return Err(errand.failed(error)),
             Err(Failure::Broken(error)) => return Err(errand.failed(error)),
             Err(Failure::Stalled) => return Err(Error::timeout("answer")),
+            Err(Failure::Slow) => return Err(Error::client_slow()),
         };
         if !wire.is_reused() {
             drop(wire);

@@ -145,7 +145,7 @@ impl Proxy {
             return Err(Settled::Answered);
         }
         let options = &self.shared.options;
-        let (mut body, upload) = limit::upload(body, options.said.max_body_size)?;
+        let (mut body, upload) = limit::upload(body, parts.version, options.said.max_body_size)?;
         let client = Client {
             version: parts.version,
             hears_close: options.forward_response_connection_header,
