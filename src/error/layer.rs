@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use super::{CorrelationId, Error, ErrorPage, page::Format};
+use super::{CorrelationId, Error, ErrorPage, chain, page::Format};
 use crate::ResponseBody;
 
 /// Answers with an [`ErrorPage`] where the service inside ends in an [`Error`].
@@ -172,7 +172,7 @@ impl Accept {
 fn answer(page: &ErrorPage, error: &Error, format: Format) -> Response<Bytes> {
     let id = CorrelationId::generate();
     let cause = std::error::Error::source(error)
-        .map(ToString::to_string)
+        .map(chain)
         .unwrap_or_default();
     let status = error.status().as_u16();
     let of_client = error.status().is_client_error() && !error.is_transient();

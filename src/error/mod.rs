@@ -17,6 +17,19 @@ pub use self::{
 /// An error of another crate.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// `error` and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
 /// Why the host half could not get an answer from the app.
 ///
 /// Its `Display` is what the log says, its [`status`](Self::status) what the client gets.
@@ -269,5 +282,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_names_every_cause_once() {
+        let inner = std::io::Error::other("no route");
+        let outer = Error::connect(Error::backend(inner));
+        assert_eq!(
+            chain(&outer),
+            "can't connect to the app: the app broke the exchange off: no route"
+        );
+        assert_eq!(chain(&Error::stopping()), "the app is being stopped");
     }
 }
