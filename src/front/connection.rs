@@ -74,10 +74,16 @@ where
     } = accepted;
     let pulse = place.pulse().clone();
     register(&pulse).await;
-    let facts = facts(&socket, peer, &endpoint);
-    let mut stream = Stream::Plain(socket);
+    let Opened {
+        mut stream,
+        facts,
+        agreed,
+    } = match open(socket, peer, &endpoint, &pulse).await {
+        Ok(opened) => opened,
+        Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
+    };
     let (version, sniffed) = match sniff(&mut stream, &pulse).await {
-        Ok(Some(found)) => found,
+        Ok(Some((version, sniffed))) => (agreed.unwrap_or(version), sniffed),
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
@@ -90,6 +96,47 @@ where
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
     }
+}
+
+/// A connection on which HTTP can be spoken.
+struct Opened {
+    stream: Stream,
+    facts: Connection,
+    /// Which HTTP it is, if that was agreed on.
+    agreed: Option<Version>,
+}
+
+/// Everything that comes before HTTP.
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(clippy::unused_async, reason = "TLS has something to wait for")
+)]
+async fn open(
+    socket: Socket,
+    peer: Peer,
+    endpoint: &Endpoint,
+    #[cfg_attr(not(feature = "tls"), expect(unused, reason = "nothing is waited for"))]
+    pulse: &Pulse,
+) -> Result<Opened, BoxError> {
+    let facts = facts(&socket, peer, endpoint);
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &endpoint.tls {
+        // Boxed: what a handshake needs is not to be part of every connection for all its time.
+        let shaken = Box::pin(tls.shake(socket, pulse)).await?;
+        return Ok(Opened {
+            stream: Stream::Tls(shaken.stream),
+            facts: match shaken.certificate {
+                Some(certificate) => facts.with_certificate(certificate),
+                None => facts,
+            },
+            agreed: shaken.version,
+        });
+    }
+    Ok(Opened {
+        stream: Stream::Plain(socket),
+        facts,
+        agreed: None,
+    })
 }
 
 /// What is known of a connection before it says anything.

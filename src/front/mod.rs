@@ -78,6 +78,8 @@ mod server;
 mod service;
 mod socket;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod worker;
 
 pub use self::{

@@ -17,6 +17,8 @@ use std::{
 };
 
 use super::socket::Listening;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 use crate::Scheme;
 
 #[cfg(unix)]
@@ -49,6 +51,8 @@ const MODE: u32 = 0o660;
 #[must_use]
 pub struct Listen {
     at: At,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 #[derive(Debug)]
@@ -112,16 +116,37 @@ impl Listen {
         self
     }
 
+    /// Has clients speak TLS there. Defaults to cleartext.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     fn at(at: At) -> Self {
-        Self { at }
+        Self {
+            at,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Listens, once for each thread.
     pub(super) fn open(self, threads: NonZeroUsize) -> io::Result<Sockets> {
         let named = self.at.to_string();
-        self.at
+        #[cfg_attr(
+            not(feature = "tls"),
+            expect(unused_mut, reason = "it is as it was opened")
+        )]
+        let mut sockets = self
+            .at
             .open(threads)
-            .map_err(|error| io::Error::new(error.kind(), CannotListen { named, error }))
+            .map_err(|error| io::Error::new(error.kind(), CannotListen { named, error }))?;
+        #[cfg(feature = "tls")]
+        {
+            sockets.endpoint.tls = self.tls;
+        }
+        Ok(sockets)
     }
 }
 
@@ -140,9 +165,7 @@ impl At {
         };
         let first = sockets.listeners.first();
         let local = first.map(Local::of).transpose()?;
-        sockets.endpoint = Endpoint {
-            local: local.unwrap_or_default(),
-        };
+        sockets.endpoint.local = local.unwrap_or_default();
         Ok(sockets)
     }
 }
@@ -205,6 +228,8 @@ fn share(listener: Listening, threads: NonZeroUsize) -> io::Result<Vec<Listening
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     local: Local,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Tls>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -234,6 +259,10 @@ impl Endpoint {
     /// What is spoken there.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return Scheme::Https;
+        }
         Scheme::Http
     }
 
