@@ -26,7 +26,9 @@ use super::{
     http::Protocols,
     io::Io,
     listen::Endpoint,
+    open::{self, Opened},
     preface::{self, Sniffed, Version},
+    proxy_protocol,
     pulse::{Order, Phase, Pulse},
     service::Adapter,
     socket::{Peer, Socket},
@@ -78,15 +80,20 @@ where
         mut stream,
         facts,
         agreed,
-    } = match open(socket, peer, &endpoint, &pulse).await {
-        Ok(opened) => opened,
+    } = match open::open(socket, peer, &endpoint, &pulse).await {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
+    let peer = Peer(facts.peer());
     let (version, sniffed) = match sniff(&mut stream, &pulse).await {
         Ok(Some((version, sniffed))) => (agreed.unwrap_or(version), sniffed),
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
+    if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
+        return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
+    }
     let service = Adapter::new(make(facts), peer, pulse.clone());
     let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
@@ -95,57 +102,6 @@ where
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
-    }
-}
-
-/// A connection on which HTTP can be spoken.
-struct Opened {
-    stream: Stream,
-    facts: Connection,
-    /// Which HTTP it is, if that was agreed on.
-    agreed: Option<Version>,
-}
-
-/// Everything that comes before HTTP.
-#[cfg_attr(
-    not(feature = "tls"),
-    expect(clippy::unused_async, reason = "TLS has something to wait for")
-)]
-async fn open(
-    socket: Socket,
-    peer: Peer,
-    endpoint: &Endpoint,
-    #[cfg_attr(not(feature = "tls"), expect(unused, reason = "nothing is waited for"))]
-    pulse: &Pulse,
-) -> Result<Opened, BoxError> {
-    let facts = facts(&socket, peer, endpoint);
-    #[cfg(feature = "tls")]
-    if let Some(tls) = &endpoint.tls {
-        // Boxed: what a handshake needs is not to be part of every connection for all its time.
-        let shaken = Box::pin(tls.shake(socket, pulse)).await?;
-        return Ok(Opened {
-            stream: Stream::Tls(shaken.stream),
-            facts: match shaken.certificate {
-                Some(certificate) => facts.with_certificate(certificate),
-                None => facts,
-            },
-            agreed: shaken.version,
-        });
-    }
-    Ok(Opened {
-        stream: Stream::Plain(socket),
-        facts,
-        agreed: None,
-    })
-}
-
-/// What is known of a connection before it says anything.
-fn facts(socket: &Socket, peer: Peer, endpoint: &Endpoint) -> Connection {
-    let connection = peer.0.map_or_else(Connection::unknown, Connection::new);
-    let connection = connection.with_scheme(endpoint.scheme());
-    match socket.local() {
-        Some(local) => connection.with_local(local),
-        None => connection,
     }
 }
 

@@ -61,8 +61,8 @@
 //!
 //! # How it is built
 //!
-//! `accept` → `connection` (which version?) → `io` (`guard`) → `http` (hyper) → `service` (yours).
-//! What is to be said before HTTP, TLS for example, belongs between the first two.
+//! `accept` → `open` (`proxy_protocol`, `tls`) → `connection` (which version?) → `io` (`guard`) →
+//! `http` (hyper) → `service` (yours).
 
 mod accept;
 mod clients;
@@ -71,8 +71,11 @@ mod guard;
 mod http;
 mod io;
 mod listen;
+mod open;
 mod options;
+mod patience;
 mod preface;
+mod proxy_protocol;
 mod pulse;
 mod server;
 mod service;

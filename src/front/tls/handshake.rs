@@ -2,27 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    future::poll_fn,
     io,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
-    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{sync::Notify, time};
+use tokio::sync::Notify;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::Tls;
 use crate::front::{
+    patience::{Late, before_http},
     preface::Version,
-    pulse::{Order, Pulse},
+    pulse::Pulse,
     socket::Socket,
 };
-
-/// How long a handshake may still take once the front stops.
-const AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// What a handshake came to.
 pub(in crate::front) struct Shaken {
@@ -38,12 +32,10 @@ pub(in crate::front) struct Shaken {
 pub(in crate::front) enum Failed {
     #[error("the TLS handshake failed: {0}")]
     Tls(#[from] io::Error),
-    #[error("the TLS handshake took too long")]
-    TooLong,
+    #[error("the TLS handshake: {0}")]
+    Late(#[from] Late),
     #[error("too many TLS handshakes, and this one was the oldest")]
     TooMany,
-    #[error("the front stops")]
-    Stopped,
 }
 
 /// The handshakes that are under way.
@@ -115,20 +107,11 @@ impl Tls {
     ) -> Result<Shaken, Failed> {
         let place = self.shared.handshakes.begin();
         let acceptor = TlsAcceptor::from(self.shared.config.load_full());
-        let mut accepting = pin!(acceptor.accept(socket));
-        let stopping = poll_fn(|_| match pulse.order() {
-            Order::None => Poll::Pending,
-            Order::Finish | Order::End => Poll::Ready(()),
-        });
+        let accepting = acceptor.accept(socket);
         let stream = tokio::select! {
             biased;
-            shaken = &mut accepting => shaken?,
+            shaken = before_http(accepting, self.shared.timeout, pulse) => shaken??,
             () = place.pushed_out.notified() => return Err(Failed::TooMany),
-            () = time::sleep(self.shared.timeout) => return Err(Failed::TooLong),
-            () = stopping => match time::timeout(AT_SHUTDOWN, accepting).await {
-                Ok(shaken) => shaken?,
-                Err(_) => return Err(Failed::Stopped),
-            },
         };
         Ok(Shaken::new(stream))
     }
