@@ -69,6 +69,7 @@ mod clients;
 mod connection;
 mod guard;
 mod http;
+pub mod https;
 mod io;
 mod listen;
 mod open;
