@@ -22,12 +22,11 @@ use super::{
     listen::Endpoint,
     socket::{Listener, Listening, Peer, Socket},
 };
+use crate::occasionally::Occasionally;
 
 /// How long to wait after an error of the whole process, such as no free file descriptor.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How often it is said that nobody can be accepted.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long until the next idle connection is looked for, while there is no room.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -80,15 +79,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Warns of an error, but not of each in a row of them: a flood of clients must not become one of the log.
-fn tell(error: &io::Error, told: &mut Option<time::Instant>) {
-    let now = time::Instant::now();
-    if told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN) {
-        *told = Some(now);
-        warn!(%error, "Connections can't be accepted");
-    }
-}
-
 /// Accepts on one socket, for one thread.
 pub(super) struct Acceptor {
     pub(super) endpoint: Arc<Endpoint>,
@@ -102,7 +92,7 @@ impl Acceptor {
     /// Accepts until the front stops.
     pub(super) async fn run(mut self, listener: Listener) {
         let mut pause = FIRST_PAUSE;
-        let mut told = None;
+        let refused = Occasionally::default();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -118,8 +108,11 @@ impl Acceptor {
                     self.begin(socket, peer, permit);
                 }
                 Err(error) if is_the_clients(&error) => debug!(%error, "Connection not accepted"),
+                // A flood of clients must not become one of the log.
                 Err(error) => {
-                    tell(&error, &mut told);
+                    if let Some(count) = refused.due() {
+                        warn!(%error, count, "Connections can't be accepted");
+                    }
                     if self.recover(pause).await.is_none() {
                         break;
                     }

@@ -6,7 +6,8 @@ use std::{
 
 use ancm::{
     Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Source, Warning, WarningKind},
+    config::{Config, Loaded, ProcessVars, Source, Warning},
+    error::chain,
     front::{Bound, Front},
     proxy::Address,
 };
@@ -16,8 +17,8 @@ use tracing::{info, warn};
 
 use crate::{
     args::{App, Control, Run},
-    control,
-    failure::{Failure, chain},
+    authentication, control,
+    failure::Failure,
     signals::Signals,
 };
 
@@ -75,7 +76,7 @@ impl Target {
             }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
-                tell(&loaded.warnings);
+                loaded.warnings.iter().for_each(Warning::log);
                 (loaded.config, Some(source))
             }
         };
@@ -88,10 +89,11 @@ impl Target {
         if let Some(problem) = config.command().problem() {
             warn!(%problem, "App can't be started as things are");
         }
-        let mut builder = Host::builder(config);
+        let mut builder = Host::builder(config.clone());
         if let Some(source) = source {
             builder = builder.source(source);
         }
+        builder = authentication::offer(builder, &config)?;
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
@@ -129,17 +131,6 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
         .load(&ProcessVars::default())
         .map_err(Failure::usage)?;
     Ok(Target::Read(loaded, source))
-}
-
-/// What is taken in another way so that it works here is the normal case; the rest deserves a look.
-fn tell(warnings: &[Warning]) {
-    for warning in warnings {
-        if warning.kind() == WarningKind::Translated {
-            info!(%warning, "Configuration translated");
-        } else {
-            warn!(%warning, "Configuration not taken as written");
-        }
-    }
 }
 
 /// Takes the addresses, so that connections wait there from now on.
