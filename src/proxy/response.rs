@@ -56,6 +56,11 @@ pub(super) fn rewrite(parts: &mut Parts, client: Client) {
     if closes && client.hears_close && client.version <= Version::HTTP_11 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    pass(parts, client);
+}
+
+/// The same where no field but such as pass is there, and a length at most once.
+pub(super) fn pass(parts: &mut Parts, client: Client) {
     parts.version = client.version.max(Version::HTTP_11);
 }
 

@@ -110,7 +110,11 @@ impl Proxy {
         let options = &self.shared.options;
         let (answer, wire) = send(&mut errand, options).await?;
         let (mut parts, ()) = answer.into_parts();
-        response::rewrite(&mut parts, client);
+        if wire.is_plain() {
+            response::pass(&mut parts, client);
+        } else {
+            response::rewrite(&mut parts, client);
+        }
         if let Some(cookie) = errand.lease.take_cookie() {
             parts.headers.append(SET_COOKIE, cookie);
         }
