@@ -21,7 +21,7 @@ use super::{
     upload::RequestBody,
     upstream::Upstream,
     user::User,
-    wire::Answer,
+    wire::{Answer, Wire},
 };
 use crate::error::{BoxError, Error};
 
@@ -91,35 +91,38 @@ impl Proxy {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        // Here and not in the future, which is smaller so.
-        let prepared = self.prepare(forward);
+        // Here and not in the future, which is smaller so; and lent there, as what is given lies in it twice.
+        let mut prepared = self.prepare(forward);
         let proxy = self.clone();
-        async move { proxy.exchange(prepared?).await }
+        async move {
+            let (answer, wire) = match &mut prepared {
+                Ok(Prepared {
+                    errand,
+                    tunnel: None,
+                    ..
+                }) => send(errand, &proxy.shared.options).await?,
+                // In a box, because it is seldom and large: it would make every request's future as large.
+                Ok(_) | Err(_) => return Box::pin(proxy.upgrade(prepared?)).await,
+            };
+            Ok(proxy.answer(prepared?, answer, wire))
+        }
     }
 
-    async fn exchange(self, prepared: Prepared) -> Result<Response<Body>, Error> {
-        let Prepared {
-            mut errand,
-            client,
-            tunnel,
-        } = prepared;
-        if let Some(tunnel) = tunnel {
-            // In a box, because it is seldom and large: it would make every request's future as large.
-            return Box::pin(self.upgrade(errand, client, tunnel)).await;
-        }
-        let options = &self.shared.options;
-        let (answer, wire) = send(&mut errand, options).await?;
+    /// What the client gets of an answer.
+    fn answer(&self, prepared: Prepared, answer: Response<()>, wire: Box<Wire>) -> Response<Body> {
+        let Prepared { errand, client, .. } = prepared;
+        let mut lease = errand.lease;
         let (mut parts, ()) = answer.into_parts();
         if wire.is_plain() {
             response::pass(&mut parts, client);
         } else {
             response::rewrite(&mut parts, client);
         }
-        if let Some(cookie) = errand.lease.take_cookie() {
+        if let Some(cookie) = lease.take_cookie() {
             parts.headers.append(SET_COOKIE, cookie);
         }
-        let body = Answer::new(wire, errand.lease, options.request_timeout);
-        Ok(Response::from_parts(parts, Body::wire(body)))
+        let body = Answer::new(wire, lease, self.shared.options.request_timeout);
+        Response::from_parts(parts, Body::wire(body))
     }
 
     /// What the app gets, and what has to be remembered meanwhile.
@@ -166,12 +169,12 @@ impl Proxy {
     }
 
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
-    async fn upgrade(
-        &self,
-        mut errand: Errand,
-        client: Client,
-        tunnel: OnUpgrade,
-    ) -> Result<Response<Body>, Error> {
+    async fn upgrade(&self, prepared: Prepared) -> Result<Response<Body>, Error> {
+        let Prepared {
+            mut errand,
+            client,
+            tunnel,
+        } = prepared;
         let options = &self.shared.options;
         let limit = options.request_timeout;
         let mut upstream = Upstream::new(errand.dial(options).await?).await?;
@@ -191,7 +194,8 @@ impl Proxy {
         }
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
-        let Some(app) = app.filter(|_| response::agrees(&parts.headers)) else {
+        let app = app.filter(|_| response::agrees(&parts.headers));
+        let Some((tunnel, app)) = tunnel.zip(app) else {
             return Err(Error::backend(
                 "it switches to a protocol that nobody asked for",
             ));
