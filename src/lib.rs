@@ -181,6 +181,7 @@ pub mod headers;
 
 mod body;
 mod connection;
+mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]
 mod sealed;
@@ -206,6 +207,9 @@ pub mod proxy;
 pub mod supervisor;
 #[cfg(feature = "host")]
 mod watch;
+
+#[cfg(all(test, feature = "host"))]
+mod samples;
 
 #[cfg(feature = "host")]
 pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};

@@ -20,7 +20,9 @@ const VOCABULARY: &[&str] = &[
     "error",
     "files",
     "headers",
+    "occasionally",
     "path_base",
+    "samples",
     "sealed",
     "token",
 ];

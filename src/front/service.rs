@@ -4,7 +4,6 @@ use std::{
     cell::RefCell,
     fmt,
     future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -17,7 +16,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, debug_span};
 
-use super::pulse::Pulse;
+use super::{pulse::Pulse, socket::Peer};
 use crate::error::BoxError;
 
 /// The service of one connection.
@@ -25,12 +24,12 @@ use crate::error::BoxError;
 pub(super) struct Adapter<S> {
     /// Lent to one call after the other: a clone for each would cost more than most of what it does.
     inner: RefCell<S>,
-    peer: SocketAddr,
+    peer: Peer,
     pulse: Arc<Pulse>,
 }
 
 impl<S> Adapter<S> {
-    pub(super) fn new(inner: S, peer: SocketAddr, pulse: Arc<Pulse>) -> Self {
+    pub(super) fn new(inner: S, peer: Peer, pulse: Arc<Pulse>) -> Self {
         Self {
             inner: RefCell::new(inner),
             peer,
@@ -80,7 +79,7 @@ where
 }
 
 /// Nothing but a check of one atomic while nobody listens at this level.
-fn span<B>(peer: SocketAddr, request: &Request<B>) -> Span {
+fn span<B>(peer: Peer, request: &Request<B>) -> Span {
     debug_span!(
         "request",
         client.addr = %peer,
@@ -269,7 +268,7 @@ mod tests {
             .finish();
         let request = Request::get("/path?secret").body(()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            let span = span("192.0.2.1:5".parse().unwrap(), &request);
+            let span = span(Peer("192.0.2.1:5".parse().ok()), &request);
             span.in_scope(|| tracing::debug!("Done"));
         });
         let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
