@@ -71,6 +71,7 @@ mod guard;
 mod http;
 mod io;
 mod listen;
+mod memory;
 mod options;
 mod preface;
 mod pulse;
