@@ -72,6 +72,7 @@ mod http;
 pub mod https;
 mod io;
 mod listen;
+mod memory;
 mod open;
 mod options;
 mod patience;
