@@ -21,7 +21,7 @@ use crate::{
     PairingToken,
     config::Config,
     error::{Stage, StartFailure},
-    proxy::{Address, Backend},
+    proxy::{Address, Backend, Owner},
 };
 
 /// How long a process that was killed may take to be gone.
@@ -112,9 +112,11 @@ impl<P: Process> Attempt<P> {
     }
 
     fn generation(self, listening: Listening) -> Generation<P> {
-        let owner = Arc::new(self.owner(&listening.address));
         let address = listening.address.clone();
-        let backend = Backend::paired(address, self.token, Some(owner));
+        // Nobody has to be asked whose a socket of ours is.
+        let owner = matches!(address, Address::Tcp(_)).then(|| self.owner(&address));
+        let owner = owner.map(|owner| Arc::new(owner) as Arc<dyn Owner>);
+        let backend = Backend::paired(address, self.token, owner);
         Generation::new(self.child, backend, listening)
     }
 

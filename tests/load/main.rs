@@ -16,6 +16,7 @@ mod support;
 mod budget;
 mod clients;
 mod kills;
+mod listener;
 mod module;
 mod offline;
 mod restarts;

@@ -190,6 +190,33 @@ mod tests {
             drain_timeout: Duration::from_secs(90),
             retry: false,
             affinity_cookie: Some("shop-process".to_owned()),
+            listener: Listener::Port,
+        }
+    }
+
+    #[test]
+    fn a_listener_is_one_that_this_system_has() {
+        for (text, listener) in [
+            ("port", Listener::Port),
+            ("Inherited", Listener::Inherited),
+            ("inheritedUnix", Listener::InheritedUnix),
+            ("unix", Listener::Unix),
+        ] {
+            let in_toml = toml(&format!("listener = '{text}'"));
+            let in_xml = web_config(&[("listener", text)]);
+            if cfg!(windows) && listener != Listener::Port {
+                for errors in [in_toml, in_xml] {
+                    let errors = errors.unwrap_err().to_string();
+                    assert!(errors.contains("hands no sockets over"), "{errors}");
+                }
+                continue;
+            }
+            for loaded in [in_toml, in_xml] {
+                let config = loaded.unwrap().config;
+                assert_eq!(config.processes().listener(), listener);
+                let shown = config.report().to_string().contains("\nlistener ");
+                assert_eq!(shown, listener != Listener::Port);
+            }
         }
     }
 
@@ -276,6 +303,8 @@ cookie = "shop-process"
             ("retry", "once"),
             ("affinityCookie", "a;b"),
             ("affinityCookie", ""),
+            ("listener", "tcp"),
+            ("listener", ""),
         ] {
             let errors = web_config(&[(name, value)]).unwrap_err();
             let text = errors.to_string();

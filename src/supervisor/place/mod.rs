@@ -6,7 +6,6 @@
 #[cfg(unix)]
 mod unix;
 
-use std::io;
 #[cfg(unix)]
 use std::{net::SocketAddr, os::fd::OwnedFd};
 
@@ -84,8 +83,8 @@ impl Offer {
 
     /// The configuration does not let it come to this.
     #[cfg(not(unix))]
-    fn opened(_: Listener, _: Option<u16>) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn opened(_: Listener, _: Option<u16>) -> std::io::Result<Self> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 }
 
