@@ -9,7 +9,7 @@ use crate::{
     error::ErrorPage,
     offline,
     proxy::{Proxy, ProxyOptions},
-    supervisor::Supervisor,
+    supervisor::{Supervisor, WorkerProgram},
 };
 
 /// What a [`Host`] can be told beyond the app's configuration.
@@ -18,6 +18,7 @@ pub struct Builder {
     config: Config,
     source: Option<config::Source>,
     vars: Arc<dyn Vars>,
+    worker: Option<WorkerProgram>,
 }
 
 impl Builder {
@@ -26,6 +27,7 @@ impl Builder {
             config,
             source: None,
             vars: Arc::new(ProcessVars),
+            worker: None,
         }
     }
 
@@ -42,6 +44,13 @@ impl Builder {
         self
     }
 
+    /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`. Defaults to nothing:
+    /// then it is hosted out of process, whatever its configuration says. Unix, with the feature `in-process`.
+    pub fn worker(mut self, worker: WorkerProgram) -> Self {
+        self.worker = Some(worker);
+        self
+    }
+
     /// Makes the host. Its process starts with the first request.
     ///
     /// # Errors
@@ -53,6 +62,7 @@ impl Builder {
             config,
             source,
             vars,
+            worker,
         } = self;
         let config = Arc::new(config);
         let proxy = Proxy::with_options(proxy_options(&config));
@@ -60,7 +70,11 @@ impl Builder {
         let page = error_page(&config, &*vars);
         let settings = Arc::new(Live::new(Settings { page, proxy }));
         let (gate, files) = offline::watch(config.content_root())?;
-        let supervisor = Supervisor::new(Arc::clone(&config), Arc::clone(&vars))?;
+        let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
+        if let Some(worker) = worker {
+            supervisor = supervisor.worker(worker);
+        }
+        let supervisor = supervisor.build()?;
         let (operator, running) = operate(Parts {
             config: Arc::clone(&config),
             source,

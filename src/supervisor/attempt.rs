@@ -20,7 +20,7 @@ use super::{
 use crate::{
     PairingToken,
     config::Config,
-    error::{Stage, StartFailure},
+    error::{Stage, StartFailure, SubStatus},
     proxy::{Address, Backend, Owner},
 };
 
@@ -92,6 +92,14 @@ impl<P: Process> Attempt<P> {
                 let address = place.address();
                 taken(process, &self.peer(&address), opens, limit).await
             }
+            #[cfg(all(unix, feature = "in-process"))]
+            Place::Worker { channel, .. } => {
+                let address = place.address();
+                hosting(process, channel, limit).await.map(|()| Listening {
+                    pid: process.id(),
+                    address,
+                })
+            }
         }
     }
 
@@ -134,10 +142,13 @@ impl<P: Process> Attempt<P> {
             .map(|exit| exit.to_string());
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
-        Box::new(Failed {
-            failure,
-            critical: false,
-        })
+        // ANCM: in process a start is tried once.
+        let critical = self.child.place().is_worker();
+        if critical {
+            failure.sub_status = Some(why.sub_status());
+            failure.detail = why.detail();
+        }
+        Box::new(Failed { failure, critical })
     }
 
     fn reason(&self, why: &NotReady) -> String {
@@ -161,6 +172,31 @@ impl NotReady {
             Self::Stranger(_) => Stage::WrongOwner,
             Self::Unhealthy(_) => Stage::Probe,
             Self::Gone(_) => Stage::Exited,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(_) => Stage::Hosting,
+        }
+    }
+
+    /// Which of the module's numbers it is, where it is a worker.
+    fn sub_status(&self) -> SubStatus {
+        match self {
+            Self::TimedOut(_) | Self::Unhealthy(_) => SubStatus::StartTimeout,
+            Self::Exited(_) | Self::Gone(_) | Self::Stranger(_) => SubStatus::Start,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => SubStatus::of(failed.sub_status),
+        }
+    }
+
+    /// The app's exception, where a worker told it.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Exited(_)
+            | Self::TimedOut(_)
+            | Self::Stranger(_)
+            | Self::Unhealthy(_)
+            | Self::Gone(_) => None,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => failed.detail.clone(),
         }
     }
 
@@ -179,7 +215,39 @@ impl NotReady {
             Self::Gone(Some(exit)) => format!("the process ended with {exit} at its probe"),
             Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
             Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => failed.reason.clone(),
             Self::Stranger(None) => "another process listens on the port".to_owned(),
         }
     }
+}
+
+/// Waits until a worker says that the app takes requests.
+#[cfg(all(unix, feature = "in-process"))]
+async fn hosting<P: Process>(
+    process: &P,
+    channel: &super::worker::Channel,
+    limit: Duration,
+) -> Result<(), NotReady> {
+    let told = async {
+        match channel.outcome().await {
+            Some(outcome) => outcome.map_err(NotReady::Unhosted),
+            None => Err(NotReady::Exited(process.exited().await)),
+        }
+    };
+    tokio::select! {
+        biased;
+        // Before its end: it says why it ends.
+        told = timeout(limit, told) => told.unwrap_or(Err(NotReady::TimedOut(None))),
+        exit = exited(process, channel) => Err(NotReady::Exited(exit)),
+    }
+}
+
+/// Waits for the end of a worker of which no last word is to come: what it started may hold its channel.
+#[cfg(all(unix, feature = "in-process"))]
+async fn exited<P: Process>(process: &P, channel: &super::worker::Channel) -> Exit {
+    const LAST_WORD: Duration = Duration::from_millis(200);
+    let exit = process.exited().await;
+    let _ = timeout(LAST_WORD, channel.outcome()).await;
+    exit
 }

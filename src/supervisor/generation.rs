@@ -95,6 +95,11 @@ impl<P: Process> Generation<P> {
         &self.backend
     }
 
+    /// Where it takes its connections.
+    pub(super) const fn place(&self) -> &Place {
+        self.child.place()
+    }
+
     /// Who listens, and where.
     pub(super) const fn listening(&self) -> &Listening {
         &self.listening

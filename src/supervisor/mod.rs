@@ -79,6 +79,7 @@ mod tail;
 mod task;
 mod upkeep;
 mod window;
+pub(crate) mod worker;
 
 pub(crate) use self::status::rfc3339;
 
@@ -94,4 +95,5 @@ pub use self::{
     output::Output,
     service::{Supervised, SupervisorLayer},
     status::{FailureStatus, ProcessStatus, Status},
+    worker::WorkerProgram,
 };

@@ -65,6 +65,9 @@ pub(super) enum NotReady {
     Unhealthy(Unhealthy),
     /// It ended, or stopped listening, at its probe.
     Gone(Option<Exit>),
+    /// It is a worker, and could not host the app.
+    #[cfg(all(unix, feature = "in-process"))]
+    Unhosted(super::worker::protocol::Failed),
 }
 
 /// Waits until `process`, or a descendant, listens on `port`; gives the one that does.

@@ -23,6 +23,7 @@ mod restarts;
 mod several;
 mod site;
 mod thief;
+mod worker;
 
 use std::{
     future::Future,

@@ -198,12 +198,18 @@ where
     #[cfg(unix)]
     pub async fn run_on_unix(self, listener: UnixListener) -> io::Result<()> {
         let address = listener.local_addr()?;
-        let path = address.as_pathname().map(std::path::Path::display);
-        let address = path.map_or_else(|| "unnamed".to_owned(), |path| path.to_string());
-        self.serve(listener, format_args!("unix:{address}")).await
+        let path = address
+            .as_pathname()
+            .unwrap_or(std::path::Path::new("(unnamed)"));
+        let address = format!("unix:{}", path.display());
+        self.serve(listener, address).await
     }
 
-    async fn serve<L: Listener>(mut self, listener: L, address: impl Display) -> io::Result<()> {
+    async fn serve<L: Listener>(
+        mut self,
+        listener: L,
+        address: impl Display + Send,
+    ) -> io::Result<()> {
         let layer = self.take_layer()?;
         let mut signals = self.signals.then(Signals::install).transpose()?;
         info!(%address, module = layer.is_active(), "Listening");

@@ -11,6 +11,8 @@ use std::{net::SocketAddr, os::fd::OwnedFd};
 
 #[cfg(unix)]
 pub(super) use self::unix::{SocketPath, is_listening, taken};
+#[cfg(all(unix, feature = "in-process"))]
+use super::worker::Channel;
 use super::{
     launch::{Unprepared, chain},
     port,
@@ -33,6 +35,12 @@ pub(super) enum Place {
     /// A Unix socket, which the process opens.
     #[cfg(unix)]
     Socket(SocketPath),
+    /// A Unix socket, which a worker inherited, and the way to talk to the worker.
+    #[cfg(all(unix, feature = "in-process"))]
+    Worker {
+        socket: SocketPath,
+        channel: Channel,
+    },
 }
 
 /// A place for a process that is about to be started, and what the process has to be given.
@@ -97,6 +105,28 @@ impl Place {
             Self::Inherited(address) => Some(address.port()),
             #[cfg(unix)]
             Self::InheritedSocket(_) | Self::Socket(_) => None,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Worker { .. } => None,
+        }
+    }
+
+    /// Whether it is a worker's, which hosts the app in process.
+    pub(super) const fn is_worker(&self) -> bool {
+        match self {
+            Self::Port(_) => false,
+            #[cfg(unix)]
+            Self::Inherited(_) | Self::InheritedSocket(_) | Self::Socket(_) => false,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Worker { .. } => true,
+        }
+    }
+
+    /// The way to talk to it, where it is a worker.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) const fn channel(&self) -> Option<&Channel> {
+        match self {
+            Self::Worker { channel, .. } => Some(channel),
+            Self::Port(_) | Self::Inherited(_) | Self::InheritedSocket(_) | Self::Socket(_) => None,
         }
     }
 
@@ -109,6 +139,8 @@ impl Place {
             Self::InheritedSocket(socket) | Self::Socket(socket) => {
                 Address::Unix(socket.path().to_owned())
             }
+            #[cfg(feature = "in-process")]
+            Self::Worker { socket, .. } => Address::Unix(socket.path().to_owned()),
         }
     }
 
@@ -123,6 +155,11 @@ impl Place {
             Self::Inherited(_) | Self::InheritedSocket(_) => (
                 "answer on the listener that it inherited",
                 "it must use the file descriptor of ANCM_LISTEN_FD",
+            ),
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Worker { .. } => (
+                "start its server",
+                "it may be that nothing hosts it here, but a server of its own",
             ),
             #[cfg(unix)]
             Self::Socket(_) => (
