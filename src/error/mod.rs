@@ -19,6 +19,19 @@ pub use self::{
 /// An error of another crate.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// `error` and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
 /// Why the host half could not get an answer from the app.
 ///
 /// Its `Display` is what the log says, its [`status`](Self::status) what the client gets.
@@ -192,6 +205,14 @@ impl Error {
         matches!(self.kind, Kind::ClientGone)
     }
 
+    /// Whether the head of the request is why.
+    ///
+    /// What else came on its connection is then better not listened to: whoever wrote that head may mean another end
+    /// of it than we do.
+    pub(crate) fn is_of_head(&self) -> bool {
+        matches!(self.kind, Kind::BadRequest(_) | Kind::MethodRefused)
+    }
+
     /// Whether the app's process took no connection, so that it saw nothing of the request.
     pub(crate) fn is_unconnected(&self) -> bool {
         matches!(self.kind, Kind::Connect | Kind::NotOwner)
@@ -239,5 +260,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_names_every_cause_once() {
+        let inner = std::io::Error::other("no route");
+        let outer = Error::connect(Error::backend(inner));
+        assert_eq!(
+            chain(&outer),
+            "can't connect to the app: the app broke the exchange off: no route"
+        );
+        assert_eq!(chain(&Error::stopping()), "the app is being stopped");
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     PairingToken,
     config::{Config, Vars, environment},
+    error::chain,
 };
 
 /// Why a process could not be described, and whether a second attempt would fail too.
@@ -70,17 +71,6 @@ pub(super) fn explain(config: &Config, error: &std::io::Error) -> String {
         Some(problem) => format!("{} ({})", chain(error), problem),
         None => chain(error),
     }
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     PairingToken,
     config::{Config, HostingModel, Vars},
-    error::{Stage, StartFailure, SubStatus},
+    error::{Stage, StartFailure, SubStatus, chain},
 };
 
 /// A start that failed, and whether a second attempt would fail too.
@@ -131,7 +131,7 @@ impl<S: Spawn> Starter<S> {
             let token = PairingToken::generate();
             let prepared = worker.prepare(config, vars, &token, &[], output);
             let (launch, place) = prepared.map_err(|error| Unprepared {
-                reason: format!("no worker: {}", launch::chain(&error)),
+                reason: format!("no worker: {}", chain(&error)),
                 critical: false,
             })?;
             return Ok((launch, place, token));

@@ -13,13 +13,13 @@ use std::{net::SocketAddr, os::fd::OwnedFd};
 pub(super) use self::unix::{SocketPath, is_listening, taken};
 #[cfg(all(unix, feature = "in-process"))]
 use super::worker::Channel;
-use super::{
-    launch::{Unprepared, chain},
-    port,
-};
-use crate::config::{Listener, environment::Reach};
+use super::{launch::Unprepared, port};
 #[cfg(unix)]
 use crate::proxy::Address;
+use crate::{
+    config::{Listener, environment::Reach},
+    error::chain,
+};
 
 /// Where a process takes its connections. What belongs to it goes with it.
 #[derive(Debug)]
