@@ -143,8 +143,10 @@ mod tests {
         assert_eq!(fit(Arc::clone(&new), &old), new);
         let new = config(|builder| builder.processes_per_application(3));
         assert_eq!(fixed(&new, &old), ["processesPerApplication"]);
-        let mut limits = crate::config::FrontLimits::default();
-        limits.max_headers = Some(7);
+        let limits = crate::config::FrontLimits {
+            max_headers: Some(7),
+            ..Default::default()
+        };
         assert_eq!(
             fixed(&config(|builder| builder.front(limits)), &old),
             ["front"]
