@@ -157,13 +157,50 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
     }
 }
 
+/// For each length, a bit for each letter that a name with a meaning begins with; the last is for all that are longer.
+#[cfg(feature = "host")]
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const FIRST_LETTERS: [u32; 20] = {
+    let mut letters = [0; 20];
+    let mut length = 0;
+    while length < letters.len() {
+        let known = known_fields(length);
+        let mut index = 0;
+        while index < known.len() {
+            letters[length] |= letter(known[index].0[0]);
+            index += 1;
+        }
+        if length >= RESERVED_PREFIX.len() {
+            letters[length] |= letter(RESERVED_PREFIX[0]);
+        }
+        length += 1;
+    }
+    letters
+};
+
+/// The bit of a letter, and of a few bytes that are none.
+#[cfg(feature = "host")]
+const fn letter(byte: u8) -> u32 {
+    1 << (byte & 31)
+}
+
 #[cfg(feature = "host")]
 impl Field {
     /// What `name` means.
+    #[inline]
     pub(crate) fn of(name: &HeaderName) -> Self {
         let text = name.as_str().as_bytes();
+        // Length and first byte tell most names from all that are looked for.
+        let letters = FIRST_LETTERS.get(text.len()).or(FIRST_LETTERS.last());
+        match (text.first(), letters) {
+            (Some(&first), Some(letters)) if letter(first) & letters != 0 => Self::look_up(name),
+            _ => Self::EndToEnd,
+        }
+    }
+
+    fn look_up(name: &HeaderName) -> Self {
+        let text = name.as_str().as_bytes();
         let first = text.first();
-        // The first byte tells most names from all that are looked for.
         if first == RESERVED_PREFIX.first() && is_reserved(name) {
             return Self::Reserved;
         }
@@ -304,6 +341,13 @@ mod tests {
             }
         }
         assert_eq!(count, 18);
+        for text in [
+            "ms-aspnetcore",
+            "MS_ASPNETCORE-EVENT",
+            "ms-aspnetcore-of-any-length-whatever",
+        ] {
+            assert_eq!(Field::of(&name(text)), Field::Reserved, "{text}");
+        }
         for text in ["x", "hosts", "x_y", "content-type", "authorization"] {
             assert_eq!(Field::of(&name(text)), Field::EndToEnd, "{text}");
         }

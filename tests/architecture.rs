@@ -32,6 +32,7 @@ const HOST: &[&str] = &[
     "front",
     "control",
     "watch",
+    "authentication",
     "offline",
     "supervisor",
     "proxy",

@@ -111,6 +111,8 @@
 //! windows = false
 //! basic = false
 //! anonymous = true
+//! keepUser = false                        # that of the whole connection, as in IIS
+//! userHeader = "X-Remote-User"            # none by default
 //!
 //! [environmentVariables]
 //! ASPNETCORE_ENVIRONMENT = "Production"
@@ -129,7 +131,8 @@
 //! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
-//! `drainTimeout`, `retry`, `affinityCookie`. IIS passes over names that it does not know, so one file serves both.
+//! `drainTimeout`, `retry`, `affinityCookie`; who the client is by `keepUser` and `userHeader`. IIS passes
+//! over names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
 //! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them.
 //!

@@ -202,6 +202,12 @@ impl Report<'_> {
         .filter_map(|(offered, name)| offered.then_some(name))
         .collect();
         row(f, "authentication", list(&offered))?;
+        if let Some(name) = &config.handler_settings.user_header {
+            row(f, "userHeader", name)?;
+        }
+        if config.handler_settings.keep_user {
+            row(f, "keepUser", on(true))?;
+        }
         row(f, "WebSocket", on(config.websockets))?;
         row(
             f,

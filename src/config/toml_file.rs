@@ -185,11 +185,17 @@ impl Reader<'_> {
         };
         for (key, value) in table {
             let slot = match &**key.get_ref() {
+                name @ ("keepUser" | "userHeader") => {
+                    let text = self.scalar(key, value);
+                    self.setting(key, name, text, raw);
+                    continue;
+                }
                 "windows" => &mut raw.windows_authentication,
                 "basic" => &mut raw.basic_authentication,
                 "anonymous" => &mut raw.anonymous_authentication,
                 _ => {
-                    self.unknown(key, ["windows", "basic", "anonymous"]);
+                    let known = ["windows", "basic", "anonymous", "keepUser", "userHeader"];
+                    self.unknown(key, known);
                     continue;
                 }
             };

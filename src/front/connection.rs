@@ -26,7 +26,9 @@ use super::{
     http::Protocols,
     io::Io,
     listen::Endpoint,
+    open::{self, Opened},
     preface::{self, Sniffed, Version},
+    proxy_protocol,
     pulse::{Order, Phase, Pulse},
     service::Adapter,
     socket::{Peer, Socket},
@@ -74,13 +76,24 @@ where
     } = accepted;
     let pulse = place.pulse().clone();
     register(&pulse).await;
-    let facts = facts(&socket, peer, &endpoint);
-    let mut stream = Stream::Plain(socket);
-    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
-        Ok(Some(found)) => found,
+    let Opened {
+        mut stream,
+        facts,
+        agreed,
+    } = match open::open(socket, peer, &endpoint, &pulse).await {
+        Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
+    let peer = Peer(facts.peer());
+    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
+        Ok(Some((version, sniffed))) => (agreed.unwrap_or(version), sniffed),
+        Ok(None) => return,
+        Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
+    };
+    if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
+        return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
+    }
     let service = Adapter::new(make(facts), peer, pulse.clone());
     let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
@@ -89,16 +102,6 @@ where
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
-    }
-}
-
-/// What is known of a connection before it says anything.
-fn facts(socket: &Socket, peer: Peer, endpoint: &Endpoint) -> Connection {
-    let connection = peer.0.map_or_else(Connection::unknown, Connection::new);
-    let connection = connection.with_scheme(endpoint.scheme());
-    match socket.local() {
-        Some(local) => connection.with_local(local),
-        None => connection,
     }
 }
 
@@ -137,8 +140,8 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
 
 async fn http1<S, B>(
     protocols: &Protocols,
-    io: TokioIo<Io>,
-    service: Adapter<S>,
+    mut io: TokioIo<Io>,
+    mut service: Adapter<S>,
     peer: Peer,
     pulse: &Pulse,
 ) -> hyper::Result<()>
@@ -148,16 +151,29 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let mut connection = protocols
-        .http1
-        .serve_connection(io, service)
-        .with_upgrades();
-    let ended = drive(Pin::new(&mut connection), pulse, |c| c.graceful_shutdown()).await;
-    let Some(Parts { io, .. }) = connection.into_parts() else {
-        pulse.set_tunnel();
-        return Ok(());
+    let builder = if !protocols.half_close && io.inner_mut().look_out() {
+        &protocols.http1_unwatched
+    } else {
+        &protocols.http1
     };
-    let mut io = io.into_inner();
+    let (ended, mut io) = loop {
+        // Boxed, so that it can be given back.
+        let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
+        let ended = drive(Pin::new(&mut *connection), pulse, |c| c.graceful_shutdown()).await;
+        let Some(parts) = connection.into_parts() else {
+            pulse.set_tunnel();
+            return Ok(());
+        };
+        match ended {
+            // It has read nothing that it did not hand on, or else it would not rest.
+            Driven::Rests if parts.read_buf.is_empty() => {
+                Parts { io, service, .. } = parts;
+                rest(io.inner_mut(), pulse).await;
+            }
+            Driven::Rests | Driven::Cut => break (None, parts.io.into_inner()),
+            Driven::Ended(ended) => break (Some(ended), parts.io.into_inner()),
+        }
+    };
     if let Some(refusal) = io.refusal() {
         debug!(client.addr = %peer, reason = %refusal, "Request refused");
     }
@@ -186,37 +202,64 @@ where
 {
     pulse.set_http2();
     let mut connection = pin!(protocols.http2.serve_connection(io, service));
-    let ended = drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await;
-    ended.unwrap_or(Ok(()))
+    match drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await {
+        Driven::Ended(ended) => ended,
+        Driven::Cut | Driven::Rests => Ok(()),
+    }
 }
 
-/// Polls a connection until it ends, or returns `None` when it is to end now.
+/// How far a connection was driven.
+enum Driven<T> {
+    /// To its end.
+    Ended(T),
+    /// Until it was to end.
+    Cut,
+    /// Until it had nothing more to do, for the time being.
+    Rests,
+}
+
+/// Polls a connection until it ends, is to end now, or may rest.
 ///
 /// The connection comes first: what arrived before an order counts as begun.
 async fn drive<C>(
     mut connection: Pin<&mut C>,
     pulse: &Pulse,
     finish: fn(Pin<&mut C>),
-) -> Option<C::Output>
+) -> Driven<C::Output>
 where
     C: Future,
 {
     let mut finishing = false;
     poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(ended));
+            return Poll::Ready(Driven::Ended(ended));
         }
         match pulse.order() {
             Order::Finish if !finishing => {
                 finishing = true;
                 finish(connection.as_mut());
-                connection.as_mut().poll(cx).map(Some)
+                connection.as_mut().poll(cx).map(Driven::Ended)
             }
+            Order::None if pulse.take_rest() => Poll::Ready(Driven::Rests),
             Order::None | Order::Finish => Poll::Pending,
-            Order::End => Poll::Ready(None),
+            Order::End => Poll::Ready(Driven::Cut),
         }
     })
     .await
+}
+
+/// Waits for a client's next byte, its end, or an order, with what hyper had for it given back.
+///
+/// Whatever it was, hyper then finds it as if it had waited itself.
+async fn rest(io: &mut Io, pulse: &Pulse) {
+    pulse.set_resting(true);
+    let mut next = pin!(io.rest());
+    poll_fn(|cx| match next.as_mut().poll(cx) {
+        Poll::Pending if pulse.order() == Order::None => Poll::Pending,
+        Poll::Pending | Poll::Ready(()) => Poll::Ready(()),
+    })
+    .await;
+    pulse.set_resting(false);
 }
 
 /// Tells a client whose head took too long (RFC 9110, 15.5.9), if it sent anything at all and

@@ -57,8 +57,13 @@ pub(super) fn rewrite(parts: &mut Parts, client: Client, via: Option<&Via>) {
     if closes && client.hears_close && client.version <= Version::HTTP_11 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    pass(parts, client, via);
+}
+
+/// The same where no field but such as pass is there, and a length at most once.
+pub(super) fn pass(parts: &mut Parts, client: Client, via: Option<&Via>) {
     if let Some(via) = via {
-        via.sign(headers, parts.version);
+        via.sign(&mut parts.headers, parts.version);
     }
     parts.version = client.version.max(Version::HTTP_11);
 }

@@ -21,7 +21,7 @@ use super::{
     upgrade::Tunnels,
     upstream::Upstream,
     user::User,
-    wire::Answer,
+    wire::{Answer, Wire},
 };
 use crate::error::{BoxError, Error};
 
@@ -91,42 +91,63 @@ impl Proxy {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        // Here and not in the future, which is smaller so.
-        let prepared = self.prepare(forward);
+        // Here and not in the future, which is smaller so; and lent there, as what is given lies in it twice.
+        let mut prepared = self.prepare(forward);
         let proxy = self.clone();
         async move {
-            let prepared = match prepared {
-                Ok(prepared) => prepared,
-                Err(Settled::Refused(error)) => return Err(error),
-                Err(Settled::Answered) => return Ok(response::of_the_last_hop()),
-            };
-            match proxy.shared.options.said.total_timeout {
+            let (answer, wire) = match &mut prepared {
+                Ok(Prepared {
+                    errand,
+                    tunnel: None,
+                    ..
+                }) if proxy.shared.options.said.total_timeout.is_none() => {
+                    send(errand, &proxy.shared.options).await?
+                }
                 // In a box, because it is seldom and large: it would make every request's future as large.
-                Some(limit) => Box::pin(limit::within(limit, proxy.exchange(prepared))).await,
-                None => proxy.exchange(prepared).await,
+                Ok(_) | Err(_) => return Box::pin(proxy.seldom(prepared)).await,
+            };
+            match prepared {
+                Ok(prepared) => Ok(proxy.answer(prepared, answer, wire)),
+                Err(settled) => settled.into_answer(),
             }
         }
     }
 
-    async fn exchange(self, prepared: Prepared) -> Result<Response<Body>, Error> {
-        let Prepared {
-            mut errand,
-            client,
-            tunnel,
-        } = prepared;
-        if let Some(tunnel) = tunnel {
-            // In a box, because it is seldom and large: it would make every request's future as large.
-            return Box::pin(self.upgrade(errand, client, tunnel)).await;
+    /// A request that is settled already, asks for a tunnel, or has a limit for all of it.
+    async fn seldom(&self, prepared: Result<Prepared, Settled>) -> Result<Response<Body>, Error> {
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(settled) => return settled.into_answer(),
+        };
+        match self.shared.options.said.total_timeout {
+            Some(limit) => limit::within(limit, self.exchange(prepared)).await,
+            None => self.exchange(prepared).await,
         }
-        let options = &self.shared.options;
-        let (answer, wire) = send(&mut errand, options).await?;
+    }
+
+    async fn exchange(&self, mut prepared: Prepared) -> Result<Response<Body>, Error> {
+        if prepared.tunnel.is_some() {
+            return self.upgrade(prepared).await;
+        }
+        let (answer, wire) = send(&mut prepared.errand, &self.shared.options).await?;
+        Ok(self.answer(prepared, answer, wire))
+    }
+
+    /// What the client gets of an answer.
+    fn answer(&self, prepared: Prepared, answer: Response<()>, wire: Box<Wire>) -> Response<Body> {
+        let Prepared { errand, client, .. } = prepared;
+        let (mut lease, options) = (errand.lease, &self.shared.options);
         let (mut parts, ()) = answer.into_parts();
-        response::rewrite(&mut parts, client, options.via.as_ref());
-        if let Some(cookie) = errand.lease.take_cookie() {
+        if wire.is_plain() {
+            response::pass(&mut parts, client, options.via.as_ref());
+        } else {
+            response::rewrite(&mut parts, client, options.via.as_ref());
+        }
+        if let Some(cookie) = lease.take_cookie() {
             parts.headers.append(SET_COOKIE, cookie);
         }
-        let body = Answer::new(wire, errand.lease, options.body_limit());
-        Ok(Response::from_parts(parts, Body::wire(body)))
+        let body = Answer::new(wire, lease, options.body_limit());
+        Response::from_parts(parts, Body::wire(body))
     }
 
     /// What the app gets, and what has to be remembered meanwhile.
@@ -177,12 +198,12 @@ impl Proxy {
     }
 
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
-    async fn upgrade(
-        &self,
-        mut errand: Errand,
-        client: Client,
-        tunnel: OnUpgrade,
-    ) -> Result<Response<Body>, Error> {
+    async fn upgrade(&self, prepared: Prepared) -> Result<Response<Body>, Error> {
+        let Prepared {
+            mut errand,
+            client,
+            tunnel,
+        } = prepared;
         let options = &self.shared.options;
         let mut upstream = Upstream::new(errand.dial(options).await?).await?;
         errand.introduce()?;
@@ -201,7 +222,8 @@ impl Proxy {
         }
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
-        let Some(app) = app.filter(|_| response::agrees(&parts.headers)) else {
+        let app = app.filter(|_| response::agrees(&parts.headers));
+        let Some((tunnel, app)) = tunnel.zip(app) else {
             return Err(Error::backend(
                 "it switches to a protocol that nobody asked for",
             ));
@@ -227,6 +249,15 @@ enum Settled {
     Refused(Error),
     /// It said itself that it goes no further.
     Answered,
+}
+
+impl Settled {
+    fn into_answer(self) -> Result<Response<Body>, Error> {
+        match self {
+            Self::Refused(error) => Err(error),
+            Self::Answered => Ok(response::of_the_last_hop()),
+        }
+    }
 }
 
 impl From<Error> for Settled {

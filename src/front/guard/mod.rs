@@ -117,6 +117,11 @@ impl Guard {
         at
     }
 
+    /// Whether the last request has come to its end, and nothing of the next one.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.state == State::Start
+    }
+
     /// Whether the next bytes are held back until the last request's answer tells what they are.
     pub(super) fn awaits_answer(&self) -> bool {
         self.state == State::Answer

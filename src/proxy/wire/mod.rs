@@ -14,6 +14,7 @@ mod outgoing;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod usual;
 
 pub(super) use self::{answer::Answer, failure::Failure};
 
@@ -59,6 +60,8 @@ pub(super) struct Wire {
     stall: Option<Stall>,
     body: Decoder,
     keeps_alive: bool,
+    /// Whether the answer's fields are all for the client.
+    is_plain: bool,
     /// When its last request was sent, or else when it was dialled.
     used: Instant,
     reused: bool,
@@ -97,6 +100,7 @@ impl Wire {
             stall: None,
             body: Decoder::Length(0),
             keeps_alive: true,
+            is_plain: false,
             used: Instant::now(),
             reused: false,
         })
@@ -105,6 +109,11 @@ impl Wire {
     /// Whether it has carried a request before, so that the app may have been about to close it.
     pub(super) const fn is_reused(&self) -> bool {
         self.reused
+    }
+
+    /// Whether every field of the answer is known to be for the client, said as it may hear it.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// When its last request was sent, or else when it was dialled.
@@ -224,6 +233,7 @@ impl Wire {
     fn begin(&mut self, head: Head, request: &mut Request<RequestBody>) -> Response<()> {
         self.body = head.body;
         self.keeps_alive = head.keeps_alive;
+        self.is_plain = head.is_plain;
         if !self.outgoing.is_done() {
             // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
             self.keeps_alive = false;
