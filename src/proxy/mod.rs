@@ -94,6 +94,8 @@ mod upstream;
 mod user;
 mod wire;
 
+#[doc(hidden)]
+pub use self::request::rewrite_head;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
