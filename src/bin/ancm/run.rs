@@ -6,11 +6,12 @@ use std::{
 
 use ancm::{
     Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Source, Warning},
+    config::{Config, FrontLimits, Loaded, ProcessVars, Source, Warning},
     error::chain,
     front::{Bound, Front},
-    proxy::Address,
+    proxy::{Address, ProxyOptions},
 };
+use ipnet::IpNet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,8 +25,8 @@ use crate::{
 
 /// Serves until a signal says stop.
 pub(crate) fn run(run: &Run) -> Result<(), Failure> {
-    let app = Target::of(&run.app)?;
-    let bound = bind(&run.listen, run.threads)?;
+    let app = Target::of(&run.app, &run.trusted)?;
+    let bound = bind(&run.listen, run.threads, &app.limits(&run.limits))?;
     serve(bound, app, &run.control)
 }
 
@@ -37,25 +38,37 @@ pub(crate) enum Target {
     /// An app whose configuration was made here.
     Made(Config),
     /// An app that somebody else runs.
-    Fixed(Address),
+    Fixed(Address, ProxyOptions),
 }
 
 impl Target {
-    /// Reads what is to be read.
-    pub(crate) fn of(app: &App) -> Result<Self, Failure> {
+    /// Reads what is to be read. `trusted`: the proxies that are trusted besides those of the configuration.
+    pub(crate) fn of(app: &App, trusted: &[IpNet]) -> Result<Self, Failure> {
         match app {
-            App::Fixed(address) => Ok(Self::Fixed(address.clone())),
+            App::Fixed(address) => {
+                let options = ProxyOptions::new().trusted_proxies(trusted.iter().copied());
+                Ok(Self::Fixed(address.clone(), options))
+            }
             App::Command {
                 root,
                 program,
                 arguments,
                 path_base,
-            } => command(root, program, arguments, path_base.clone()),
+            } => command(root, program, arguments, path_base.clone(), trusted),
             App::Folder {
                 root,
                 file,
                 path_base,
-            } => read(root, file.as_deref(), path_base.clone()),
+            } => read(root, file.as_deref(), path_base.clone(), trusted),
+        }
+    }
+
+    /// The limits of the front: what was `typed`, then what the configuration says.
+    pub(crate) fn limits(&self, typed: &FrontLimits) -> FrontLimits {
+        match self {
+            Self::Read(loaded, _) => typed.clone().or(loaded.config.front()),
+            Self::Made(config) => typed.clone().or(config.front()),
+            Self::Fixed(..) => typed.clone(),
         }
     }
 
@@ -64,15 +77,15 @@ impl Target {
         match self {
             Self::Read(loaded, _) => Some(loaded.config.content_root()),
             Self::Made(config) => Some(config.content_root()),
-            Self::Fixed(_) => None,
+            Self::Fixed(..) => None,
         }
     }
 
     fn host(self) -> Result<Host, Failure> {
         let (config, source) = match self {
-            Self::Fixed(address) => {
+            Self::Fixed(address, options) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
-                return Ok(Host::to(address));
+                return Ok(Host::to_with(address, options));
             }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
@@ -106,11 +119,13 @@ fn command(
     program: &Path,
     arguments: &[String],
     path_base: PathBase,
+    trusted: &[IpNet],
 ) -> Result<Target, Failure> {
     let config = Config::builder(root)
         .program(program)
         .arguments(arguments)
         .path_base(path_base)
+        .trusted_proxies(trusted.iter().copied())
         .build()
         .map_err(Failure::usage)?;
     match config.command().problem() {
@@ -119,8 +134,13 @@ fn command(
     }
 }
 
-fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
-    let mut source = Source::new(root);
+fn read(
+    root: &Path,
+    file: Option<&Path>,
+    path_base: Option<PathBase>,
+    trusted: &[IpNet],
+) -> Result<Target, Failure> {
+    let mut source = Source::new(root).trusted_proxies(trusted.iter().copied());
     if let Some(file) = file {
         source = source.file(file);
     }
@@ -137,8 +157,9 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
 pub(crate) fn bind(
     addresses: &[SocketAddr],
     threads: Option<NonZeroUsize>,
+    limits: &FrontLimits,
 ) -> Result<Bound, Failure> {
-    let mut front = Front::new();
+    let mut front = Front::new().configured(limits);
     if let Some(threads) = threads {
         front = front.threads(threads);
     }
@@ -146,7 +167,10 @@ pub(crate) fn bind(
     {
         crate::files::allow_many();
         if let Some(room) = crate::files::connections() {
-            front = front.max_connections(room.min(MAX_CONNECTIONS));
+            let wanted = limits
+                .max_connections
+                .and_then(|n| NonZeroUsize::new(n as usize));
+            front = front.max_connections(room.min(wanted.unwrap_or(MAX_CONNECTIONS)));
         }
     }
     front.bind(addresses).map_err(|error| cannot_listen(&error))

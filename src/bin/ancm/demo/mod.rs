@@ -13,7 +13,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use ancm::{PathBase, config::Config, front::Bound};
+use ancm::{
+    PathBase,
+    config::{Config, FrontLimits},
+    front::Bound,
+};
 
 use crate::{
     args::{self, Control, RawDemo, RawDemoApp},
@@ -59,8 +63,9 @@ pub(crate) fn app(raw: &RawDemoApp) -> Result<(), Failure> {
 fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     let usual = listen.is_empty();
     let addresses = args::addresses(listen)?;
-    match run::bind(&addresses, None) {
-        Err(_) if usual => run::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))], None),
+    let limits = FrontLimits::default();
+    match run::bind(&addresses, None, &limits) {
+        Err(_) if usual => run::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))], None, &limits),
         bound => bound,
     }
 }
