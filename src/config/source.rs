@@ -28,6 +28,7 @@ pub struct Source {
     root: PathBuf,
     file: Option<PathBuf>,
     path_base: Option<PathBase>,
+    https_port: Option<u16>,
 }
 
 impl Source {
@@ -37,6 +38,7 @@ impl Source {
             root: content_root.into(),
             file: None,
             path_base: None,
+            https_port: None,
         }
     }
 
@@ -49,6 +51,12 @@ impl Source {
     /// The prefix under which the app is mounted, whatever the file says. Defaults to that.
     pub fn path_base(mut self, path_base: PathBase) -> Self {
         self.path_base = Some(path_base);
+        self
+    }
+
+    /// The HTTPS port of the front, for where the file says none. Defaults to not known.
+    pub fn https_port(mut self, port: Option<u16>) -> Self {
+        self.https_port = port;
         self
     }
 
@@ -68,6 +76,7 @@ impl Source {
         if let Some(path_base) = &self.path_base {
             loaded.config = loaded.config.with_path_base(path_base.clone());
         }
+        loaded.config = loaded.config.or_https_port(self.https_port);
         Ok(loaded)
     }
 

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use crate::{args::Run, failure::Failure, run::Target};
+use crate::{args::Run, failure::Failure, front, run::Target};
 
 /// The width of the column of names, as in the library's report.
 const WIDTH: usize = 24;
@@ -13,6 +13,8 @@ const WIDTH: usize = 24;
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run) -> Result<(), Failure> {
     let target = Target::of(&run.app)?;
+    // What is wrong with a certificate, too.
+    front::tls(&run.listen, &run.https)?;
     match io::stdout().write_all(report(run, &target).as_bytes()) {
         // Who reads only the first lines has what they wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
@@ -28,8 +30,11 @@ fn report(run: &Run, target: &Target) -> String {
         Target::Made(config) => config.report().to_string(),
         Target::Fixed(address) => row("forwards to", address),
     };
-    for address in &run.listen {
-        text.push_str(&row("listens on", address));
+    for listener in &run.listen {
+        text.push_str(&row("listens on", listener));
+    }
+    for (chain, _) in &run.https.certificates {
+        text.push_str(&row("certificate", chain.display()));
     }
     text.push_str(&match run.threads {
         Some(threads) => row("threads", threads),
