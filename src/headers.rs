@@ -25,6 +25,10 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The path base that a proxy took off the path.
 pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// The certificate that the client showed to a proxy (RFC 9440).
+pub const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+/// The certificates that vouch for [`CLIENT_CERT`] (RFC 9440).
+pub const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 /// The peer's address before a forwarded one took its place.
 pub const X_ORIGINAL_FOR: HeaderName = HeaderName::from_static("x-original-for");
 /// The scheme before a forwarded one took its place.
@@ -109,7 +113,8 @@ pub(crate) enum Field {
     Expect,
     /// The module's alone, in whatever spelling: see [`is_reserved`].
     Reserved,
-    /// Where a request came from: the names of [`is_forwarded`], and RFC 7239's `Forwarded`.
+    /// Where a request came from: the names of [`is_forwarded`], RFC 7239's `Forwarded`, RFC 9440's `Client-Cert` and
+    /// `Client-Cert-Chain`.
     Forwarded,
     /// One of the names above but for underscores in the place of dashes.
     ///
@@ -132,6 +137,7 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
             (b"connection", Field::Connection),
             (b"keep-alive", Field::HopByHop),
         ],
+        11 => &[(b"client-cert", Field::Forwarded)],
         14 => &[
             (b"content-length", Field::ContentLength),
             (b"http2-settings", Field::HopByHop),
@@ -144,6 +150,7 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
         17 => &[
             (b"x-forwarded-proto", Field::Forwarded),
             (b"transfer-encoding", Field::HopByHop),
+            (b"client-cert-chain", Field::Forwarded),
         ],
         18 => &[(b"x-forwarded-prefix", Field::Forwarded)],
         _ => &[],
@@ -333,7 +340,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 16);
+        assert_eq!(count, 18);
         for text in [
             "ms-aspnetcore",
             "MS_ASPNETCORE-EVENT",

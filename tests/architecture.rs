@@ -33,6 +33,7 @@ const HOST: &[&str] = &[
     "front",
     "control",
     "watch",
+    "authentication",
     "offline",
     "supervisor",
     "proxy",

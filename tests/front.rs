@@ -8,6 +8,8 @@
 
 #[path = "front/framing.rs"]
 mod framing;
+#[path = "front/listening.rs"]
+mod listening;
 
 use std::{
     convert::Infallible,

@@ -4,6 +4,7 @@ use std::{fmt, path::Path, time::Duration};
 
 use super::{
     findings::{Warning, shown},
+    forwarding::HeaderPolicy,
     processes::StartMode,
     settings::{Config, HostingModel},
 };
@@ -48,6 +49,8 @@ impl fmt::Display for Report<'_> {
         self.what(f)?;
         self.limits(f)?;
         self.processes(f)?;
+        self.forwarding(f)?;
+        self.front(f)?;
         self.rest(f)?;
         self.environment(f)?;
         self.findings(f)
@@ -107,13 +110,14 @@ impl Report<'_> {
                 format_args!("{path} until {status}, every {every} ms"),
             )?;
         }
-        for (name, time) in [
-            ("idleTimeout", kept.idle_timeout),
-            ("recycleAge", kept.recycle_age),
-            ("queueTime", kept.queue_time),
-        ] {
-            time.map_or(Ok(()), |time| row(f, name, Span(time)))?;
-        }
+        self.spans(
+            f,
+            &[
+                ("idleTimeout", kept.idle_timeout),
+                ("recycleAge", kept.recycle_age),
+                ("queueTime", kept.queue_time),
+            ],
+        )?;
         if let Some(requests) = kept.recycle_requests {
             row(f, "recycleRequests", requests)?;
         }
@@ -137,6 +141,90 @@ impl Report<'_> {
             .map_or(Ok(()), |name| row(f, "affinityCookie", name))
     }
 
+    fn forwarding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = &self.config.forwarding;
+        let trusted: Vec<_> = said
+            .trusted_proxies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let trusted: Vec<_> = trusted.iter().map(String::as_str).collect();
+        row(f, "trustedProxies", list(&trusted))?;
+        let told: Vec<_> = [
+            ("For", said.forwarded_for),
+            ("Proto", said.forwarded_proto),
+            ("Host", said.forwarded_host),
+            ("Prefix", said.forwarded_prefix),
+            ("Forwarded", said.forwarded),
+            ("Client-Cert", said.client_cert),
+        ]
+        .into_iter()
+        .filter(|(_, policy)| *policy != HeaderPolicy::Off)
+        .map(|(name, policy)| format!("{name} {}", policy.as_str()))
+        .collect();
+        let told: Vec<_> = told.iter().map(String::as_str).collect();
+        row(f, "forwarded headers", list(&told))?;
+        row(f, "underscores", said.underscores.as_str())?;
+        row(f, "via", said.via.as_deref().unwrap_or("none"))?;
+        row(f, "traceContext", on(said.trace_context))?;
+        row(f, "connectTimeout", Span(said.connect_timeout))?;
+        row(f, "continueTimeout", Span(said.continue_timeout))?;
+        match said.upload_timeout {
+            Some(time) => row(f, "uploadTimeout", Span(time))?,
+            None => row(f, "uploadTimeout", "none")?,
+        }
+        self.spans(
+            f,
+            &[
+                ("headTimeout", said.head_timeout),
+                ("bodyTimeout", said.body_timeout),
+                ("totalTimeout", said.total_timeout),
+            ],
+        )?;
+        said.max_body_size.map_or(Ok(()), |bytes| {
+            row(f, "maxBodySize", format_args!("{bytes} bytes"))
+        })
+    }
+
+    /// What is not said has the front's default, and no line.
+    fn front(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = &self.config.front;
+        for (name, number) in [
+            ("frontMaxConnections", said.max_connections),
+            ("frontMaxHeadSize", said.max_head_size),
+            ("frontMaxHeaders", said.max_headers),
+            ("frontMaxStreams", said.max_streams),
+            ("frontMaxPendingResets", said.max_pending_resets),
+            ("frontMaxErrorResets", said.max_error_resets),
+        ] {
+            number.map_or(Ok(()), |number| row(f, name, number))?;
+        }
+        self.spans(
+            f,
+            &[
+                ("frontHeaderTimeout", said.header_timeout),
+                ("frontIdleTimeout", said.idle_timeout),
+                ("frontWriteTimeout", said.write_timeout),
+                ("frontDrainTimeout", said.drain_timeout),
+                ("frontPingInterval", said.ping_interval),
+                ("frontPingTimeout", said.ping_timeout),
+            ],
+        )?;
+        said.half_close
+            .map_or(Ok(()), |half| row(f, "frontHalfClose", on(half)))
+    }
+
+    /// A line for each that is set.
+    fn spans(&self, f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt::Result {
+        let set = spans
+            .iter()
+            .filter_map(|(name, time)| Some((name, (*time)?)));
+        for (name, time) in set {
+            row(f, name, Span(time))?;
+        }
+        Ok(())
+    }
+
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.config;
         match &config.stdout_log {
@@ -153,6 +241,12 @@ impl Report<'_> {
         .filter_map(|(offered, name)| offered.then_some(name))
         .collect();
         row(f, "authentication", list(&offered))?;
+        if let Some(name) = &config.handler_settings.user_header {
+            row(f, "userHeader", name)?;
+        }
+        if config.handler_settings.keep_user {
+            row(f, "keepUser", on(true))?;
+        }
         row(f, "WebSocket", on(config.websockets))?;
         row(
             f,

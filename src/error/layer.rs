@@ -134,7 +134,7 @@ where
             Ok(response) => response.map(ResponseBody::inner),
             Err(error) => {
                 let mut response = answer(this.page, &error, this.accept.format());
-                if *this.http1 && error.is_of_head() {
+                if *this.http1 && error.ends_connection() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }

@@ -7,7 +7,7 @@ mod watch;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use self::unix::{Stamp, open};
+pub(crate) use self::unix::{Stamp, is_readable_by_all, open};
 pub(crate) use self::watch::{Interest, Look, Watcher, watch};
 #[cfg(windows)]
-pub(crate) use self::windows::{Stamp, open};
+pub(crate) use self::windows::{Stamp, is_readable_by_all, open};

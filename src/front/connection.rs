@@ -27,7 +27,9 @@ use super::{
     http::Protocols,
     io::Io,
     listen::Endpoint,
+    open::{self, Opened},
     preface::{self, Sniffed, Version},
+    proxy_protocol,
     pulse::{Order, Phase, Pulse},
     service::Adapter,
     socket::{Peer, Socket},
@@ -75,13 +77,24 @@ where
     } = accepted;
     let pulse = place.pulse().clone();
     register(&pulse).await;
-    let facts = facts(&socket, peer, &endpoint);
-    let mut stream = Stream::Plain(socket);
-    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
-        Ok(Some(found)) => found,
+    let Opened {
+        mut stream,
+        facts,
+        agreed,
+    } = match open::open(socket, peer, &endpoint, &pulse).await {
+        Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
+    let peer = Peer(facts.peer());
+    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
+        Ok(Some((version, sniffed))) => (agreed.unwrap_or(version), sniffed),
+        Ok(None) => return,
+        Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
+    };
+    if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
+        return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
+    }
     let service = Adapter::new(make(facts), peer, pulse.clone());
     let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
@@ -90,16 +103,6 @@ where
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
-    }
-}
-
-/// What is known of a connection before it says anything.
-fn facts(socket: &Socket, peer: Peer, endpoint: &Endpoint) -> Connection {
-    let connection = peer.0.map_or_else(Connection::unknown, Connection::new);
-    let connection = connection.with_scheme(endpoint.scheme());
-    match socket.local() {
-        Some(local) => connection.with_local(local),
-        None => connection,
     }
 }
 

@@ -29,7 +29,7 @@ impl Sniffed {
         self.bytes.get(from..self.start).unwrap_or_default()
     }
 
-    fn read(&self) -> &[u8] {
+    pub(super) fn read(&self) -> &[u8] {
         self.bytes.get(..self.end).unwrap_or_default()
     }
 

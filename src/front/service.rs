@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+use h2::Reason;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -17,7 +18,7 @@ use tower_service::Service;
 use tracing::{Span, debug_span};
 
 use super::{pulse::Pulse, socket::Peer};
-use crate::error::BoxError;
+use crate::{authentication::Http11Required, error::BoxError};
 
 /// The service of one connection.
 #[derive(Debug)]
@@ -172,6 +173,10 @@ where
             let called = match this.state.as_mut().project() {
                 StateProj::Called { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    if response.extensions().get::<Http11Required>().is_some() {
+                        // hyper resets the stream with the reason that it finds.
+                        return Poll::Ready(Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into()));
+                    }
                     let turn = this.turn.take().expect("not polled after completion");
                     if switches(*this.connects, response.status()) {
                         turn.pulse.set_switched();

@@ -19,7 +19,6 @@ pub(super) enum Stream {
     Plain(Socket),
     /// Boxed, so that it takes no room in a connection without it.
     #[cfg(feature = "tls")]
-    #[expect(dead_code, reason = "nobody speaks TLS yet")]
     Tls(Box<TlsStream<Socket>>),
 }
 

@@ -78,6 +78,8 @@ mod driven;
 mod fixed;
 mod future;
 mod io;
+mod limit;
+mod linger;
 mod options;
 mod pool;
 mod request;
@@ -85,6 +87,7 @@ mod response;
 mod send;
 mod service;
 mod stall;
+mod trust;
 mod upgrade;
 mod upload;
 mod upstream;
@@ -96,7 +99,8 @@ pub use self::{
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
-    options::{ProxyOptions, Underscores},
+    options::ProxyOptions,
     service::Proxy,
     upgrade::Tunnels,
 };
+pub use crate::config::{HeaderPolicy, Underscores};

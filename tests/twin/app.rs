@@ -39,6 +39,7 @@ fn routes() -> Router {
     Router::new()
         .route("/env", any(reports::env))
         .route("/client-cert", any(reports::client_certificate))
+        .route("/user", any(reports::user))
         .route("/upload", any(streams::upload))
         .route("/download", any(streams::download))
         .route("/duplex", any(streams::duplex))

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::{
     args::{App, Control, Run},
-    control,
+    authentication, control,
     failure::Failure,
     signals::Signals,
 };
@@ -89,10 +89,11 @@ impl Target {
         if let Some(problem) = config.command().problem() {
             warn!(%problem, "App can't be started as things are");
         }
-        let mut builder = Host::builder(config);
+        let mut builder = Host::builder(config.clone());
         if let Some(source) = source {
             builder = builder.source(source);
         }
+        builder = authentication::offer(builder, &config)?;
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))

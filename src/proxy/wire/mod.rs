@@ -67,6 +67,13 @@ pub(super) struct Wire {
     reused: bool,
 }
 
+/// How long the two sides of an exchange may keep it waiting, until there is an answer. `None` is for ever.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct Patience {
+    pub(in crate::proxy) app: Option<Duration>,
+    pub(in crate::proxy) client: Option<Duration>,
+}
+
 impl Wire {
     /// A connection of `backend` that has carried a request before and can carry another.
     ///
@@ -118,7 +125,8 @@ impl Wire {
         matches!(&self.stream, Stream::Whole(io) if io.is_silent())
     }
 
-    /// Sends `request` and waits for the head of the answer, for `limit` from when the app last took a part of it.
+    /// Sends `request` and waits for the head of the answer, for `patience.app` from when the app last took a part of it,
+    /// and for `patience.client` from when the client was last asked for more of it.
     ///
     /// Leaves the request's fields as they are unless there is an answer, so that it can be sent again where that is
     /// allowed. `opener` is told of the app's `100 Continue`.
@@ -129,16 +137,26 @@ impl Wire {
         request: &mut Request<RequestBody>,
         upload: Option<&Upload>,
         opener: Option<&Opener>,
-        limit: Option<Duration>,
+        patience: Patience,
     ) -> Result<Response<()>, Failure> {
         self.outgoing.begin(request, upload.is_some());
         let sent = Some(self.used);
         let since = || upload.map_or(sent, Upload::since);
+        // Made only where a client lets the app wait for its body.
+        let mut slow = None;
         poll_fn(|cx| {
             if let Poll::Ready(answer) = self.poll_answer(cx, request, opener) {
                 return Poll::Ready(answer);
             }
-            let Some(limit) = limit else {
+            if let (Some(upload), Some(limit)) = (upload, patience.client)
+                && (slow.is_some() || upload.client_since().is_some())
+            {
+                let stall = Stall::of(&mut slow, limit);
+                if stall.poll(cx, || upload.client_since()).is_ready() {
+                    return Poll::Ready(Err(Failure::Slow));
+                }
+            }
+            let Some(limit) = patience.app else {
                 return Poll::Pending;
             };
             let stall = Stall::of(&mut self.stall, limit);
