@@ -7,7 +7,7 @@ use std::{env, error::Error, path::PathBuf};
 use ancm::{
     config::{Config, ProcessVars},
     front::Front,
-    in_process::clr::{Blocked, Launch},
+    in_process::clr::{Blocked, Ended, Launch},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,8 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         front
             .serve(move |connection| service.for_connection(connection), stop)
             .await?;
-        Ok::<_, Box<dyn Error>>(app.ended().await)
+        match app.ended().await {
+            Ended::Returned(code) => Ok::<_, Box<dyn Error>>(code),
+            ended => Err(format!("{ended:?}").into()),
+        }
     })?;
-    println!("{code:?}");
-    std::process::exit(0)
+    // Main's thread stays, and with it all of CoreCLR: the process is ended from here.
+    std::process::exit(code)
 }
