@@ -1,5 +1,4 @@
 using System;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -11,18 +10,12 @@ namespace Ancm.Hosting.Abi
     /// </summary>
     internal static unsafe class Native
     {
-        /// <summary>The runtime property that holds the address of the table, in decimal.</summary>
-        public const string Property = "ANCM_NATIVE_API";
-
-        private static readonly NativeTable* _table = Find();
+        private static readonly NativeTable* _table = NativeHost.Table;
         private static readonly IntPtr _host = _table->Host;
         private static readonly Functions.Read _read = Function<Functions.Read>(_table->Read);
         private static readonly Functions.Start _start = Function<Functions.Start>(_table->Start);
         private static readonly Functions.Write _write = Function<Functions.Write>(_table->Write);
         private static readonly Functions.ForRequest _complete = Function<Functions.ForRequest>(_table->Complete);
-
-        /// <summary>Whether a native host started this process.</summary>
-        public static bool IsPresent => AppContext.GetData(Property) is string;
 
         public static ref readonly NativeSettings Settings => ref *_table->Settings;
 
@@ -35,18 +28,6 @@ namespace Ancm.Hosting.Abi
 
         public static void MainEnded(int exitCode) =>
             Function<Functions.MainEnded>(_table->MainEnded)(_host, exitCode);
-
-        public static void MainFailed(string message, string detail)
-        {
-            var messageBytes = Encoding.UTF8.GetBytes(message);
-            var detailBytes = Encoding.UTF8.GetBytes(detail);
-            fixed (byte* first = messageBytes)
-            fixed (byte* second = detailBytes)
-            {
-                Function<Functions.MainFailed>(_table->MainFailed)(
-                    _host, new Slice(first, messageBytes.Length), new Slice(second, detailBytes.Length));
-            }
-        }
 
         public static void Log(LogLevel level, string text)
         {
@@ -104,21 +85,6 @@ namespace Ancm.Hosting.Abi
             Function<Functions.Reset>(_table->Reset)(id, (uint)errorCode);
 
         public static void Complete(ulong id) => _complete(id);
-
-        private static NativeTable* Find()
-        {
-            var text = AppContext.GetData(Property) as string
-                ?? throw new InvalidOperationException($"The runtime property {Property} is missing.");
-            var table = (NativeTable*)(IntPtr)long.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
-            if (table->Version != NativeTable.CurrentVersion || table->Size != sizeof(NativeTable))
-            {
-                throw new InvalidOperationException(
-                    $"This hosting assembly speaks version {NativeTable.CurrentVersion} of the native interface " +
-                    $"({sizeof(NativeTable)} bytes), the host version {table->Version} ({table->Size} bytes): " +
-                    "use the assembly that was built with the host.");
-            }
-            return table;
-        }
 
         private static T Function<T>(IntPtr address) where T : Delegate =>
             Marshal.GetDelegateForFunctionPointer<T>(address);

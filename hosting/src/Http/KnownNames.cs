@@ -20,12 +20,12 @@ namespace Ancm.Hosting.Http
 
         private static readonly string?[] _table = Table();
 
-        /// <summary>The text of a name: a new one where it is not known.</summary>
-        public static string Text(ReadOnlySpan<byte> name)
+        /// <summary>The text of a name, or null where it is not known.</summary>
+        public static string? Find(ReadOnlySpan<byte> name)
         {
             if (name.Length == 0)
             {
-                return "";
+                return null;
             }
             for (var place = Place(name.Length, name[0], name[^1]); _table[place] is string known; place = Next(place))
             {
@@ -34,11 +34,11 @@ namespace Ancm.Hosting.Http
                     return known;
                 }
             }
-            return Ascii.Text(name);
+            return null;
         }
 
-        /// <summary>The case does not matter: letters differ from one another by more than the bit of the case.</summary>
-        private static bool Spells(ReadOnlySpan<byte> name, string known)
+        /// <summary>Whether the bytes spell the name in any case.</summary>
+        public static bool Spells(ReadOnlySpan<byte> name, string known)
         {
             if (name.Length != known.Length)
             {

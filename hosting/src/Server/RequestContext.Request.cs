@@ -138,7 +138,7 @@ namespace Ancm.Hosting.Server
             IHttpRequestFeature request = this;
             _version = (int)native.Version;
             ReadConnection(native);
-            _receivedFields.AddTo(_requestFields, native.Fields, joinsCookies: _version == NativeRequest.Http2);
+            _receivedFields.AddTo(_requestFields, native.Fields, isHttp2: _version == NativeRequest.Http2);
             request.Headers = _requestFields;
             request.Protocol = KnownTexts.Protocol(_version);
             request.Method = KnownTexts.Method(native.Method.Span);
@@ -171,7 +171,8 @@ namespace Ancm.Hosting.Server
             {
                 foreach (ref readonly var field in fields)
                 {
-                    trailers.AddReceived(KnownNames.Text(field.Name), Ascii.Text(field.Value));
+                    trailers.AddReceived(
+                        ReceivedFields.Name(field.Name, isHttp2: _version == NativeRequest.Http2), Ascii.Text(field.Value));
                 }
             }
             return trailers;

@@ -84,7 +84,7 @@ namespace Ancm.Hosting.Server
             {
                 return null;
             }
-            return task.Exception?.InnerException ?? new OperationCanceledException("The app cancelled the request.");
+            return task.Exception?.InnerException ?? new TaskCanceledException(task);
         }
     }
 }

@@ -16,6 +16,7 @@ namespace Ancm.Hosting.Startup
         {
             try
             {
+                NativeHost.CheckVersion();
                 Environments.Prepare(Settings.Current);
                 HostObserver.Subscribe();
                 var exitCode = Invoke(Assembly.GetEntryAssembly());
@@ -24,8 +25,7 @@ namespace Ancm.Hosting.Startup
             }
             catch (Exception exception)
             {
-                ProcessExit.Raise();
-                Native.MainFailed(OneLine(exception), exception.ToString());
+                NativeHost.MainFailed(OneLine(exception), exception.ToString());
             }
             Thread.Sleep(Timeout.Infinite);
         }
@@ -47,7 +47,11 @@ namespace Ancm.Hosting.Startup
             return all.Length < 2 ? Array.Empty<string>() : all[1..];
         }
 
-        private static string OneLine(Exception exception) =>
-            $"{exception.GetType()}: {exception.Message}".Replace("\r", "").Replace('\n', ' ');
+        private static string OneLine(Exception exception)
+        {
+            // Of the check of versions native looks for the beginning.
+            var text = exception is NotSupportedException ? exception.Message : $"{exception.GetType()}: {exception.Message}";
+            return text.Replace("\r", "").Replace('\n', ' ');
+        }
     }
 }

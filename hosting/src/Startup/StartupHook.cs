@@ -9,7 +9,7 @@ internal static class StartupHook
 {
     public static void Initialize()
     {
-        if (Native.IsPresent)
+        if (NativeHost.IsPresent)
         {
             AppMain.Run();
         }
