@@ -199,6 +199,8 @@ pub mod front;
 #[cfg(feature = "host")]
 mod host;
 #[cfg(feature = "host")]
+pub mod in_process;
+#[cfg(feature = "host")]
 pub mod offline;
 #[cfg(feature = "host")]
 pub mod proxy;

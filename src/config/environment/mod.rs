@@ -171,7 +171,8 @@ fn force(table: &mut Table, config: &Config) {
     table.set(APPL_PATH, path::decoded(config.path_base.as_str()));
 }
 
-fn authentication(config: &Config) -> String {
+/// What the app may authenticate by, as `ASPNETCORE_IIS_HTTPAUTH` says it.
+pub(crate) fn authentication(config: &Config) -> String {
     let kinds = &config.authentication;
     let offered: String = [
         (kinds.windows, "windows;"),

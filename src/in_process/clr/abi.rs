@@ -14,7 +14,10 @@
 //!   block and must not run the app's code: they copy, and queue to the runtime's own pool.
 //! * What a callback's argument points to is valid during the call, but for the [`Request`] of `on_request` and all it
 //!   points to, which are valid until `complete` of its id.
-//! * A callback with a request's id may come before `on_request` returned, on another thread.
+//! * A callback with a request's id may come before `on_request` returned, on another thread. `on_read_ready` and
+//!   `on_write_ready` may come before the call that they answer returned `PENDING`, and now and then without need.
+//!   A callback may still be under way on another thread when `complete` returns: its id is over then, and to be ignored.
+//! * A callback must not call native functions before it returns: native may hold locks that those take.
 //!
 //! # The life of a request
 //!
@@ -23,7 +26,7 @@
 //! `start` never came, or the end of the response was not said, `complete` breaks the exchange off: a truncated answer never looks
 //! whole (500 if nothing was sent yet; else the connection or the stream is reset).
 //!
-//! `on_abort` tells that the client is gone, at most once, never after `complete` returned.
+//! `on_abort` tells that the client is gone, at most once, and does not begin after `complete` returned.
 
 use std::ffi::c_void;
 
@@ -48,6 +51,11 @@ pub(super) const TOO_LARGE: i32 = -2;
 pub(super) const INVALID: i32 = -3;
 /// The request's body is broken (bad framing, cut short): 400.
 pub(super) const BAD_REQUEST: i32 = -4;
+
+/// HTTP/2's INTERNAL_ERROR: what is said of an answer that was not finished.
+pub(super) const INTERNAL_ERROR: u32 = 2;
+/// HTTP/2's CANCEL: nobody wants the answer any more.
+pub(super) const CANCEL: u32 = 8;
 
 /// The body ends with these bytes.
 pub(super) const END: u32 = 1;
@@ -164,7 +172,8 @@ pub(super) struct Api {
     pub(super) host: *mut c_void,
 
     /// The server started: requests may come now. `OK`, or `INVALID` (another version or size, or registered already).
-    pub(super) register: unsafe extern "C" fn(host: *mut c_void, callbacks: *const Callbacks) -> i32,
+    pub(super) register:
+        unsafe extern "C" fn(host: *mut c_void, callbacks: *const Callbacks) -> i32,
     /// No more `on_request` from now on; `on_drained` comes when every request is complete (at once, maybe during this call).
     pub(super) stop_incoming: unsafe extern "C" fn(host: *mut c_void),
     /// The server has stopped. No callback comes after this returned.
@@ -179,24 +188,34 @@ pub(super) struct Api {
     /// Copies what came of the body to `buffer` and its number to `*read`: `OK` with 0 is the end of it. `PENDING`: nothing is here yet;
     /// `on_read_ready` will come. One read at a time. After a 101 or an extended CONNECT's 200: bytes of the new protocol.
     /// `GONE`, `TOO_LARGE`, `BAD_REQUEST`.
-    pub(super) read: unsafe extern "C" fn(id: RequestId, buffer: *mut u8, len: usize, read: *mut usize) -> i32,
+    pub(super) read:
+        unsafe extern "C" fn(id: RequestId, buffer: *mut u8, len: usize, read: *mut usize) -> i32,
     /// The trailers of the request, valid until `complete`; `INVALID` before the end of the body.
-    pub(super) request_trailers: unsafe extern "C" fn(id: RequestId, fields: *mut *const Field, count: *mut u32) -> i32,
+    pub(super) request_trailers:
+        unsafe extern "C" fn(id: RequestId, fields: *mut *const Field, count: *mut u32) -> i32,
     /// Sets the largest body of this request, in bytes, −1 for none; `INVALID` after the first `read`.
     pub(super) set_max_body: unsafe extern "C" fn(id: RequestId, limit: i64) -> i32,
 
     /// An answer of 1xx before the final one; not 101.
-    pub(super) informational: unsafe extern "C" fn(id: RequestId, status: u32, fields: *const Field, count: u32) -> i32,
+    pub(super) informational:
+        unsafe extern "C" fn(id: RequestId, status: u32, fields: *const Field, count: u32) -> i32,
     /// The head of the answer and the first bytes of its body. Hop-by-hop fields (`Connection`, `Transfer-Encoding`, …) are native's own and dropped.
     /// `Connection: close` is heeded. With `END` that was all. 101 (or 200 to an extended CONNECT) begins the new protocol.
     /// `reason` is empty for the usual one. `OK`, `PENDING` (taken, but wait for `on_write_ready`), `GONE`, `INVALID`.
     pub(super) start: unsafe extern "C" fn(
-        id: RequestId, status: u32, reason: Slice, fields: *const Field, count: u32, body: Slice, flags: u32,
+        id: RequestId,
+        status: u32,
+        reason: Slice,
+        fields: *const Field,
+        count: u32,
+        body: Slice,
+        flags: u32,
     ) -> i32,
     /// More of the body; `END` ends it. All of it is taken. `PENDING`: no more until `on_write_ready`. What is written goes out at once.
     pub(super) write: unsafe extern "C" fn(id: RequestId, body: Slice, flags: u32) -> i32,
     /// Ends the body with trailers.
-    pub(super) trailers: unsafe extern "C" fn(id: RequestId, fields: *const Field, count: u32) -> i32,
+    pub(super) trailers:
+        unsafe extern "C" fn(id: RequestId, fields: *const Field, count: u32) -> i32,
     /// Breaks the exchange off: HTTP/2 resets the stream with `error_code`, HTTP/1.1 closes the connection. `complete` is still to come.
     pub(super) reset: unsafe extern "C" fn(id: RequestId, error_code: u32) -> i32,
     /// The app is through with the request.
