@@ -19,15 +19,16 @@ namespace Ancm.Hosting.Abi
         /// <summary>Whether a native host started this process.</summary>
         public static bool IsPresent => Table != null;
 
-        public static void CheckVersion()
+        /// <summary>What is wrong where the two sides were not made for one another; else null.</summary>
+        public static string? Mismatch()
         {
-            if (Table->Version != NativeTable.CurrentVersion || Table->Size != sizeof(NativeTable))
+            if (Table->Version == NativeTable.CurrentVersion && Table->Size == sizeof(NativeTable))
             {
-                throw new NotSupportedException(
-                    $"ABI version mismatch: the hosting assembly has version {NativeTable.CurrentVersion} " +
-                    $"({sizeof(NativeTable)} bytes), the native host version {Table->Version} ({Table->Size} bytes). " +
-                    "Use the assembly that was built with the host.");
+                return null;
             }
+            return $"ABI version mismatch: the hosting assembly has version {NativeTable.CurrentVersion} " +
+                $"({sizeof(NativeTable)} bytes), the native host version {Table->Version} ({Table->Size} bytes). " +
+                "Use the assembly that was built with the host.";
         }
 
         /// <summary>Nothing can be said to a host that does not have the function.</summary>

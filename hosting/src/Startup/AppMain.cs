@@ -14,9 +14,21 @@ namespace Ancm.Hosting.Startup
         /// <summary>Does not return: the runtime would run Main a second time.</summary>
         public static void Run()
         {
+            if (NativeHost.Mismatch() is string mismatch)
+            {
+                NativeHost.MainFailed(mismatch, mismatch);
+            }
+            else
+            {
+                RunAndReport();
+            }
+            Thread.Sleep(Timeout.Infinite);
+        }
+
+        private static void RunAndReport()
+        {
             try
             {
-                NativeHost.CheckVersion();
                 Environments.Prepare(Settings.Current);
                 HostObserver.Subscribe();
                 var exitCode = Invoke(Assembly.GetEntryAssembly());
@@ -25,9 +37,9 @@ namespace Ancm.Hosting.Startup
             }
             catch (Exception exception)
             {
-                NativeHost.MainFailed(OneLine(exception), exception.ToString());
+                var line = $"{exception.GetType()}: {exception.Message}".Replace("\r", "").Replace('\n', ' ');
+                NativeHost.MainFailed(line, exception.ToString());
             }
-            Thread.Sleep(Timeout.Infinite);
         }
 
         private static int Invoke(Assembly? app)
@@ -45,13 +57,6 @@ namespace Ancm.Hosting.Startup
         {
             var all = Environment.GetCommandLineArgs();
             return all.Length < 2 ? Array.Empty<string>() : all[1..];
-        }
-
-        private static string OneLine(Exception exception)
-        {
-            // Of the check of versions native looks for the beginning.
-            var text = exception is NotSupportedException ? exception.Message : $"{exception.GetType()}: {exception.Message}";
-            return text.Replace("\r", "").Replace('\n', ' ');
         }
     }
 }
