@@ -13,6 +13,7 @@ use ancm::{
 fn main() -> Result<(), Box<dyn Error>> {
     // Before there is any other thread: CoreCLR would take the signals for itself.
     let signals = Blocked::new()?;
+    tracing_subscriber::fmt().init();
     let mut arguments = env::args_os().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?).canonicalize()?;
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:5000".into());

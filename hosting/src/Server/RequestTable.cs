@@ -101,7 +101,7 @@ namespace Ancm.Hosting.Server
         private Slot SlotOf(ulong id)
         {
             var slots = Volatile.Read(ref _slots);
-            var index = checked((int)(uint)id);
+            var index = unchecked((int)(uint)id);
             var slot = index < slots.Length ? slots[index] : null;
             return slot ?? AddSlot(index);
         }
