@@ -20,7 +20,9 @@ const VOCABULARY: &[&str] = &[
     "error",
     "files",
     "headers",
+    "occasionally",
     "path_base",
+    "samples",
     "sealed",
     "token",
 ];
@@ -30,6 +32,7 @@ const HOST: &[&str] = &[
     "front",
     "control",
     "watch",
+    "authentication",
     "offline",
     "supervisor",
     "proxy",

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
+
 use super::{
     command::{Places, resolve},
     environment::invalid_name,
@@ -166,6 +168,19 @@ impl Builder {
     /// Whether the front offers basic authentication. Defaults to false.
     pub fn basic_authentication(mut self, offer: bool) -> Self {
         self.config.authentication.basic = offer;
+        self
+    }
+
+    /// Whether the user whom Windows authentication found is that of all later requests of its connection. Defaults to
+    /// false.
+    pub fn keep_user(mut self, keep: bool) -> Self {
+        self.config.handler_settings.keep_user = keep;
+        self
+    }
+
+    /// The header that tells the app the user who was authenticated. Defaults to none.
+    pub fn user_header(mut self, name: HeaderName) -> Self {
+        self.config.handler_settings.user_header = Some(name);
         self
     }
 

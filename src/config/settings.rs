@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
+
 use super::{command::CommandLine, processes::Processes};
 use crate::PathBase;
 
@@ -58,6 +60,8 @@ pub struct HandlerSettings {
     pub(crate) disallow_rotation_on_config_change: bool,
     pub(crate) detailed_errors_to_loopback: bool,
     pub(crate) shutdown_delay: Duration,
+    pub(crate) keep_user: bool,
+    pub(crate) user_header: Option<HeaderName>,
 }
 
 /// Which authentication the front offers for the app.
@@ -270,6 +274,20 @@ impl HandlerSettings {
     pub fn shutdown_delay(&self) -> Duration {
         self.shutdown_delay
     }
+
+    /// `keepUser`: whether the user whom Windows authentication found is that of all later requests of its connection, as
+    /// in IIS. Default false: a proxy in front may send several users' requests through one connection.
+    #[must_use]
+    pub fn keep_user(&self) -> bool {
+        self.keep_user
+    }
+
+    /// `userHeader`: the header that tells the app the user who was authenticated, for apps without our app half.
+    /// Default: none.
+    #[must_use]
+    pub fn user_header(&self) -> Option<&HeaderName> {
+        self.user_header.as_ref()
+    }
 }
 
 impl Default for HandlerSettings {
@@ -280,6 +298,8 @@ impl Default for HandlerSettings {
             disallow_rotation_on_config_change: false,
             detailed_errors_to_loopback: false,
             shutdown_delay: Duration::from_secs(1),
+            keep_user: false,
+            user_header: None,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::{
-    config::{Config, Errors, Source, Vars, Warning, WarningKind},
+    config::{Config, Errors, Source, Vars, Warning},
     watch::{self, Files},
 };
 
@@ -71,7 +71,7 @@ pub(super) async fn read(source: Source, vars: Arc<dyn Vars>) -> Result<Reloaded
         Ok(loaded) => loaded.map_err(|errors| lines(&errors))?,
         Err(error) => return Err(vec![error.to_string()]),
     };
-    tell(&loaded.warnings);
+    loaded.warnings.iter().for_each(Warning::log);
     Ok(Reloaded {
         config: Arc::new(loaded.config),
         file: loaded.source,
@@ -80,17 +80,6 @@ pub(super) async fn read(source: Source, vars: Arc<dyn Vars>) -> Result<Reloaded
 
 fn lines(errors: &Errors) -> Vec<String> {
     errors.to_string().lines().map(str::to_owned).collect()
-}
-
-fn tell(warnings: &[Warning]) {
-    for warning in warnings {
-        match warning.kind() {
-            WarningKind::Translated => info!(%warning, "Configuration translated"),
-            WarningKind::Unknown | WarningKind::Ignored | WarningKind::Suspicious => {
-                warn!(%warning, "Configuration not taken as written");
-            }
-        }
-    }
 }
 
 /// `new`, but with what can't change while the program runs as it is in `old`.

@@ -3,6 +3,7 @@
 mod layer;
 mod page;
 mod start;
+mod sub_status;
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -12,10 +13,24 @@ pub use self::{
     layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
     page::{CorrelationId, ErrorPage, Format},
     start::{Stage, StartFailure},
+    sub_status::SubStatus,
 };
 
 /// An error of another crate.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// `error` and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
 
 /// Why the host half could not get an answer from the app.
 ///
@@ -41,7 +56,7 @@ enum Kind {
 }
 
 impl Error {
-    /// The app's process could not be started: 502, the module's 502.5.
+    /// The app's process could not be started: 502, the module's 502.5; in process 500, its 500.30 and the like.
     #[must_use]
     pub fn start(failure: Arc<StartFailure>) -> Self {
         Self {
@@ -154,6 +169,9 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Start(ref failure) if failure.sub_status.is_some() => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
                 StatusCode::BAD_GATEWAY
             }
@@ -185,6 +203,14 @@ impl Error {
     #[must_use]
     pub fn is_client_gone(&self) -> bool {
         matches!(self.kind, Kind::ClientGone)
+    }
+
+    /// Whether the head of the request is why.
+    ///
+    /// What else came on its connection is then better not listened to: whoever wrote that head may mean another end
+    /// of it than we do.
+    pub(crate) fn is_of_head(&self) -> bool {
+        matches!(self.kind, Kind::BadRequest(_) | Kind::MethodRefused)
     }
 
     /// Whether the app's process took no connection, so that it saw nothing of the request.
@@ -234,5 +260,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_names_every_cause_once() {
+        let inner = std::io::Error::other("no route");
+        let outer = Error::connect(Error::backend(inner));
+        assert_eq!(
+            chain(&outer),
+            "can't connect to the app: the app broke the exchange off: no route"
+        );
+        assert_eq!(chain(&Error::stopping()), "the app is being stopped");
     }
 }

@@ -1,4 +1,4 @@
-//! The host half as one service: offline gate, error pages, supervisor, proxy.
+//! The host half as one service: authentication, offline gate, error pages, supervisor, proxy.
 
 mod builder;
 mod live;
@@ -23,6 +23,7 @@ pub use self::builder::Builder;
 use self::{live::Live, route::Route};
 use crate::{
     Connection, PathBase, ResponseBody,
+    authentication::{Authenticated, AuthenticationLayer},
     config::{Config, ProcessVars, Vars},
     control::{Operator, Running},
     error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
@@ -31,8 +32,8 @@ use crate::{
     supervisor::{Supervisor, SupervisorLayer},
 };
 
-/// The body of a [`Host`]'s answers: the app's, an error page, or the offline page.
-pub type HostBody = ResponseBody<ResponseBody<proxy::Body>>;
+/// The body of a [`Host`]'s answers: the app's, an error page, the offline page, or a refusal.
+pub type HostBody = ResponseBody<ResponseBody<ResponseBody<proxy::Body>>>;
 
 /// An app behind the module: one tower service, in any front.
 ///
@@ -48,6 +49,8 @@ pub type HostBody = ResponseBody<ResponseBody<proxy::Body>>;
 pub struct Host {
     pipeline: Pipeline,
     connection: Option<Connection>,
+    /// What is offered to this connection, and what it has proved.
+    authentication: AuthenticationLayer,
     /// That of the settings in the pipeline.
     revision: u64,
     app: Arc<App>,
@@ -64,6 +67,7 @@ struct App {
 /// What follows the configuration while connections are open.
 #[derive(Clone, Debug)]
 struct Settings {
+    authentication: AuthenticationLayer,
     page: ErrorPage,
     proxy: Proxy,
 }
@@ -116,6 +120,7 @@ impl Host {
             source: Source::Fixed(Backend::fixed(address)),
             tunnels: proxy.tunnels().clone(),
             settings: Arc::new(Live::new(Settings {
+                authentication: AuthenticationLayer::new(),
                 page: ErrorPage::new(),
                 proxy,
             })),
@@ -124,9 +129,11 @@ impl Host {
 
     fn of(app: App) -> Self {
         let (revision, settings) = app.settings.current();
+        let authentication = settings.authentication.clone();
         Self {
-            pipeline: app.pipeline(&settings, None),
+            pipeline: app.pipeline(&settings, &authentication, None),
             connection: None,
+            authentication,
             revision,
             app: Arc::new(app),
         }
@@ -136,9 +143,12 @@ impl Host {
     #[must_use]
     pub fn for_connection(&self, connection: Connection) -> Self {
         let (revision, settings) = self.app.settings.current();
+        let authentication = settings.authentication.for_connection(connection.clone());
+        let known = Some(connection.clone());
         Self {
-            pipeline: self.app.pipeline(&settings, Some(connection.clone())),
+            pipeline: self.app.pipeline(&settings, &authentication, known),
             connection: Some(connection),
+            authentication,
             revision,
             app: Arc::clone(&self.app),
         }
@@ -189,7 +199,10 @@ impl Host {
     fn refresh(&mut self) {
         if self.app.settings.revision() != self.revision {
             let (revision, settings) = self.app.settings.current();
-            self.pipeline = self.app.pipeline(&settings, self.connection.clone());
+            let authentication = settings.authentication.clone();
+            self.authentication = authentication.after(&self.authentication);
+            let known = self.connection.clone();
+            self.pipeline = self.app.pipeline(&settings, &self.authentication, known);
             self.revision = revision;
         }
     }
@@ -197,8 +210,13 @@ impl Host {
 
 impl App {
     /// What a request passes, from the outermost stage to the app.
-    fn pipeline(&self, settings: &Settings, connection: Option<Connection>) -> Pipeline {
-        let Settings { page, proxy } = settings.clone();
+    fn pipeline(
+        &self,
+        settings: &Settings,
+        authentication: &AuthenticationLayer,
+        connection: Option<Connection>,
+    ) -> Pipeline {
+        let Settings { page, proxy, .. } = settings.clone();
         let page = page.shown_to(connection.as_ref().and_then(Connection::peer));
         let (gate, route) = match &self.source {
             Source::Supervised {
@@ -219,11 +237,12 @@ impl App {
                 )
             }
         };
-        OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route))
+        let app = OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route));
+        authentication.layer(app)
     }
 }
 
-type Pipeline = Offline<ErrorPages<Route>>;
+type Pipeline = Authenticated<Offline<ErrorPages<Route>>>;
 
 impl<B> Service<Request<B>> for Host
 where

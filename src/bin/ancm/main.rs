@@ -1,6 +1,7 @@
 //! The `ancm` program: serves a published ASP.NET Core app, or any program that listens on a port.
 
 mod args;
+mod authentication;
 mod check;
 mod control;
 mod demo;

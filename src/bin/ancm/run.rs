@@ -1,18 +1,13 @@
 //! `ancm run`: the one place where the parts of the host half are put together and served.
 
 use std::{
-    future::Future,
-    io,
-    net::{SocketAddr, TcpListener},
-    num::NonZeroUsize,
-    path::Path,
-    pin::pin,
-    time::Duration,
+    future::Future, io, net::SocketAddr, num::NonZeroUsize, path::Path, pin::pin, time::Duration,
 };
 
 use ancm::{
     Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Source, Warning, WarningKind},
+    config::{Config, Loaded, ProcessVars, Source, Warning},
+    error::chain,
     front::{Bound, Front},
     proxy::Address,
 };
@@ -22,8 +17,8 @@ use tracing::{info, warn};
 
 use crate::{
     args::{App, Control, Run},
-    control,
-    failure::{Failure, chain},
+    authentication, control,
+    failure::Failure,
     signals::Signals,
 };
 
@@ -81,7 +76,7 @@ impl Target {
             }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
-                tell(&loaded.warnings);
+                loaded.warnings.iter().for_each(Warning::log);
                 (loaded.config, Some(source))
             }
         };
@@ -94,10 +89,11 @@ impl Target {
         if let Some(problem) = config.command().problem() {
             warn!(%problem, "App can't be started as things are");
         }
-        let mut builder = Host::builder(config);
+        let mut builder = Host::builder(config.clone());
         if let Some(source) = source {
             builder = builder.source(source);
         }
+        builder = authentication::offer(builder, &config)?;
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
@@ -137,17 +133,6 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
     Ok(Target::Read(loaded, source))
 }
 
-/// What is taken in another way so that it works here is the normal case; the rest deserves a look.
-fn tell(warnings: &[Warning]) {
-    for warning in warnings {
-        if warning.kind() == WarningKind::Translated {
-            info!(%warning, "Configuration translated");
-        } else {
-            warn!(%warning, "Configuration not taken as written");
-        }
-    }
-}
-
 /// Takes the addresses, so that connections wait there from now on.
 pub(crate) fn bind(
     addresses: &[SocketAddr],
@@ -164,9 +149,7 @@ pub(crate) fn bind(
             front = front.max_connections(room.min(MAX_CONNECTIONS));
         }
     }
-    front
-        .bind(addresses)
-        .map_err(|error| cannot_listen(addresses, &error))
+    front.bind(addresses).map_err(|error| cannot_listen(&error))
 }
 
 /// The front's own default.
@@ -189,21 +172,10 @@ const HINTS: [(io::ErrorKind, &str); 3] = [
     ),
 ];
 
-fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
+fn cannot_listen(error: &io::Error) -> Failure {
     let known = HINTS.iter().find(|(kind, _)| *kind == error.kind());
     let hint = known.map_or("choose another address with --listen", |(_, hint)| hint);
-    // The error does not say which one it was.
-    let guilty = addresses
-        .iter()
-        .find(|&&address| TcpListener::bind(address).is_err());
-    let named: Vec<_> = match guilty {
-        Some(guilty) => vec![guilty.to_string()],
-        None => addresses.iter().map(SocketAddr::to_string).collect(),
-    };
-    Failure::other(format_args!(
-        "can't listen on {}: {error}\n  hint: {hint}",
-        named.join(", ")
-    ))
+    Failure::other(format_args!("{}\n  hint: {hint}", chain(error)))
 }
 
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.

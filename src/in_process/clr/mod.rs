@@ -3,14 +3,13 @@
 #![allow(unsafe_code, reason = "the boundary to CoreCLR")]
 
 mod abi;
-mod app;
 mod body;
 mod calls;
 mod exchange;
 mod facts;
-mod failure;
 mod future;
 mod head;
+mod hosted;
 mod hostfxr;
 mod lifetime;
 mod native;
@@ -20,10 +19,9 @@ mod slots;
 mod start;
 
 pub use self::{
-    app::{App, Ended},
     body::{Broken, ResponseBody},
-    failure::{StartError, SubStatus},
     future::ResponseFuture,
+    hosted::{AspNetCore, Ended, Hosted},
     service::Service,
     signals::{Blocked, Signals},
     start::Launch,

@@ -1,10 +1,11 @@
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use proptest::{prelude::*, test_runner::RngSeed};
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use crate::samples::samples;
 
 /// An answer as whoever reads it takes it.
 #[derive(Debug, PartialEq)]
@@ -257,17 +258,8 @@ fn too_much_is_refused_where_hyper_refuses_it() {
     }
 }
 
-/// The same cases in every run; other ones where `PROPTEST_RNG_SEED` says so.
-fn sample() -> ProptestConfig {
-    let mut config = ProptestConfig::with_cases(1024);
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(9112);
-    }
-    config
-}
-
 proptest! {
-    #![proptest_config(sample())]
+    #![proptest_config(samples(1024))]
 
     #[test]
     fn what_is_taken_is_taken_as_hyper_takes_it(
