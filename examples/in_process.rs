@@ -7,12 +7,13 @@ use std::{env, error::Error, path::PathBuf};
 use ancm::{
     config::{Config, ProcessVars},
     front::Front,
-    in_process::clr::{Blocked, Launch},
+    in_process::clr::{Blocked, Ended, Launch},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Before there is any other thread: CoreCLR would take the signals for itself.
     let signals = Blocked::new()?;
+    tracing_subscriber::fmt().init();
     let mut arguments = env::args_os().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?).canonicalize()?;
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:5000".into());
@@ -34,8 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         front
             .serve(move |connection| service.for_connection(connection), stop)
             .await?;
-        Ok::<_, Box<dyn Error>>(app.ended().await)
+        match app.ended().await {
+            Ended::Returned(code) => Ok::<_, Box<dyn Error>>(code),
+            ended => Err(format!("{ended:?}").into()),
+        }
     })?;
-    println!("{code:?}");
-    std::process::exit(0)
+    // Main's thread stays, and with it all of CoreCLR: the process is ended from here.
+    std::process::exit(code)
 }

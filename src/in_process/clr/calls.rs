@@ -113,15 +113,21 @@ unsafe extern "C" fn register(host: *mut c_void, callbacks: *const Callbacks) ->
 }
 
 unsafe extern "C" fn stop_incoming(host: *mut c_void) {
-    // SAFETY: by the contract, `host` is ours.
     guarded((), || {
-        unsafe { native(host) }.map_or((), Native::stop_incoming)
+        // SAFETY: by the contract, `host` is ours.
+        if let Some(native) = unsafe { native(host) } {
+            native.stop_incoming();
+        }
     });
 }
 
 unsafe extern "C" fn stopped(host: *mut c_void) {
-    // SAFETY: by the contract, `host` is ours.
-    guarded((), || unsafe { native(host) }.map_or((), Native::stopped));
+    guarded((), || {
+        // SAFETY: by the contract, `host` is ours.
+        if let Some(native) = unsafe { native(host) } {
+            native.stopped();
+        }
+    });
 }
 
 unsafe extern "C" fn main_ended(host: *mut c_void, exit_code: i32) {
@@ -250,7 +256,11 @@ unsafe extern "C" fn informational(id: RequestId, status: u32, _: *const Field, 
             match exchange.answer.phase {
                 Phase::Waiting if fits => abi::OK,
                 Phase::Broken(_) => abi::GONE,
-                _ => abi::INVALID,
+                Phase::Waiting
+                | Phase::Started(_)
+                | Phase::Streaming
+                | Phase::Tunnel
+                | Phase::Done => abi::INVALID,
             }
         })
     })

@@ -28,3 +28,10 @@ pub use self::{
     signals::{Blocked, Signals},
     start::Launch,
 };
+
+#[cfg(test)]
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "a test that breaks the contract is what it is for"
+)]
+mod tests;

@@ -16,6 +16,9 @@ use super::{
     detach, tunnel,
 };
 
+/// What a body gives when it is asked.
+type NextFrame = Option<Result<Frame<Bytes>, Broken>>;
+
 /// Lets go when it is dropped; what the client had not got by then, it does not want any more.
 pub(in super::super) struct Client {
     pub(super) slot: &'static Slot,
@@ -54,10 +57,7 @@ impl Client {
     }
 
     /// More of the body, and whether it is the last.
-    pub(in super::super) fn poll_out(
-        &self,
-        cx: &Context<'_>,
-    ) -> Poll<(Option<Result<Frame<Bytes>, Broken>>, bool)> {
+    pub(in super::super) fn poll_out(&self, cx: &Context<'_>) -> Poll<(NextFrame, bool)> {
         let id = self.slot.id();
         let mut after = After::default();
         let mut state = self.slot.lock();

@@ -4,6 +4,7 @@
 //! exchange: no task and no buffer stand between hyper and the app, and nothing is read before somebody wants it.
 
 use std::{
+    io::{self, ErrorKind},
     pin::Pin,
     ptr,
     sync::atomic::Ordering,
@@ -165,12 +166,16 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> i32 {
         if error.downcast_ref::<h2::Error>().is_some() {
             return abi::GONE;
         }
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return match io.kind() {
-                std::io::ErrorKind::InvalidInput
-                | std::io::ErrorKind::InvalidData
-                | std::io::ErrorKind::UnexpectedEof => abi::BAD_REQUEST,
-                _ => abi::GONE,
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            let broken = [
+                ErrorKind::InvalidInput,
+                ErrorKind::InvalidData,
+                ErrorKind::UnexpectedEof,
+            ];
+            return if broken.contains(&io.kind()) {
+                abi::BAD_REQUEST
+            } else {
+                abi::GONE
             };
         }
         cause = error.source();
