@@ -151,8 +151,8 @@ namespace Ancm.Hosting.Http
             }
         }
 
-        /// <summary>What was flushed is all that the client ever gets.</summary>
-        public void Truncate()
+        /// <summary>What was flushed is all that the client ever gets. True where that was all that was promised.</summary>
+        public bool Truncate()
         {
             lock (_lock)
             {
@@ -160,6 +160,7 @@ namespace Ancm.Hosting.Http
                 {
                     Send(default, BodyFlags.None);
                 }
+                return _ended;
             }
         }
 

@@ -139,8 +139,10 @@ namespace Ancm.Hosting.Server
             {
                 if (HasStarted)
                 {
-                    Output.Truncate();
-                    Native.Reset(_id, InternalError);
+                    if (!Output.Truncate())
+                    {
+                        Native.Reset(_id, InternalError);
+                    }
                     return;
                 }
                 Output.Discard();
