@@ -158,7 +158,7 @@ namespace Ancm.Hosting.Http
             {
                 if (!_isBroken && !_ended)
                 {
-                    Send(default, BodyFlags.None);
+                    SendFlushed(default, IsWhole() ? BodyFlags.End : BodyFlags.None);
                 }
                 return _ended;
             }
