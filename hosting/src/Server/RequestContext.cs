@@ -78,6 +78,7 @@ namespace Ancm.Hosting.Server
         {
             ResetFeatures();
             ResetRequest();
+            ResetRouting();
             ResetResponse();
             ReadHead();
         }
