@@ -34,7 +34,7 @@ namespace Ancm.Hosting.Abi
         /// <summary>Nothing can be said to a host that does not have the function.</summary>
         public static void MainFailed(string message, string detail)
         {
-            var needed = (long)&((NativeTable*)null)->MainFailed + sizeof(IntPtr);
+            var needed = (byte*)(&Table->MainFailed + 1) - (byte*)Table;
             if (Table->Size < needed)
             {
                 Console.Error.WriteLine(detail);

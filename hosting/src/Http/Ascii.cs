@@ -8,7 +8,7 @@ namespace Ancm.Hosting.Http
     {
         private static readonly UTF8Encoding _strictUtf8 = new UTF8Encoding(false, throwOnInvalidBytes: true);
 
-        /// <summary>Whether the bytes spell the text.</summary>
+        /// <summary>Whether the bytes spell the text, and all of it is ASCII.</summary>
         public static bool Spells(ReadOnlySpan<byte> bytes, string text)
         {
             if (bytes.Length != text.Length)
@@ -17,7 +17,7 @@ namespace Ancm.Hosting.Http
             }
             for (var index = 0; index < bytes.Length; index++)
             {
-                if (bytes[index] != text[index])
+                if (bytes[index] != text[index] || bytes[index] >= 0x80)
                 {
                     return false;
                 }

@@ -16,6 +16,7 @@ namespace Ancm.Hosting.Http
 
         private readonly RequestInput _input;
         private byte[] _buffer = Array.Empty<byte>();
+        private ReadOnlySequence<byte> _shown;
         private int _start;
         private int _end;
         private bool _allExamined;
@@ -34,6 +35,7 @@ namespace Ancm.Hosting.Http
                 ArrayPool<byte>.Shared.Return(_buffer);
                 _buffer = Array.Empty<byte>();
             }
+            _shown = default;
             _start = 0;
             _end = 0;
             _allExamined = true;
@@ -78,8 +80,8 @@ namespace Ancm.Hosting.Http
                 result = default;
                 return false;
             }
-            result = new ReadResult(
-                new ReadOnlySequence<byte>(_buffer, _start, _end - _start), isCancelled, _input.HasEnded);
+            _shown = new ReadOnlySequence<byte>(_buffer, _start, _end - _start);
+            result = new ReadResult(_shown, isCancelled, _input.HasEnded);
             return true;
         }
 
@@ -87,13 +89,14 @@ namespace Ancm.Hosting.Http
 
         public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
         {
-            // Within one array a position is an index.
-            var consumedTo = consumed.GetInteger();
-            var examinedTo = examined.GetInteger();
-            if (consumedTo < _start || examinedTo < consumedTo || examinedTo > _end)
+            // Throws for positions that are not in it.
+            var consumedTo = _start + (int)_shown.Slice(0, consumed).Length;
+            var examinedTo = _start + (int)_shown.Slice(0, examined).Length;
+            if (examinedTo < consumedTo)
             {
-                throw new ArgumentOutOfRangeException(nameof(consumed), "The position is not in what was read.");
+                throw new InvalidOperationException("What is consumed must have been examined.");
             }
+            _shown = default;
             _start = consumedTo;
             _allExamined = examinedTo == _end;
             if (_start == _end)

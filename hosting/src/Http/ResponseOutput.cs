@@ -151,15 +151,16 @@ namespace Ancm.Hosting.Http
             }
         }
 
-        /// <summary>What was flushed is all that the client ever gets.</summary>
-        public void Truncate()
+        /// <summary>What was flushed is all that the client ever gets. True where that was all that was promised.</summary>
+        public bool Truncate()
         {
             lock (_lock)
             {
                 if (!_isBroken && !_ended)
                 {
-                    Send(default, BodyFlags.None);
+                    SendFlushed(default, IsWhole() ? BodyFlags.End : BodyFlags.None);
                 }
+                return _ended;
             }
         }
 

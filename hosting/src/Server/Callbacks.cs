@@ -136,6 +136,7 @@ namespace Ancm.Hosting.Server
         {
             try
             {
+                Console.Error.WriteLine(exception);
                 Native.Log(LogLevel.Error, exception.ToString());
             }
             catch (Exception)

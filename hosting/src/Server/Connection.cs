@@ -11,6 +11,9 @@ namespace Ancm.Hosting.Server
     /// <summary>What is known of a connection, turned into managed objects once for all its requests.</summary>
     internal sealed class Connection
     {
+        /// <summary>The ids of another process, before a restart or beside this one, are others.</summary>
+        private static readonly ulong _firstId = (ulong)DateTime.UtcNow.Ticks;
+
         private readonly byte[]? _certificate;
         private X509Certificate2? _parsed;
         private int _requests;
@@ -18,7 +21,7 @@ namespace Ancm.Hosting.Server
         public Connection(in ConnectionFacts facts)
         {
             Number = facts.Id;
-            Id = Base32.Text(facts.Id);
+            Id = Base32.Text(_firstId + facts.Id);
             RemoteAddress = facts.Peer.Address();
             RemotePort = facts.Peer.Port;
             LocalAddress = facts.Local.Address();

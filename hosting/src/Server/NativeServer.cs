@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -19,8 +20,11 @@ namespace Ancm.Hosting.Server
         private readonly ILogger _logger;
         private RequestTable? _requests;
 
-        public NativeServer(IOptions<IISServerOptions> options, ILoggerFactory loggers)
+        public NativeServer(
+            IOptions<IISServerOptions> options, ILoggerFactory loggers, IHostApplicationLifetime application)
         {
+            // The older web host has no lifetime that could be replaced.
+            Shutdown.OnRequested(application.StopApplication);
             _options = options.Value;
             _logger = loggers.CreateLogger("Ancm.Hosting");
             Features.Set<IServerAddressesFeature>(new Addresses(Settings.Current.Addresses));

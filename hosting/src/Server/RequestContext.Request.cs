@@ -149,6 +149,11 @@ namespace Ancm.Hosting.Server
             request.Path = _target.Path;
             request.QueryString = _target.Query;
             SetHost(native.Authority.Span);
+            if (_version == NativeRequest.Http11 && !_requestFields.ContainsKey("Host"))
+            {
+                // RFC 9112, 3.2.
+                throw BadRequests.Malformed("no Host");
+            }
             if (_maxRequestBody != _service.Settings.MaxRequestBody)
             {
                 Native.SetMaxBody(_id, _maxRequestBody ?? -1);

@@ -78,6 +78,7 @@ namespace Ancm.Hosting.Server
         {
             ResetFeatures();
             ResetRequest();
+            ResetRouting();
             ResetResponse();
             ReadHead();
         }
@@ -139,8 +140,10 @@ namespace Ancm.Hosting.Server
             {
                 if (HasStarted)
                 {
-                    Output.Truncate();
-                    Native.Reset(_id, InternalError);
+                    if (!Output.Truncate())
+                    {
+                        Native.Reset(_id, InternalError);
+                    }
                     return;
                 }
                 Output.Discard();

@@ -50,7 +50,7 @@ namespace Ancm.Hosting.Server
         public RequestContext? Find(ulong id)
         {
             var slots = Volatile.Read(ref _slots);
-            var index = (int)(uint)id;
+            var index = SlotNumber(id);
             var context = (uint)index < (uint)slots.Length ? slots[index]?.Context : null;
             return context != null && context.Id == id ? context : null;
         }
@@ -92,16 +92,18 @@ namespace Ancm.Hosting.Server
         /// <summary>To be called when a request is over, before native hears of it.</summary>
         public static void Release(ulong id, Slot slot)
         {
-            if ((uint)id >= KeptContexts)
+            if (SlotNumber(id) >= KeptContexts)
             {
                 slot.Context = null;
             }
         }
 
+        private static int SlotNumber(ulong id) => (int)(id & int.MaxValue);
+
         private Slot SlotOf(ulong id)
         {
             var slots = Volatile.Read(ref _slots);
-            var index = unchecked((int)(uint)id);
+            var index = SlotNumber(id);
             var slot = index < slots.Length ? slots[index] : null;
             return slot ?? AddSlot(index);
         }
