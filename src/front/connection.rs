@@ -126,7 +126,7 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
     let mut sniff = pin!(preface::sniff(stream));
     let first = poll_fn(|cx| match sniff.as_mut().poll(cx) {
         Poll::Ready(found) => Poll::Ready(Some(found)),
-        Poll::Pending if pulse.order() == Order::None => Poll::Pending,
+        Poll::Pending if pulse.order() < Order::Finish => Poll::Pending,
         Poll::Pending => Poll::Ready(None),
     })
     .await;

@@ -83,6 +83,7 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod standby;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -92,4 +93,5 @@ pub use self::{
     listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
+    standby::Standby,
 };
