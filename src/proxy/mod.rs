@@ -96,6 +96,7 @@ mod wire;
 
 #[doc(hidden)]
 pub use self::request::rewrite_head;
+pub(crate) use self::io::Io;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
