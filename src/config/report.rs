@@ -141,7 +141,9 @@ impl Report<'_> {
         }
         match kept.listener {
             Listener::Port => Ok(()),
-            other => row(f, "listener", other.as_str()),
+            other @ (Listener::Inherited | Listener::InheritedUnix | Listener::Unix) => {
+                row(f, "listener", other.as_str())
+            }
         }
     }
 

@@ -31,6 +31,7 @@ pub struct Source {
     file: Option<PathBuf>,
     path_base: Option<PathBase>,
     trusted_proxies: Vec<IpNet>,
+    https_port: Option<u16>,
 }
 
 impl Source {
@@ -41,6 +42,7 @@ impl Source {
             file: None,
             path_base: None,
             trusted_proxies: Vec::new(),
+            https_port: None,
         }
     }
 
@@ -62,6 +64,12 @@ impl Source {
         self
     }
 
+    /// The HTTPS port of the front, for where the file says none. Defaults to not known.
+    pub fn https_port(mut self, port: Option<u16>) -> Self {
+        self.https_port = port;
+        self
+    }
+
     /// The content root.
     #[must_use]
     pub fn content_root(&self) -> &Path {
@@ -80,6 +88,7 @@ impl Source {
         }
         let trusted = &mut loaded.config.forwarding.trusted_proxies;
         trusted.extend(&self.trusted_proxies);
+        loaded.config = loaded.config.or_https_port(self.https_port);
         Ok(loaded)
     }
 

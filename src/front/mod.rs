@@ -67,6 +67,7 @@
 mod accept;
 mod clients;
 mod connection;
+mod drive;
 mod guard;
 mod http;
 pub mod https;

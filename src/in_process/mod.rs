@@ -26,6 +26,8 @@
 //! says `hostingModel="inprocess"`.
 
 mod app;
+#[cfg(all(unix, feature = "in-process"))]
+pub mod clr;
 mod failure;
 #[cfg(all(unix, feature = "in-process"))]
 mod worker;

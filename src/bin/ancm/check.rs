@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use crate::{args::Run, failure::Failure, run::Target};
+use crate::{args::Run, failure::Failure, front, run::Target};
 
 /// The width of the column of names, as in the library's report.
 const WIDTH: usize = 24;
@@ -13,6 +13,8 @@ const WIDTH: usize = 24;
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run) -> Result<(), Failure> {
     let target = Target::of(&run.app, &run.trusted)?;
+    // What is wrong with a certificate, too.
+    front::tls(&run.listen, &run.https)?;
     match io::stdout().write_all(report(run, &target).as_bytes()) {
         // Who reads only the first lines has what they wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
@@ -32,8 +34,11 @@ fn report(run: &Run, target: &Target) -> String {
         let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
         text.push_str(&row("trustedProxies", trusted.join(", ")));
     }
-    for address in &run.listen {
-        text.push_str(&row("listens on", address));
+    for listener in &run.listen {
+        text.push_str(&row("listens on", listener));
+    }
+    for (chain, _) in &run.https.certificates {
+        text.push_str(&row("certificate", chain.display()));
     }
     text.push_str(&target.limits(&run.limits).to_string());
     text.push_str(&match run.threads {

@@ -14,12 +14,12 @@ use http::{
         TRANSFER_ENCODING, VARY,
     },
 };
-use memchr::memchr;
 
 use super::{
     decode::{Decoder, Flaw},
     head::{Head, LONGEST, digits, field_value, response},
 };
+use crate::lines::line_end;
 
 /// How many fields it is worth to try for.
 const MAX_FIELDS: usize = 16;
@@ -160,7 +160,7 @@ fn status(bytes: &[u8]) -> Option<(StatusCode, usize)> {
 
 /// The first line, without the CR LF that ends it.
 fn line(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.get(..memchr(b'\n', bytes)?)?.strip_suffix(b"\r")
+    bytes.get(..line_end(bytes)?)?.strip_suffix(b"\r")
 }
 
 /// A name that says nothing of the connection, or nothing but how the body is framed.

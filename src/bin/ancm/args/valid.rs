@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     fmt::Display,
-    net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
@@ -11,14 +10,15 @@ use std::{
 use ancm::{PathBase, config::FrontLimits, proxy::Address};
 use ipnet::IpNet;
 
-use super::{RawOperate, RawRun, address::DEFAULT_LISTEN};
+use super::{Https, Listener, RawOperate, RawRun, address::DEFAULT_LISTEN, listen::At};
 use crate::failure::Failure;
 
 /// What `run` and `check` are about.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Run {
     /// Not empty; no address stands there twice.
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listener>,
+    pub(crate) https: Https,
     /// `None`: one per core.
     pub(crate) threads: Option<NonZeroUsize>,
     /// Besides those of the configuration.
@@ -100,8 +100,10 @@ impl TryFrom<RawRun> for Run {
     type Error = Failure;
 
     fn try_from(raw: RawRun) -> Result<Self, Failure> {
+        let listen = listeners(raw.listen)?;
         Ok(Self {
-            listen: addresses(raw.listen)?,
+            https: raw.https.valid(&listen)?,
+            listen,
             threads: raw.threads,
             trusted: raw.trusted_proxy,
             limits: raw.limits.into(),
@@ -126,14 +128,17 @@ fn control(path: Option<PathBuf>, off: bool) -> Result<Control, Failure> {
 }
 
 /// The default where nothing is said; each address once, but port 0 as often as it is typed.
-pub(crate) fn addresses(listen: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+pub(crate) fn listeners(listen: Vec<Listener>) -> Result<Vec<Listener>, Failure> {
     if listen.is_empty() {
-        return Ok(vec![DEFAULT_LISTEN]);
+        return Ok(vec![DEFAULT_LISTEN.into()]);
     }
-    for (index, address) in listen.iter().enumerate() {
-        if address.port() != 0 && listen.iter().take(index).any(|other| other == address) {
+    let chosen =
+        |listener: &Listener| matches!(listener.at, At::Tcp { address, .. } if address.port() == 0);
+    for (index, listener) in listen.iter().enumerate() {
+        let mut before = listen.iter().take(index);
+        if !chosen(listener) && before.any(|other| other.at == listener.at) {
             return Err(Failure::usage(format_args!(
-                "--listen {address} is said twice"
+                "--listen {listener} is said twice"
             )));
         }
     }
@@ -223,7 +228,8 @@ mod tests {
     #[test]
     fn nothing_said_is_this_folder_on_loopback() {
         let want = Run {
-            listen: vec!["127.0.0.1:8080".parse().unwrap()],
+            listen: vec![DEFAULT_LISTEN.into()],
+            https: Https::default(),
             threads: None,
             trusted: Vec::new(),
             limits: FrontLimits::default(),
