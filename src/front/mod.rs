@@ -71,6 +71,7 @@ mod guard;
 mod http;
 pub mod https;
 mod io;
+mod linger;
 mod listen;
 mod open;
 mod options;
