@@ -3,11 +3,14 @@
 
     cargo build --release --features cli
     benches/race.py                               # about two minutes
+    benches/race.py --tls                         # the same, and full handshakes, all by TLS
 
 Each proxy is loaded by wrk in turn, round after round, so that what else the machine does meets all alike. What counts is
 the CPU time that the kernel says a proxy's threads took, by the requests that were answered, as a ratio to nginx's of the
 same round; the median over the rounds is printed. The app is an nginx that answers out of memory. All is on loopback, and
-only what was started here is stopped. Needs Linux, wrk, nginx and taskset, HAProxy if it is to be in it, and Python 3.9.
+only what was started here is stopped. Needs Linux, wrk, nginx and taskset, HAProxy if it is to be in it, and Python 3.9;
+openssl for TLS, where all have the same keys (ECDSA P-256, then RSA 2048) and meet a client that chooses the same cipher
+and curve with each. Of a handshake without a session to resume one request is a part.
 """
 
 import argparse
@@ -41,7 +44,7 @@ http {{
 NGINX_APP = 'server {{ listen 127.0.0.1:{port}; default_type text/plain; root {folder}/files; sendfile on; open_file_cache max=10; }}'
 NGINX_PROXY = """
 upstream app {{ server 127.0.0.1:{app}; keepalive 128; keepalive_requests 1000000000; }}
-server {{ listen 127.0.0.1:{port}; location / {{
+server {{ listen 127.0.0.1:{port}{tls}; location / {{
   proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
   proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
 }} }}
@@ -57,7 +60,7 @@ defaults
   http-reuse always
   option forwardfor
 frontend front
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{tls}
   http-request set-header X-Forwarded-Proto http
   default_backend app
 backend app
@@ -98,31 +101,96 @@ def nginx(folder, name, body):
     return ["nginx", "-e", "stderr", "-c", write(folder, f"{name}.conf", NGINX.format(folder=folder, name=name, body=body))]
 
 
-def load(port, path, connections, fields, seconds):
+def load(scheme, port, path, connections, fields, seconds):
     """Loads a port and tells how many requests were answered."""
     headers = [part for name, value in fields.items() for part in ("-H", f"{name}: {value}")]
     command = ["taskset", "-c", "0", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *headers]
-    said = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([*command, f"{scheme}://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"not all was answered:\n{said}")
     return int(re.search(r"(\d+) requests in", said)[1])
 
 
-def race(peers, chosen):
-    for name, (path, connections, fields) in LOADS.items():
-        costs = {peer: [] for peer in peers}
-        for peer, (port, _) in peers.items():
-            load(port, path, connections, fields, 1)
-        for _ in range(chosen.rounds):
-            for peer, (port, process) in peers.items():
-                before = cpu_seconds(process.pid)
-                answered = load(port, path, connections, fields, chosen.seconds)
-                costs[peer].append((cpu_seconds(process.pid) - before) / answered * 1e6)
-        told = []
-        for peer, cost in costs.items():
-            ratio = statistics.median(one / base for one, base in zip(cost, costs["nginx"]))
-            told.append(f"{peer} {statistics.median(cost):.1f} µs [{ratio:.2f}]")
-        print(f"{name:9}", " · ".join(told), flush=True)
+def shake(scheme, port, path, connections, fields, seconds):
+    """Connects anew for each request, one after the other, and tells how often."""
+    command = ["taskset", "-c", "0", "openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-new", "-time", str(seconds), "-www", path]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"(\d+) connections in \d+ real seconds", said)[1])
+
+
+def race(name, cost_of, peers, chosen):
+    """Has each peer do the same in turn, and tells what it cost."""
+    costs = {peer: [] for peer in peers}
+    for port, _ in peers.values():
+        cost_of(port, 1)
+    for _ in range(chosen.rounds):
+        for peer, (port, process) in peers.items():
+            before = cpu_seconds(process.pid)
+            answered = cost_of(port, chosen.seconds)
+            costs[peer].append((cpu_seconds(process.pid) - before) / answered * 1e6)
+    told = []
+    for peer, cost in costs.items():
+        ratio = statistics.median(one / base for one, base in zip(cost, costs["nginx"]))
+        told.append(f"{peer} {statistics.median(cost):.1f} µs [{ratio:.2f}]")
+    print(f"{name:18}", " · ".join(told), flush=True)
+
+
+KEYS = {"ECDSA": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "RSA": ["rsa:2048"]}
+
+
+def certificate(folder, kind):
+    """Files of a certificate, of its key, and of both."""
+    chain, key, both = (folder / f"{kind}.{what}" for what in ("pem", "key", "both"))
+    command = ["openssl", "req", "-x509", "-nodes", "-newkey", *KEYS[kind], "-subj", "/CN=race", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", key, "-out", chain], check=True, capture_output=True)
+    key.chmod(0o600)
+    both.write_text(chain.read_text() + key.read_text())
+    return chain, key, both
+
+
+def commands_of(folder, app, ports, chosen, kind):
+    """How each peer is started, to speak TLS with a key of a kind, or cleartext."""
+    nginx_tls, haproxy_tls, listen, options = "", "", "", []
+    if kind:
+        chain, key, both = certificate(folder, kind)
+        nginx_tls = f" ssl; ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.3; ssl_ecdh_curve X25519"
+        haproxy_tls = f" ssl crt {both} ssl-min-ver TLSv1.3 curves X25519"
+        listen, options = "https://", ["--tls-cert", str(chain), "--tls-key", str(key)]
+    proxy = NGINX_PROXY.format(port=ports["nginx"], folder=folder, app=app, tls=nginx_tls)
+    listen = f"{listen}127.0.0.1:{ports['ancm']}"
+    commands = {
+        "nginx": nginx(folder, "proxy", proxy),
+        "ancm": [chosen.program, "run", "--to", f"127.0.0.1:{app}", "--listen", listen, "--threads", "1", *options],
+    }
+    if shutil.which("haproxy"):
+        config = write(folder, "haproxy.cfg", HAPROXY.format(port=ports["haproxy"], app=app, tls=haproxy_tls))
+        commands["haproxy"] = ["haproxy", "-db", "-f", config]
+    return commands
+
+
+def stop(processes):
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        process.wait(timeout=30)
+
+
+def compete(folder, app, chosen, kind):
+    """All loads, for all peers."""
+    ports = {peer: free_port() for peer in ("nginx", "haproxy", "ancm")}
+    commands = commands_of(folder, app, ports, chosen, kind)
+    peers = {peer: (ports[peer], start(command, 1)) for peer, command in commands.items()}
+    try:
+        time.sleep(1)
+        scheme = "https" if kind else "http"
+        for name, (path, connections, fields) in LOADS.items():
+            # The bytes that pass do not know which key was used.
+            if kind != "RSA":
+                race(name, lambda port, seconds: load(scheme, port, path, connections, fields, seconds), peers, chosen)
+        if kind:
+            race(f"{kind} handshakes", lambda port, seconds: shake(scheme, port, "/13", 1, {}, seconds), peers, chosen)
+    finally:
+        stop([process for _, process in peers.values()])
 
 
 def main():
@@ -130,35 +198,21 @@ def main():
     arguments.add_argument("program", nargs="?", default="target/release/ancm")
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--seconds", type=int, default=1)
+    arguments.add_argument("--tls", action="store_true")
     chosen = arguments.parse_args()
-    started = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         folder.chmod(0o755)
         (folder / "files").mkdir()
         for name, size in (("13", 13), ("1k", 1024), ("1m", 1024 * 1024)):
             (folder / "files" / name).write_bytes(b"x" * size)
-        app = free_port()
-        ports = {peer: free_port() for peer in ("nginx", "haproxy", "ancm")}
-        to = {"folder": folder, "app": app}
-        commands = {
-            "nginx": nginx(folder, "proxy", NGINX_PROXY.format(port=ports["nginx"], **to)),
-            "ancm": [chosen.program, "run", "--to", f"127.0.0.1:{app}", "--listen", f"127.0.0.1:{ports['ancm']}", "--threads", "1"],
-        }
-        if shutil.which("haproxy"):
-            config = write(folder, "haproxy.cfg", HAPROXY.format(port=ports["haproxy"], **to))
-            commands["haproxy"] = ["haproxy", "-db", "-f", config]
+        port = free_port()
+        app = start(nginx(folder, "app", NGINX_APP.format(port=port, folder=folder)), 0)
         try:
-            started.append(start(nginx(folder, "app", NGINX_APP.format(port=app, **to)), 0))
-            peers = {peer: (ports[peer], start(command, 1)) for peer, command in commands.items()}
-            started += [process for _, process in peers.values()]
-            time.sleep(1)
-            race(peers, chosen)
+            for kind in KEYS if chosen.tls else [None]:
+                compete(folder, port, chosen, kind)
         finally:
-            for process in started:
-                process.send_signal(signal.SIGTERM)
-            for process in started:
-                process.wait(timeout=30)
+            stop([app])
 
 
 if __name__ == "__main__":
