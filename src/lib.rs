@@ -206,6 +206,8 @@ mod files;
 pub mod front;
 #[cfg(feature = "host")]
 mod host;
+#[cfg(feature = "in-process")]
+pub mod in_process;
 #[cfg(feature = "host")]
 pub mod offline;
 #[cfg(feature = "host")]

@@ -53,6 +53,7 @@
 //! idleTimeout = "00:20:00"                # or whole seconds; never by default
 //! drainTimeout = 30                       # seconds or [d.]hh:mm:ss, as all that follow
 //! retry = true
+//! listener = "port"                       # or "inherited", "inheritedUnix", "unix"
 //!
 //! [probe]                                 # none by default
 //! path = "/health"
@@ -131,7 +132,7 @@
 //! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
-//! `drainTimeout`, `retry`, `affinityCookie`; who the client is by `keepUser` and `userHeader`. IIS passes
+//! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser` and `userHeader`. IIS passes
 //! over names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
 //! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them.
@@ -169,7 +170,7 @@ pub use self::{
     forwarding::{Forwarding, HeaderPolicy, Underscores},
     front::FrontLimits,
     load::Loaded,
-    processes::{Processes, StartMode},
+    processes::{Listener, Processes, StartMode},
     report::Report,
     settings::{Authentication, Config, HandlerSettings, HostingModel},
     source::Source,

@@ -5,7 +5,8 @@ use std::{fmt, path::Path, time::Duration};
 use super::{
     findings::{Warning, shown},
     forwarding::HeaderPolicy,
-    processes::StartMode,
+    front::FrontLimits,
+    processes::{Listener, StartMode},
     settings::{Config, HostingModel},
 };
 
@@ -50,7 +51,6 @@ impl fmt::Display for Report<'_> {
         self.limits(f)?;
         self.processes(f)?;
         self.forwarding(f)?;
-        self.front(f)?;
         self.rest(f)?;
         self.environment(f)?;
         self.findings(f)
@@ -110,7 +110,7 @@ impl Report<'_> {
                 format_args!("{path} until {status}, every {every} ms"),
             )?;
         }
-        self.spans(
+        spans(
             f,
             &[
                 ("idleTimeout", kept.idle_timeout),
@@ -136,9 +136,15 @@ impl Report<'_> {
         )?;
         row(f, "drainTimeout", Span(kept.drain_timeout))?;
         row(f, "retry", on(kept.retry))?;
-        kept.affinity_cookie
-            .as_ref()
-            .map_or(Ok(()), |name| row(f, "affinityCookie", name))
+        if let Some(name) = &kept.affinity_cookie {
+            row(f, "affinityCookie", name)?;
+        }
+        match kept.listener {
+            Listener::Port => Ok(()),
+            other @ (Listener::Inherited | Listener::InheritedUnix | Listener::Unix) => {
+                row(f, "listener", other.as_str())
+            }
+        }
     }
 
     fn forwarding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,7 +179,7 @@ impl Report<'_> {
             Some(time) => row(f, "uploadTimeout", Span(time))?,
             None => row(f, "uploadTimeout", "none")?,
         }
-        self.spans(
+        spans(
             f,
             &[
                 ("headTimeout", said.head_timeout),
@@ -184,45 +190,6 @@ impl Report<'_> {
         said.max_body_size.map_or(Ok(()), |bytes| {
             row(f, "maxBodySize", format_args!("{bytes} bytes"))
         })
-    }
-
-    /// What is not said has the front's default, and no line.
-    fn front(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = &self.config.front;
-        for (name, number) in [
-            ("frontMaxConnections", said.max_connections),
-            ("frontMaxHeadSize", said.max_head_size),
-            ("frontMaxHeaders", said.max_headers),
-            ("frontMaxStreams", said.max_streams),
-            ("frontMaxPendingResets", said.max_pending_resets),
-            ("frontMaxErrorResets", said.max_error_resets),
-        ] {
-            number.map_or(Ok(()), |number| row(f, name, number))?;
-        }
-        self.spans(
-            f,
-            &[
-                ("frontHeaderTimeout", said.header_timeout),
-                ("frontIdleTimeout", said.idle_timeout),
-                ("frontWriteTimeout", said.write_timeout),
-                ("frontDrainTimeout", said.drain_timeout),
-                ("frontPingInterval", said.ping_interval),
-                ("frontPingTimeout", said.ping_timeout),
-            ],
-        )?;
-        said.half_close
-            .map_or(Ok(()), |half| row(f, "frontHalfClose", on(half)))
-    }
-
-    /// A line for each that is set.
-    fn spans(&self, f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt::Result {
-        let set = spans
-            .iter()
-            .filter_map(|(name, time)| Some((name, (*time)?)));
-        for (name, time) in set {
-            row(f, name, Span(time))?;
-        }
-        Ok(())
     }
 
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -285,6 +252,46 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
+
+/// What is not set has the front's default, and no line.
+impl fmt::Display for FrontLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, number) in [
+            ("maxConnections", self.max_connections),
+            ("maxHeadSize", self.max_head_size),
+            ("maxHeaders", self.max_headers),
+            ("maxStreams", self.max_streams),
+            ("maxPendingResets", self.max_pending_resets),
+            ("maxErrorResets", self.max_error_resets),
+        ] {
+            number.map_or(Ok(()), |number| row(f, &format!("front {name}"), number))?;
+        }
+        spans(
+            f,
+            &[
+                ("front headerTimeout", self.header_timeout),
+                ("front idleTimeout", self.idle_timeout),
+                ("front writeTimeout", self.write_timeout),
+                ("front drainTimeout", self.drain_timeout),
+                ("front pingInterval", self.ping_interval),
+                ("front pingTimeout", self.ping_timeout),
+            ],
+        )?;
+        self.half_close
+            .map_or(Ok(()), |half| row(f, "front halfClose", on(half)))
+    }
+}
+
+/// A line for each time that is set.
+fn spans(f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt::Result {
+    let set = spans
+        .iter()
+        .filter_map(|(name, time)| Some((name, (*time)?)));
+    for (name, time) in set {
+        row(f, name, Span(time))?;
+    }
+    Ok(())
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {

@@ -133,6 +133,13 @@ impl Config {
         self
     }
 
+    /// The same app behind a front whose HTTPS port this is, unless its configuration says another.
+    #[must_use]
+    pub fn or_https_port(mut self, port: Option<u16>) -> Self {
+        self.https_port = self.https_port.or(port);
+        self
+    }
+
     /// The app's directory: absolute, and the working directory of its process.
     #[must_use]
     pub fn content_root(&self) -> &Path {

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 19] = [
+const OTHERS: [&str; 20] = [
     "affinity",
     "arguments",
     "authentication",
@@ -25,6 +25,7 @@ const OTHERS: [&str; 19] = [
     "handlerSettings",
     "httpsPort",
     "idleTimeout",
+    "listener",
     "pathBase",
     "probe",
     "proxy",
@@ -101,7 +102,7 @@ impl Reader<'_> {
                 "authentication" => self.authentication(value, raw),
                 "environmentVariables" => raw.environment = self.strings(key, value),
                 "handlerSettings" => raw.handler_settings.extend(self.scalars(key, value)),
-                "drainTimeout" | "idleTimeout" | "retry" | "startMode" => {
+                "drainTimeout" | "idleTimeout" | "listener" | "retry" | "startMode" => {
                     let text = self.scalar(key, value);
                     self.setting(key, key.get_ref(), text, raw);
                 }

@@ -3,6 +3,7 @@
 mod layer;
 mod page;
 mod start;
+mod sub_status;
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -12,6 +13,7 @@ pub use self::{
     layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
     page::{CorrelationId, ErrorPage, Format},
     start::{Stage, StartFailure},
+    sub_status::SubStatus,
 };
 
 /// An error of another crate.
@@ -56,7 +58,7 @@ enum Kind {
 }
 
 impl Error {
-    /// The app's process could not be started: 502, the module's 502.5.
+    /// The app's process could not be started: 502, the module's 502.5; in process 500, its 500.30 and the like.
     #[must_use]
     pub fn start(failure: Arc<StartFailure>) -> Self {
         Self {
@@ -189,6 +191,9 @@ impl Error {
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::ClientSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::Start(ref failure) if failure.sub_status.is_some() => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
                 StatusCode::BAD_GATEWAY
             }

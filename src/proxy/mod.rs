@@ -94,6 +94,9 @@ mod upstream;
 mod user;
 mod wire;
 
+pub(crate) use self::io::Io;
+#[doc(hidden)]
+pub use self::request::rewrite_head;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,

@@ -26,6 +26,7 @@ pub struct HstsLayer {
     max_age: Duration,
     subdomains: bool,
     preload: bool,
+    enabled: bool,
     scheme: Option<Scheme>,
 }
 
@@ -36,6 +37,7 @@ impl HstsLayer {
             max_age: Duration::from_secs(30 * 24 * 60 * 60),
             subdomains: false,
             preload: false,
+            enabled: true,
             scheme: None,
         }
     }
@@ -55,6 +57,12 @@ impl HstsLayer {
     /// Sets whether browsers may know of it before they ever came. Defaults to no.
     pub fn preload(mut self, preload: bool) -> Self {
         self.preload = preload;
+        self
+    }
+
+    /// Sets whether it does anything, for a stack whose type is not to depend on that. Defaults to yes.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
         self
     }
 
@@ -90,7 +98,7 @@ impl<S> Layer<S> for HstsLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Hsts {
             inner,
-            value: self.value(),
+            value: self.enabled.then(|| self.value()),
             scheme: self.scheme,
         }
     }
@@ -100,7 +108,7 @@ impl<S> Layer<S> for HstsLayer {
 #[derive(Clone, Debug)]
 pub struct Hsts<S> {
     inner: S,
-    value: HeaderValue,
+    value: Option<HeaderValue>,
     scheme: Option<Scheme>,
 }
 
@@ -127,9 +135,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let said = scheme(self.scheme, &request) == Scheme::Https && !is_local(&request);
+        let said = |_: &&HeaderValue| {
+            scheme(self.scheme, &request) == Scheme::Https && !is_local(&request)
+        };
         HstsFuture {
-            value: said.then(|| self.value.clone()),
+            value: self.value.as_ref().filter(said).cloned(),
             inner: self.inner.call(request),
         }
     }
@@ -226,5 +236,7 @@ mod tests {
         assert_eq!(values, ["max-age=60; includeSubDomains; preload"]);
         let values = said(&layer, Scheme::Https, "a.test", Some("max-age=0")).await;
         assert_eq!(values, ["max-age=0"]);
+        let off = layer.enabled(false);
+        assert!(said(&off, Scheme::Https, "a.test", None).await.is_empty());
     }
 }

@@ -22,6 +22,7 @@ use crate::{Connection, ResponseBody, Scheme};
 pub struct HttpsRedirectLayer {
     port: u16,
     status: StatusCode,
+    enabled: bool,
     scheme: Option<Scheme>,
 }
 
@@ -31,6 +32,7 @@ impl HttpsRedirectLayer {
         Self {
             port: 443,
             status: StatusCode::PERMANENT_REDIRECT,
+            enabled: true,
             scheme: None,
         }
     }
@@ -49,6 +51,12 @@ impl HttpsRedirectLayer {
         } else {
             StatusCode::PERMANENT_REDIRECT
         };
+        self
+    }
+
+    /// Sets whether it does anything, for a stack whose type is not to depend on that. Defaults to yes.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
         self
     }
 
@@ -121,13 +129,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let state = match scheme(self.redirect.scheme, &request) {
-            Scheme::Https => State::Forward {
+        let redirect = &self.redirect;
+        let state = if redirect.enabled && scheme(redirect.scheme, &request) == Scheme::Http {
+            State::Redirect {
+                response: Some(redirect.answer(&request)),
+            }
+        } else {
+            State::Forward {
                 future: self.inner.call(request),
-            },
-            Scheme::Http => State::Redirect {
-                response: Some(self.redirect.answer(&request)),
-            },
+            }
         };
         RedirectFuture { state }
     }
@@ -272,6 +282,8 @@ mod tests {
         let layer = HttpsRedirectLayer::new().for_connection(&secure);
         assert_eq!(ask(layer, request("a.test", "/")).await.0, 200);
         let plain = HttpsRedirectLayer::new().for_connection(&Connection::unknown());
-        assert_eq!(ask(plain, request("a.test", "/")).await.0, 308);
+        assert_eq!(ask(plain.clone(), request("a.test", "/")).await.0, 308);
+        let off = plain.enabled(false);
+        assert_eq!(ask(off, request("a.test", "/")).await.0, 200);
     }
 }

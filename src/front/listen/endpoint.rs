@@ -55,6 +55,11 @@ impl Endpoint {
         Scheme::Http
     }
 
+    /// Where it is: `127.0.0.1:8080`, or `unix:/run/socket`.
+    pub fn address(&self) -> impl fmt::Display + '_ {
+        &self.local
+    }
+
     /// Its address, with the port that the system chose; `None` for a Unix socket.
     #[must_use]
     pub fn tcp(&self) -> Option<SocketAddr> {

@@ -102,6 +102,21 @@ impl Listen {
         unix::adopt(socket).map(|listening| Self::at(At::Open(listening)))
     }
 
+    /// At the sockets that a service manager opened for this process, each with the name that it gave it: those that
+    /// `LISTEN_FDS` speaks of, as systemd's socket activation has it (sd_listen_fds(3)).
+    ///
+    /// None where there are none, and from the second call on. They are not passed on to child processes.
+    ///
+    /// # Errors
+    ///
+    /// When one is no socket that listens.
+    #[cfg(unix)]
+    pub fn handed_over() -> io::Result<Vec<(String, Self)>> {
+        let sockets = unix::handed_over()?.into_iter();
+        let sockets = sockets.map(|(name, listening)| (name, Self::at(At::Open(listening))));
+        Ok(sockets.collect())
+    }
+
     /// Sets whether an IPv6 address takes IPv4 clients too, as the system maps them. Whatever the
     /// system's own choice is, the default is no.
     pub fn dual_stack(mut self, dual_stack: bool) -> Self {

@@ -23,7 +23,7 @@ use super::{
 const LARGEST: usize = 16 * 1024;
 
 /// Whether clients are asked for a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientCertificates {
     /// They are not.

@@ -78,6 +78,29 @@ pub(super) fn rewrite(
     Ok(asked)
 }
 
+/// What [`rewrite`] makes of a request without a body that could become a tunnel: the rules by themselves, to be tried on
+/// whatever comes to mind.
+///
+/// # Errors
+///
+/// When the request can't be forwarded.
+#[doc(hidden)]
+pub fn rewrite_head(
+    parts: &mut Parts,
+    connection: &Connection,
+    token: Option<&PairingToken>,
+    options: &ProxyOptions,
+) -> Result<(), Error> {
+    let sender = Sender {
+        connection,
+        token,
+        options,
+    };
+    let asked = rewrite(parts, true, sender)?;
+    frame(parts, asked, Some(0));
+    Ok(())
+}
+
 /// Says how the body is framed, now that `length` tells how long it is.
 ///
 /// The client's own framing is never copied. `None` is a length that nobody knows yet.
