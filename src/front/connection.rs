@@ -271,6 +271,9 @@ mod tests {
                     let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
                     // Answers before it has read, and goes on to read.
                     tokio::spawn(request.into_body().collect());
+                    for _ in 0..5 {
+                        yield_now().await;
+                    }
                     Ok::<_, Infallible>(Response::new(Full::new(path)))
                 })
             }));
