@@ -2,8 +2,9 @@
 //!
 //! Everything is real: the front, the sockets, the app's processes. Each test has the machine for itself, is bounded in
 //! number and in time, and waits for events: the only times in it are limits.
+//!
+//! What needs a shell, a stopped process or ASP.NET Core is not there on Windows.
 
-#![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,12 +14,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
 mod budget;
 mod clients;
 mod kills;
+#[cfg(target_os = "linux")]
 mod module;
 mod offline;
 mod restarts;
+#[cfg(unix)]
 mod several;
 mod site;
 mod thief;

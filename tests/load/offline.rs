@@ -27,6 +27,7 @@ fn is_all_that_anybody_sees_of_the_twin() {
     run(is_all_that_anybody_sees(App::Twin, 10));
 }
 
+#[cfg(unix)]
 #[test]
 fn is_all_that_anybody_sees_of_the_stock_app() {
     run(is_all_that_anybody_sees(App::Stock, 10));

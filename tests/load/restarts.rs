@@ -31,6 +31,7 @@ fn of_two_twins_lose_no_request() {
     run(lose_no_request(App::Twin, 2));
 }
 
+#[cfg(unix)]
 #[test]
 fn of_the_stock_app_lose_no_request() {
     run(lose_no_request(App::Stock, 1));
