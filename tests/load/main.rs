@@ -26,6 +26,8 @@ mod restarts;
 mod several;
 mod site;
 mod thief;
+#[cfg(windows)]
+mod users;
 
 use std::{
     future::Future,

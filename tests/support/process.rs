@@ -14,6 +14,18 @@ pub(crate) fn runs(id: u32) -> bool {
     os::runs(id)
 }
 
+/// How many handles it holds.
+#[cfg(windows)]
+pub(crate) fn handles(id: u32) -> u32 {
+    os::handles(id)
+}
+
+/// A token of the user who runs this.
+#[cfg(windows)]
+pub(crate) fn own_token() -> std::os::windows::io::OwnedHandle {
+    os::own_token()
+}
+
 /// Ends it at once; it may be gone already.
 pub(crate) fn kill(id: u32) {
     os::kill(id);

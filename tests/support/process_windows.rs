@@ -13,6 +13,7 @@ use std::{
 
 use windows_sys::Win32::{
     Foundation::WAIT_TIMEOUT,
+    Security::{TOKEN_DUPLICATE, TOKEN_IMPERSONATE, TOKEN_QUERY},
     System::{
         Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent},
         JobObjects::{
@@ -21,8 +22,9 @@ use windows_sys::Win32::{
             SetInformationJobObject,
         },
         Threading::{
-            CREATE_NEW_PROCESS_GROUP, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
-            TerminateProcess, WaitForSingleObject,
+            CREATE_NEW_PROCESS_GROUP, GetCurrentProcess, GetProcessHandleCount, OpenProcess,
+            OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
+            PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
         },
     },
 };
@@ -41,6 +43,26 @@ pub(super) fn runs(id: u32) -> bool {
     };
     // SAFETY: the handle is open.
     unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_TIMEOUT }
+}
+
+pub(super) fn handles(id: u32) -> u32 {
+    let process = open(id, PROCESS_QUERY_LIMITED_INFORMATION).unwrap();
+    let mut count = 0;
+    // SAFETY: the handle is open, the pointer is a local's.
+    let done = unsafe { GetProcessHandleCount(process.as_raw_handle(), &mut count) };
+    assert_ne!(done, 0, "{}", std::io::Error::last_os_error());
+    count
+}
+
+pub(super) fn own_token() -> OwnedHandle {
+    let mut token = ptr::null_mut();
+    let access = TOKEN_QUERY | TOKEN_DUPLICATE | TOKEN_IMPERSONATE;
+    // SAFETY: the pseudo-handle of this process is always open, the pointer is a local's, and the result is checked.
+    unsafe {
+        let opened = OpenProcessToken(GetCurrentProcess(), access, &mut token);
+        assert_ne!(opened, 0, "{}", std::io::Error::last_os_error());
+        OwnedHandle::from_raw_handle(token)
+    }
 }
 
 pub(super) fn kill(id: u32) {

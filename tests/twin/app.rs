@@ -38,6 +38,7 @@ async fn main() -> io::Result<ExitCode> {
 fn routes() -> Router {
     Router::new()
         .route("/env", any(reports::env))
+        .route("/user", any(reports::user))
         .route("/client-cert", any(reports::client_certificate))
         .route("/upload", any(streams::upload))
         .route("/download", any(streams::download))

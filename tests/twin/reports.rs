@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env, process};
 
 use ancm::{
     PathBase,
-    app::{ClientCertificate, Forwarded},
+    app::{ClientCertificate, Forwarded, WindowsIdentity},
 };
 use axum::{
     Json,
@@ -62,6 +62,12 @@ pub(crate) async fn env() -> Json<Value> {
         "arguments": env::args().collect::<Vec<_>>(),
         "variables": variables,
     }))
+}
+
+/// Tells about the client's Windows user.
+pub(crate) async fn user(request: Request<Body>) -> Json<Value> {
+    let user = request.extensions().get::<WindowsIdentity>();
+    Json(json!({ "sid": user.map(|user| user.sid().to_owned()) }))
 }
 
 /// Tells about the client's certificate.
