@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{site::Site, support::process::runs};
+use crate::{
+    site::{PATIENCE, Site},
+    support::process::runs,
+};
 
 #[tokio::test]
 async fn status_says_how_the_app_is() {
@@ -101,11 +104,22 @@ async fn offline_and_online_need_no_file() {
 async fn logs_shows_what_the_app_wrote() {
     let site = Site::configured(&crate::site::web_config("--no-such-option", "", ""));
     assert_eq!(site.get().await.0, 502);
-    let logs = site.operate(&["logs", "app"]).await;
-    assert!(logs.contains("unexpected argument"), "{logs}");
-    let logs = site.operate(&["logs", "app", "--json"]).await;
+    logs_once(&site, &["logs", "app"], "unexpected argument").await;
+    let logs = logs_once(&site, &["logs", "app", "--json"], "--no-such-option").await;
     let log: Value = serde_json::from_str(&logs).unwrap();
     assert!(log["text"].as_str().unwrap().contains("--no-such-option"));
+}
+
+/// What is written, once `part` is: it is started again and again, and has said nothing yet when it only begins.
+async fn logs_once(site: &Site, arguments: &[&str], part: &str) -> String {
+    let begin = tokio::time::Instant::now();
+    loop {
+        let logs = site.operate(arguments).await;
+        if logs.contains(part) {
+            return logs;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{logs}");
+    }
 }
 
 #[tokio::test]
@@ -132,7 +146,7 @@ mod unix {
     use tokio::io::{AsyncBufReadExt, BufReader};
 
     use super::*;
-    use crate::site::{ANCM, PATIENCE, command};
+    use crate::site::{ANCM, command};
 
     /// A shell that writes on two lines whatever comes next, the second one when it is told to.
     #[tokio::test]

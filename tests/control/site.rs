@@ -72,7 +72,12 @@ impl Site {
     pub(crate) fn write(&self, name: &str, content: &str) {
         let new = self.folder.path().join("new");
         fs::write(&new, content).unwrap();
-        fs::rename(new, self.path(name)).unwrap();
+        // Windows lets nobody replace a file that somebody reads in this moment: a good deployment tries again.
+        while let Err(error) = fs::rename(&new, self.path(name)) {
+            assert!(cfg!(windows), "{error}");
+            assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+            std::thread::yield_now();
+        }
     }
 
     /// Changes nothing but the time of a file, to one that no other touch had.

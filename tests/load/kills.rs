@@ -34,7 +34,10 @@ async fn lose_no_request(app: App, kills: usize) {
 
 #[test]
 fn of_the_twin_lose_no_idempotent_request() {
-    run(lose_no_request(App::Twin, 100));
+    run(lose_no_request(
+        App::Twin,
+        if cfg!(windows) { 20 } else { 100 },
+    ));
 }
 
 #[cfg(unix)]
