@@ -400,6 +400,9 @@ async fn a_port_that_is_taken_is_an_error() {
         .bind(first.local_addresses())
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    let named = format!("can't listen on {}", first.local_addresses()[0]);
+    assert_eq!(error.to_string(), named);
+    assert!(std::error::Error::source(&error).is_some(), "why");
     assert!(Front::new().bind(&[]).is_err());
 }
 

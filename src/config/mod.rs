@@ -53,6 +53,7 @@
 //! idleTimeout = "00:20:00"                # or whole seconds; never by default
 //! drainTimeout = 30                       # seconds or [d.]hh:mm:ss, as all that follow
 //! retry = true
+//! listener = "port"                       # or "inherited", "inheritedUnix", "unix"
 //!
 //! [probe]                                 # none by default
 //! path = "/health"
@@ -95,7 +96,7 @@
 //! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
-//! `drainTimeout`, `retry`, `affinityCookie`. IIS passes over names that it does not know, so one file serves both.
+//! `drainTimeout`, `retry`, `affinityCookie`, `listener`. IIS passes over names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them.
 //!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
@@ -126,7 +127,7 @@ pub use self::{
     command::{CommandLine, Unresolved},
     findings::{Error, Errors, Position, Warning, WarningKind},
     load::Loaded,
-    processes::{Processes, StartMode},
+    processes::{Listener, Processes, StartMode},
     report::Report,
     settings::{Authentication, Config, HandlerSettings, HostingModel},
     source::Source,

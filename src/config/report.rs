@@ -4,7 +4,7 @@ use std::{fmt, path::Path, time::Duration};
 
 use super::{
     findings::{Warning, shown},
-    processes::StartMode,
+    processes::{Listener, StartMode},
     settings::{Config, HostingModel},
 };
 
@@ -132,9 +132,13 @@ impl Report<'_> {
         )?;
         row(f, "drainTimeout", Span(kept.drain_timeout))?;
         row(f, "retry", on(kept.retry))?;
-        kept.affinity_cookie
-            .as_ref()
-            .map_or(Ok(()), |name| row(f, "affinityCookie", name))
+        if let Some(name) = &kept.affinity_cookie {
+            row(f, "affinityCookie", name)?;
+        }
+        match kept.listener {
+            Listener::Port => Ok(()),
+            other => row(f, "listener", other.as_str()),
+        }
     }
 
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 18] = [
     "affinity",
     "arguments",
     "authentication",
@@ -23,6 +23,7 @@ const OTHERS: [&str; 17] = [
     "handlerSettings",
     "httpsPort",
     "idleTimeout",
+    "listener",
     "pathBase",
     "probe",
     "queue",
@@ -98,7 +99,7 @@ impl Reader<'_> {
                 "authentication" => self.authentication(value, raw),
                 "environmentVariables" => raw.environment = self.strings(key, value),
                 "handlerSettings" => raw.handler_settings.extend(self.scalars(key, value)),
-                "drainTimeout" | "idleTimeout" | "retry" | "startMode" => {
+                "drainTimeout" | "idleTimeout" | "listener" | "retry" | "startMode" => {
                     let text = self.scalar(key, value);
                     self.setting(key, key.get_ref(), text, raw);
                 }

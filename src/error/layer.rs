@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header::ACCEPT};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, Version,
+    header::{ACCEPT, CONNECTION},
+};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -77,6 +80,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let accept = Accept::of(request.headers());
+        let http1 = request.version() <= Version::HTTP_11;
         let state = match self.broken.take() {
             Some(error) => State::Broken { error: Some(error) },
             None => State::Forward {
@@ -86,6 +90,7 @@ where
         ResponseFuture {
             page: self.page.clone(),
             accept,
+            http1,
             state,
         }
     }
@@ -97,6 +102,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         page: ErrorPage,
         accept: Accept,
+        http1: bool,
         #[pin]
         state: State<F>,
     }
@@ -125,7 +131,14 @@ where
         };
         let response = match result {
             Ok(response) => response.map(ResponseBody::inner),
-            Err(error) => answer(this.page, &error, this.accept.format()).map(ResponseBody::short),
+            Err(error) => {
+                let mut response = answer(this.page, &error, this.accept.format());
+                if *this.http1 && error.is_of_head() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                response.map(ResponseBody::short)
+            }
         };
         Poll::Ready(Ok(response))
     }
@@ -195,6 +208,27 @@ mod tests {
                 .to_bytes()
                 .is_empty()
         );
+    }
+
+    #[tokio::test]
+    async fn who_sends_a_head_that_nobody_takes_is_not_listened_to_on_http_1() {
+        for (version, error, want) in [
+            (Version::HTTP_11, Error::bad_request("x"), true),
+            (Version::HTTP_10, Error::method_refused(), true),
+            (Version::HTTP_2, Error::bad_request("x"), false),
+            (Version::HTTP_11, Error::stopping(), false),
+        ] {
+            let mut error = Some(error);
+            let inner = service_fn(move |_: Request<()>| {
+                std::future::ready(Err::<Response<Empty<Bytes>>, _>(error.take().unwrap()))
+            });
+            let mut request = Request::new(());
+            *request.version_mut() = version;
+            let service = ErrorPageLayer::default().layer(inner);
+            let response = service.oneshot(request).await.unwrap();
+            let closes = response.headers().contains_key(CONNECTION);
+            assert_eq!(closes, want, "{version:?} {}", response.status());
+        }
     }
 
     #[tokio::test]

@@ -200,6 +200,14 @@ impl Error {
         matches!(self.kind, Kind::ClientGone)
     }
 
+    /// Whether the head of the request is why.
+    ///
+    /// What else came on its connection is then better not listened to: whoever wrote that head may mean another end
+    /// of it than we do.
+    pub(crate) fn is_of_head(&self) -> bool {
+        matches!(self.kind, Kind::BadRequest(_) | Kind::MethodRefused)
+    }
+
     /// Whether the app's process took no connection, so that it saw nothing of the request.
     pub(crate) fn is_unconnected(&self) -> bool {
         matches!(self.kind, Kind::Connect | Kind::NotOwner)

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::{self, SocketAddr},
     pin::pin,
     sync::{
         Arc,
@@ -12,13 +11,17 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{self, Instant},
 };
 use tracing::{debug, warn};
 
-use super::{clients::Clients, connection::Accepted};
+use super::{
+    clients::Clients,
+    connection::Accepted,
+    listen::Endpoint,
+    socket::{Listener, Listening, Peer, Socket},
+};
 use crate::occasionally::Occasionally;
 
 /// How long to wait after an error of the whole process, such as no free file descriptor.
@@ -78,6 +81,7 @@ impl Drop for Waiting<'_> {
 
 /// Accepts on one socket, for one thread.
 pub(super) struct Acceptor {
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) clients: Clients,
     pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
@@ -86,7 +90,7 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Accepts until the front stops.
-    pub(super) async fn run(mut self, listener: TcpListener) {
+    pub(super) async fn run(mut self, listener: Listener) {
         let mut pause = FIRST_PAUSE;
         let refused = Occasionally::default();
         loop {
@@ -96,12 +100,12 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
+                Ok((socket, peer)) => {
                     pause = FIRST_PAUSE;
                     let Some(permit) = self.permit().await else {
                         break;
                     };
-                    self.begin(stream, peer, permit);
+                    self.begin(socket, peer, permit);
                 }
                 Err(error) if is_the_clients(&error) => debug!(%error, "Connection not accepted"),
                 // A flood of clients must not become one of the log.
@@ -116,7 +120,7 @@ impl Acceptor {
                 }
             }
         }
-        if let Ok(listener) = listener.into_std() {
+        if let Ok(listener) = listener.into_listening() {
             self.last_call(&listener);
         }
     }
@@ -151,14 +155,15 @@ impl Acceptor {
         }
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        if let Err(error) = stream.set_nodelay(true) {
+    fn begin(&self, socket: Socket, peer: Peer, permit: OwnedSemaphorePermit) {
+        if let Err(error) = socket.set_nodelay() {
             debug!(client.addr = %peer, %error, "Connection is gone already");
             return;
         }
         (self.begin)(Accepted {
-            stream,
+            socket,
             peer,
+            endpoint: self.endpoint.clone(),
             place: self.clients.enter(permit),
         });
     }
@@ -166,28 +171,18 @@ impl Acceptor {
     /// Takes who is in the kernel's queue already: closing the socket would reset them.
     ///
     /// Asks the kernel itself, as the runtime may not have heard of them yet.
-    fn last_call(&self, listener: &net::TcpListener) {
+    fn last_call(&self, listener: &Listening) {
         for _ in 0..LAST_CALL {
             let Some(permit) = self.room.try_take() else {
                 return;
             };
             match listener.accept() {
-                Ok((stream, peer)) => {
-                    if let Ok(stream) = adopt(stream) {
-                        self.begin(stream, peer, permit);
-                    }
-                }
+                Ok((socket, peer)) => self.begin(socket, peer, permit),
                 Err(error) if is_the_clients(&error) => {}
                 Err(_) => return,
             }
         }
     }
-}
-
-/// A socket as the runtime wants it.
-fn adopt(stream: net::TcpStream) -> io::Result<TcpStream> {
-    stream.set_nonblocking(true)?;
-    TcpStream::from_std(stream)
 }
 
 /// Waits until the front stops, or nobody is left to stop it.

@@ -3,10 +3,9 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -14,7 +13,10 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1::Parts};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time,
+};
 use tower_service::Service;
 use tracing::debug;
 
@@ -23,9 +25,12 @@ use super::{
     guard::Guard,
     http::Protocols,
     io::Io,
+    listen::Endpoint,
     preface::{self, Sniffed, Version},
-    pulse::{Order, Pulse},
+    pulse::{Order, Phase, Pulse},
     service::Adapter,
+    socket::{Peer, Socket},
+    stream::Stream,
 };
 use crate::{Connection, error::BoxError};
 
@@ -44,8 +49,9 @@ const REQUEST_TIMEOUT: &[u8] =
 /// A connection that was accepted.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) socket: Socket,
+    pub(super) peer: Peer,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) place: Place,
 }
 
@@ -61,21 +67,24 @@ where
     B::Error: Into<BoxError>,
 {
     let Accepted {
-        stream,
+        socket,
         peer,
+        endpoint,
         place,
     } = accepted;
     let pulse = place.pulse().clone();
     register(&pulse).await;
-    let (version, sniffed) = match sniff(&stream, &pulse).await {
+    let facts = facts(&socket, peer, &endpoint);
+    let mut stream = Stream::Plain(socket);
+    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
         Ok(Some(found)) => found,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
-    let service = Adapter::new(make(facts(&stream, peer)), peer, pulse.clone());
+    let service = Adapter::new(make(facts), peer, pulse.clone());
     let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
-        Version::Http1 => http1(&protocols, io, service, &pulse).await,
+        Version::Http1 => http1(&protocols, io, service, peer, &pulse).await,
         Version::Http2 => http2(&protocols, io, service, &pulse).await,
     };
     if let Err(error) = ended {
@@ -83,11 +92,13 @@ where
     }
 }
 
-fn facts(stream: &TcpStream, peer: SocketAddr) -> Connection {
-    let connection = Connection::new(peer);
-    match stream.local_addr() {
-        Ok(local) => connection.with_local(local),
-        Err(_) => connection,
+/// What is known of a connection before it says anything.
+fn facts(socket: &Socket, peer: Peer, endpoint: &Endpoint) -> Connection {
+    let connection = peer.0.map_or_else(Connection::unknown, Connection::new);
+    let connection = connection.with_scheme(endpoint.scheme());
+    match socket.local() {
+        Some(local) => connection.with_local(local),
+        None => connection,
     }
 }
 
@@ -107,7 +118,7 @@ async fn register(pulse: &Pulse) {
 }
 
 /// What the client speaks, or `None` when it is not to be served any more.
-async fn sniff(stream: &TcpStream, pulse: &Pulse) -> io::Result<Option<(Version, Sniffed)>> {
+async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version, Sniffed)>> {
     let mut sniff = pin!(preface::sniff(stream));
     let first = poll_fn(|cx| match sniff.as_mut().poll(cx) {
         Poll::Ready(found) => Poll::Ready(Some(found)),
@@ -128,6 +139,7 @@ async fn http1<S, B>(
     protocols: &Protocols,
     io: TokioIo<Io>,
     service: Adapter<S>,
+    peer: Peer,
     pulse: &Pulse,
 ) -> hyper::Result<()>
 where
@@ -145,15 +157,15 @@ where
         pulse.set_tunnel();
         return Ok(());
     };
-    let io = io.into_inner();
+    let mut io = io.into_inner();
     if let Some(refusal) = io.refusal() {
-        debug!(client.addr = ?io.stream().peer_addr().ok(), reason = %refusal, "Request refused");
+        debug!(client.addr = %peer, reason = %refusal, "Request refused");
     }
     match &ended {
         Some(Ok(())) => linger(io.stream(), false).await,
         Some(Err(error)) if error.is_parse() => linger(io.stream(), true).await,
         Some(Err(_)) => {}
-        None => say_timeout(io.stream(), pulse),
+        None => say_timeout(io.stream(), pulse).await,
     }
     ended.unwrap_or(Ok(()))
 }
@@ -209,29 +221,35 @@ where
 
 /// Tells a client whose head took too long (RFC 9110, 15.5.9), if it sent anything at all and
 /// nothing else is on its way to it.
-fn say_timeout(stream: &TcpStream, pulse: &Pulse) {
-    let head = matches!(pulse.phase(), super::pulse::Phase::Head(_));
+async fn say_timeout(stream: &mut Stream, pulse: &Pulse) {
+    let head = matches!(pulse.phase(), Phase::Head(_));
     if head && pulse.heard() && pulse.flushed() {
         // Who does not take these few bytes at once does not get them.
-        let _ = stream.try_write(REQUEST_TIMEOUT);
+        poll_fn(|cx| {
+            let mut stream = Pin::new(&mut *stream);
+            if let Poll::Ready(Ok(_)) = stream.as_mut().poll_write(cx, REQUEST_TIMEOUT) {
+                let _ = stream.poll_shutdown(cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
 /// Reads off what the client still sends. Without `expected` only if something is there.
-async fn linger(stream: &TcpStream, expected: bool) {
-    match discard(stream) {
-        Ok(0) => return,
-        Err(error) if !expected || error.kind() != io::ErrorKind::WouldBlock => return,
-        Ok(_) | Err(_) => {}
+async fn linger(stream: &mut Stream, expected: bool) {
+    let first = poll_fn(|cx| Poll::Ready(poll_discard(stream, cx))).await;
+    match first {
+        Poll::Ready(Ok(0) | Err(_)) => return,
+        Poll::Pending if !expected => return,
+        Poll::Ready(Ok(_)) | Poll::Pending => {}
     }
     let _ = time::timeout(LINGER, async {
         let mut discarded = 0;
-        while discarded < LINGER_BYTES && stream.readable().await.is_ok() {
-            match discard(stream) {
-                Ok(0) => return,
+        while discarded < LINGER_BYTES {
+            match poll_fn(|cx| poll_discard(stream, cx)).await {
+                Ok(0) | Err(_) => return,
                 Ok(read) => discarded += read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
             }
         }
     })
@@ -239,7 +257,9 @@ async fn linger(stream: &TcpStream, expected: bool) {
 }
 
 /// Not part of a future, so that the buffer is not part of every connection.
-fn discard(stream: &TcpStream) -> io::Result<usize> {
+fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut scratch = [0; 4096];
-    stream.try_read(&mut scratch)
+    let mut buf = ReadBuf::new(&mut scratch);
+    ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
+    Poll::Ready(Ok(buf.filled().len()))
 }

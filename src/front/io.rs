@@ -8,22 +8,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     clients::Place,
     guard::{Guard, Refusal},
     preface::Sniffed,
     pulse::Pulse,
+    stream::Stream,
 };
 
 /// A client's socket.
 #[derive(Debug)]
 pub(super) struct Io {
-    stream: TcpStream,
+    stream: Stream,
     sniffed: Sniffed,
     guard: Guard,
     /// What was read behind a request whose answer decides what it is. At most what one read gave.
@@ -32,7 +30,7 @@ pub(super) struct Io {
 }
 
 impl Io {
-    pub(super) fn new(stream: TcpStream, sniffed: Sniffed, place: Place, guard: Guard) -> Self {
+    pub(super) fn new(stream: Stream, sniffed: Sniffed, place: Place, guard: Guard) -> Self {
         Self {
             stream,
             sniffed,
@@ -42,8 +40,8 @@ impl Io {
         }
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
     }
 
     /// Why the guard refused a request, if it did.

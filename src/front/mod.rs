@@ -76,9 +76,12 @@ mod preface;
 mod pulse;
 mod server;
 mod service;
+mod socket;
+mod stream;
 mod worker;
 
 pub use self::{
+    listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
 };

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Bound, listen};
+use super::{Bound, Listen};
 
 /// Options of a front end: how many threads, which limits, how long to wait for whom.
 ///
-/// Every limit has a default that is safe on the open internet. Ends in [`bind`](Self::bind) or
-/// [`listeners`](Self::listeners).
+/// Every limit has a default that is safe on the open internet. Ends in [`bind`](Self::bind),
+/// [`listeners`](Self::listeners), or [`listen`](Self::listen) for everything else.
 #[derive(Clone, Debug)]
 #[must_use = "a front does nothing until it is bound and served"]
 pub struct Front {
@@ -193,11 +193,7 @@ impl Front {
     ///
     /// When `addresses` is empty, or one can't be listened on.
     pub fn bind(self, addresses: &[SocketAddr]) -> io::Result<Bound> {
-        let sockets = addresses
-            .iter()
-            .map(|address| listen::open(*address, self.threads))
-            .collect::<io::Result<Vec<_>>>()?;
-        Bound::new(self, sockets)
+        self.listen(addresses.iter().copied())
     }
 
     /// Takes over sockets that listen already: inherited ones, say. All threads share each.
@@ -206,9 +202,22 @@ impl Front {
     ///
     /// When `listeners` is empty, or one can't be duplicated.
     pub fn listeners(self, listeners: Vec<TcpListener>) -> io::Result<Bound> {
-        let sockets = listeners
+        self.listen(listeners)
+    }
+
+    /// Listens in every one of these places.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one can't be listened on: the error names it, and its source says why.
+    pub fn listen<I>(self, places: I) -> io::Result<Bound>
+    where
+        I: IntoIterator,
+        I::Item: Into<Listen>,
+    {
+        let sockets = places
             .into_iter()
-            .map(|listener| listen::share(listener, self.threads))
+            .map(|place| place.into().open(self.threads))
             .collect::<io::Result<Vec<_>>>()?;
         Bound::new(self, sockets)
     }

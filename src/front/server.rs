@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::Poll,
@@ -29,7 +29,8 @@ use super::{
     accept::{Begin, Room},
     connection,
     http::Protocols,
-    listen::Sockets,
+    listen::{Endpoint, Sockets},
+    socket::Listening,
     worker::Worker,
 };
 use crate::{Connection, error::BoxError};
@@ -40,9 +41,16 @@ use crate::{Connection, error::BoxError};
 pub struct Bound {
     front: Front,
     addresses: Vec<SocketAddr>,
+    endpoints: Vec<Endpoint>,
     /// For each thread, its listeners.
-    shares: Vec<Vec<TcpListener>>,
+    shares: Vec<Share>,
+    /// The Unix sockets that were made here.
+    #[cfg(unix)]
+    names: Vec<super::listen::Name>,
 }
+
+/// What one thread listens on.
+type Share = Vec<(Listening, Arc<Endpoint>)>;
 
 /// How a front ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,25 +78,41 @@ impl Bound {
                 "a front needs an address to listen on",
             ));
         }
-        let mut shares: Vec<_> = (0..front.threads.get()).map(|_| Vec::new()).collect();
-        let mut addresses = Vec::new();
-        for Sockets { local, listeners } in sockets {
-            addresses.push(local);
-            for (share, listener) in shares.iter_mut().zip(listeners) {
-                share.push(listener);
-            }
-        }
-        Ok(Self {
+        let mut bound = Self {
+            shares: (0..front.threads.get()).map(|_| Share::new()).collect(),
             front,
-            addresses,
-            shares,
-        })
+            addresses: Vec::new(),
+            endpoints: Vec::new(),
+            #[cfg(unix)]
+            names: Vec::new(),
+        };
+        for sockets in sockets {
+            bound.add(sockets);
+        }
+        Ok(bound)
     }
 
-    /// The addresses that are listened on, with the ports that the system chose.
+    fn add(&mut self, sockets: Sockets) {
+        let endpoint = Arc::new(sockets.endpoint.clone());
+        for (share, listening) in self.shares.iter_mut().zip(sockets.listeners) {
+            share.push((listening, endpoint.clone()));
+        }
+        self.addresses.extend(sockets.endpoint.tcp());
+        self.endpoints.push(sockets.endpoint);
+        #[cfg(unix)]
+        self.names.extend(sockets.name);
+    }
+
+    /// The TCP addresses that are listened on, with the ports that the system chose.
     #[must_use]
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// All that is listened on, in the order in which it was asked for.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
     }
 
     /// Serves until `shutdown` completes, then stops to accept and lets everything end.
@@ -130,18 +154,25 @@ impl Bound {
         .await
     }
 
-    async fn run(self, begin: Begin, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
+    async fn run(
+        mut self,
+        begin: Begin,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<Drained> {
         let drain_timeout = self.front.limits.drain_timeout;
         let (stop, stopped) = watch::channel(None);
-        let addresses = self.addresses.clone();
         let mut threads = self.start(&begin, &stopped)?;
-        info!(addresses = ?addresses, "Front started");
+        let endpoints: Vec<_> = self.endpoints.iter().map(Endpoint::to_string).collect();
+        info!(?endpoints, "Front started");
         tokio::select! {
             biased;
             () = shutdown => {}
             () = one_ended(&mut threads) => {}
         }
         let _ = stop.send(Some(Instant::now() + drain_timeout));
+        // Nobody is to come any more by names that lead to closed doors.
+        #[cfg(unix)]
+        self.names.clear();
         let mut drained = Ok(Drained::default());
         for running in threads {
             drained = add(drained, running.end().await);
@@ -151,13 +182,13 @@ impl Bound {
     }
 
     fn start(
-        self,
+        &mut self,
         begin: &Begin,
         stopped: &watch::Receiver<Option<Instant>>,
     ) -> io::Result<Vec<Running>> {
         let room = Arc::new(Room::new(self.front.limits.max_connections));
-        let limits = Arc::new(self.front.limits);
-        self.shares
+        let limits = Arc::new(self.front.limits.clone());
+        std::mem::take(&mut self.shares)
             .into_iter()
             .enumerate()
             .map(|(number, listeners)| {
@@ -234,7 +265,7 @@ impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bound")
             .field("front", &self.front)
-            .field("addresses", &self.addresses)
+            .field("endpoints", &self.endpoints)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -16,19 +15,19 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, debug_span};
 
-use super::pulse::Pulse;
+use super::{pulse::Pulse, socket::Peer};
 use crate::error::BoxError;
 
 /// The service of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Adapter<S> {
     inner: S,
-    peer: SocketAddr,
+    peer: Peer,
     pulse: Arc<Pulse>,
 }
 
 impl<S> Adapter<S> {
-    pub(super) fn new(inner: S, peer: SocketAddr, pulse: Arc<Pulse>) -> Self {
+    pub(super) fn new(inner: S, peer: Peer, pulse: Arc<Pulse>) -> Self {
         Self { inner, peer, pulse }
     }
 }
@@ -74,7 +73,7 @@ where
 }
 
 /// Nothing but a check of one atomic while nobody listens at this level.
-fn span<B>(peer: SocketAddr, request: &Request<B>) -> Span {
+fn span<B>(peer: Peer, request: &Request<B>) -> Span {
     debug_span!(
         "request",
         client.addr = %peer,
@@ -263,7 +262,7 @@ mod tests {
             .finish();
         let request = Request::get("/path?secret").body(()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            let span = span("192.0.2.1:5".parse().unwrap(), &request);
+            let span = span(Peer("192.0.2.1:5".parse().ok()), &request);
             span.in_scope(|| tracing::debug!("Done"));
         });
         let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

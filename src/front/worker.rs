@@ -1,9 +1,8 @@
 //! One thread of the front: a runtime, its listeners, its connections.
 
-use std::{io, net, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    net::TcpListener,
     runtime,
     task::JoinSet,
     time::{self, MissedTickBehavior},
@@ -13,12 +12,14 @@ use super::{
     Drained,
     accept::{Acceptor, Begin, Room, Stop},
     clients::Clients,
+    listen::Endpoint,
     options::Limits,
+    socket::{Listener, Listening},
 };
 
 /// What a thread is started with.
 pub(super) struct Worker {
-    pub(super) listeners: Vec<net::TcpListener>,
+    pub(super) listeners: Vec<(Listening, Arc<Endpoint>)>,
     pub(super) limits: Arc<Limits>,
     pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
@@ -62,14 +63,15 @@ impl Worker {
 
     fn accept(&mut self, clients: &Clients) -> io::Result<JoinSet<()>> {
         let mut accepting = JoinSet::new();
-        for listener in std::mem::take(&mut self.listeners) {
+        for (listening, endpoint) in std::mem::take(&mut self.listeners) {
             let acceptor = Acceptor {
+                endpoint,
                 clients: clients.clone(),
                 room: self.room.clone(),
                 begin: self.begin.clone(),
                 stop: self.stop.clone(),
             };
-            accepting.spawn(acceptor.run(TcpListener::from_std(listener)?));
+            accepting.spawn(acceptor.run(Listener::adopt(listening)?));
         }
         Ok(accepting)
     }

@@ -91,6 +91,7 @@ mod upstream;
 mod user;
 mod wire;
 
+pub(crate) use self::io::Io;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,

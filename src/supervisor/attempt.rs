@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(unix)]
+use super::place::taken;
 use super::{
     exchange::Peer,
     generation::{Child, Generation, Label},
     output::Output,
+    place::Place,
     probe::Probe,
     process::{Exit, Process},
     ready::{self, ListenerOwner, Listening, NotReady},
@@ -65,34 +68,52 @@ impl<P: Process> Attempt<P> {
 
     /// Waits until the process listens and passes its probe.
     async fn ready(&self) -> Result<Listening, NotReady> {
-        let (process, port) = (self.child.process(), self.child.label().port);
+        let process = self.child.process();
         let limit = self.config.startup_time_limit;
-        let listening = ready::listening(process, port, limit).await?;
-        let peer = Peer {
-            address: listening.address,
-            token: Some(&self.token),
-            owner: self.owner(listening),
-            path_base: &self.config.path_base,
-        };
+        let listening = self.listening(limit).await?;
+        let peer = self.peer(&listening.address);
         let left = limit.saturating_sub(self.begin.elapsed());
         tokio::select! {
             biased;
             passed = self.probe.pass(&peer, left) => passed.map_err(NotReady::Unhealthy)?,
-            exit = ready::gone(process, listening) => return Err(NotReady::Gone(exit)),
+            exit = ready::gone(process, &listening) => return Err(NotReady::Gone(exit)),
         }
         Ok(listening)
     }
 
-    fn owner(&self, listening: Listening) -> ListenerOwner<P> {
+    /// Waits until the process is to be found in its place.
+    async fn listening(&self, limit: Duration) -> Result<Listening, NotReady> {
+        let (process, place) = (self.child.process(), self.child.place());
+        match place {
+            Place::Port(port) => ready::listening(process, *port, limit).await,
+            #[cfg(unix)]
+            Place::Inherited(_) | Place::InheritedSocket(_) | Place::Socket(_) => {
+                let opens = matches!(place, Place::Socket(_));
+                let address = place.address();
+                taken(process, &self.peer(&address), opens, limit).await
+            }
+        }
+    }
+
+    fn peer(&self, address: &Address) -> Peer<'_, ListenerOwner<P>> {
+        Peer {
+            address: address.clone(),
+            token: Some(&self.token),
+            owner: self.owner(address),
+            path_base: &self.config.path_base,
+        }
+    }
+
+    fn owner(&self, address: &Address) -> ListenerOwner<P> {
         ListenerOwner {
             process: self.child.process().clone(),
-            address: listening.address,
+            address: address.clone(),
         }
     }
 
     fn generation(self, listening: Listening) -> Generation<P> {
-        let owner = Arc::new(self.owner(listening));
-        let address = Address::Tcp(listening.address);
+        let owner = Arc::new(self.owner(&listening.address));
+        let address = listening.address.clone();
         let backend = Backend::paired(address, self.token, Some(owner));
         Generation::new(self.child, backend, listening)
     }
@@ -101,10 +122,10 @@ impl<P: Process> Attempt<P> {
         let elapsed = self.begin.elapsed();
         let exit = self.end().await;
         let limit = self.config.startup_time_limit;
-        let (label, stage, reason) = (self.child.label(), why.stage(), why.reason(limit));
+        let (label, stage, reason) = (self.child.label(), why.stage(), self.reason(&why));
         let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.pid = Some(label.pid);
-        failure.port = Some(label.port);
+        failure.port = label.port;
         // How a process ended that we killed says nothing about the app.
         failure.exit = exit
             .filter(|_| stage == Stage::Exited)
@@ -115,6 +136,10 @@ impl<P: Process> Attempt<P> {
             failure,
             critical: false,
         })
+    }
+
+    fn reason(&self, why: &NotReady) -> String {
+        why.reason(self.child.place(), self.config.startup_time_limit)
     }
 
     /// Kills the process and its descendants, and waits until it is gone and its output is read.
@@ -137,13 +162,14 @@ impl NotReady {
         }
     }
 
-    fn reason(&self, limit: Duration) -> String {
+    fn reason(&self, place: &Place, limit: Duration) -> String {
         match self {
             Self::Exited(exit) => format!("the process ended with {exit}"),
-            Self::TimedOut(None) => format!(
-                "the process did not listen on its port within {} s; it must use the port of ASPNETCORE_PORT",
-                limit.as_secs_f64()
-            ),
+            Self::TimedOut(None) => {
+                let (undone, hint) = place.left_undone();
+                let limit = limit.as_secs_f64();
+                format!("the process did not {undone} within {limit} s; {hint}")
+            }
             Self::TimedOut(Some(error)) => {
                 format!("it can't be seen who listens on the port: {error}")
             }

@@ -53,7 +53,7 @@ pub(super) struct Entry {
     pub(super) generation: u64,
     pub(super) attempt: u8,
     pub(super) pid: u32,
-    pub(super) port: u16,
+    pub(super) port: Option<u16>,
     pub(super) state: &'static str,
     pub(super) started: SystemTime,
     pub(super) backend: Option<Backend>,

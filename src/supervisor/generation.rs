@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant};
 
-use super::{logs::Capture, process::Process, ready::Listening};
+use super::{logs::Capture, place::Place, process::Process, ready::Listening};
 use crate::proxy::Backend;
 
 /// What a process is called in logs and in a status.
@@ -14,21 +14,23 @@ pub(super) struct Label {
     pub(super) generation: u64,
     pub(super) attempt: u8,
     pub(super) pid: u32,
-    pub(super) port: u16,
+    pub(super) port: Option<u16>,
     pub(super) started: SystemTime,
 }
 
 /// A process that was started, with its output. Dropping it kills the process and its descendants.
 pub(super) struct Child<P: Process> {
     process: P,
+    place: Place,
     output: Capture,
     label: Label,
 }
 
 impl<P: Process> Child<P> {
-    pub(super) const fn new(process: P, output: Capture, label: Label) -> Self {
+    pub(super) const fn new(process: P, place: Place, output: Capture, label: Label) -> Self {
         Self {
             process,
+            place,
             output,
             label,
         }
@@ -36,6 +38,11 @@ impl<P: Process> Child<P> {
 
     pub(super) const fn process(&self) -> &P {
         &self.process
+    }
+
+    /// Where it takes its connections.
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) const fn output(&self) -> &Capture {
@@ -89,8 +96,8 @@ impl<P: Process> Generation<P> {
     }
 
     /// Who listens, and where.
-    pub(super) const fn listening(&self) -> Listening {
-        self.listening
+    pub(super) const fn listening(&self) -> &Listening {
+        &self.listening
     }
 
     /// How long it has been ready.

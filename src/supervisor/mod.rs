@@ -64,6 +64,7 @@ mod logs;
 mod message;
 mod output;
 mod perform;
+mod place;
 mod port;
 mod probe;
 mod process;

@@ -93,7 +93,7 @@ impl<S: Spawn> Starter<S> {
         };
         let mut failure = self.failure(Stage::Exited, reason);
         failure.pid = Some(generation.label().pid);
-        failure.port = Some(generation.label().port);
+        failure.port = generation.label().port;
         failure.exit = exit.map(|exit| exit.to_string());
         failure.elapsed = served;
         failure.output = generation.output().text();
@@ -110,17 +110,20 @@ impl<S: Spawn> Starter<S> {
         let begin = Instant::now();
         let proposed = self.proposed.as_ref().filter(|_| proposed);
         let (config, vars) = (proposed.unwrap_or(&self.config), self.vars.as_ref());
-        let (port, token) = launch::pair(config, vars).map_err(|unprepared| {
+        let (offer, token) = launch::pair(config, vars).map_err(|unprepared| {
             let Unprepared { reason, critical } = unprepared;
             let failure = failure_of(config, Stage::Prepare, reason);
             Box::new(Failed { failure, critical })
         })?;
         let (output, log) = output(config);
-        let launch = launch::prepare(config, vars, port, &token, output);
+        let (launch, place) = launch::prepare(config, vars, offer, &token, output);
+        let port = place.port();
         let spawned = self.spawn.spawn(&launch);
+        // What the process inherited is its own from now on.
+        drop(launch);
         let process = spawned.map_err(|error| {
             let mut failure = failure_of(config, Stage::Spawn, launch::explain(config, &error));
-            failure.port = Some(port);
+            failure.port = port;
             let critical = false;
             Box::new(Failed { failure, critical })
         })?;
@@ -148,7 +151,7 @@ impl<S: Spawn> Starter<S> {
             probe: Arc::clone(&self.probe),
             token,
             begin,
-            child: Child::new(process, capture, label),
+            child: Child::new(process, place, capture, label),
         })
     }
 }

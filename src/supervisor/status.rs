@@ -38,8 +38,8 @@ pub struct ProcessStatus {
     pub attempt: u8,
     /// The process that was started; the one that listens may be a descendant of it.
     pub pid: u32,
-    /// The port that it was told to listen on.
-    pub port: u16,
+    /// The port that it was told to listen on; none where its place is a Unix socket.
+    pub port: Option<u16>,
     /// `starting`, `ready`, or `draining` when it no longer takes requests.
     pub state: &'static str,
     /// The requests under way.

@@ -108,13 +108,13 @@ impl Stop {
     /// one that hangs still has the other half after the signal.
     async fn post<P: Process>(&self, generation: &Generation<P>) -> bool {
         let pid = generation.label().pid;
-        let address = generation.listening().address;
+        let address = &generation.listening().address;
         let peer = Peer {
-            address,
+            address: address.clone(),
             token: generation.backend().token(),
             owner: ListenerOwner {
                 process: generation.process().clone(),
-                address,
+                address: address.clone(),
             },
             path_base: &self.path_base,
         };

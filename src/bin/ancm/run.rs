@@ -1,13 +1,7 @@
 //! `ancm run`: the one place where the parts of the host half are put together and served.
 
 use std::{
-    future::Future,
-    io,
-    net::{SocketAddr, TcpListener},
-    num::NonZeroUsize,
-    path::Path,
-    pin::pin,
-    time::Duration,
+    future::Future, io, net::SocketAddr, num::NonZeroUsize, path::Path, pin::pin, time::Duration,
 };
 
 use ancm::{
@@ -154,9 +148,7 @@ pub(crate) fn bind(
             front = front.max_connections(room.min(MAX_CONNECTIONS));
         }
     }
-    front
-        .bind(addresses)
-        .map_err(|error| cannot_listen(addresses, &error))
+    front.bind(addresses).map_err(|error| cannot_listen(&error))
 }
 
 /// The front's own default.
@@ -179,21 +171,10 @@ const HINTS: [(io::ErrorKind, &str); 3] = [
     ),
 ];
 
-fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
+fn cannot_listen(error: &io::Error) -> Failure {
     let known = HINTS.iter().find(|(kind, _)| *kind == error.kind());
     let hint = known.map_or("choose another address with --listen", |(_, hint)| hint);
-    // The error does not say which one it was.
-    let guilty = addresses
-        .iter()
-        .find(|&&address| TcpListener::bind(address).is_err());
-    let named: Vec<_> = match guilty {
-        Some(guilty) => vec![guilty.to_string()],
-        None => addresses.iter().map(SocketAddr::to_string).collect(),
-    };
-    Failure::other(format_args!(
-        "can't listen on {}: {error}\n  hint: {hint}",
-        named.join(", ")
-    ))
+    Failure::other(format_args!("{}\n  hint: {hint}", chain(error)))
 }
 
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.

@@ -22,7 +22,7 @@ fn config(environment: &[(&str, &str)]) -> Config {
 /// The environment of a child, by name; no name may be there twice.
 fn child_of(config: &Config, inherited: &[(&str, &str)]) -> Map {
     let token = PairingToken::new("the-token").unwrap();
-    let all = child(config, &vars(inherited), 5000, &token);
+    let all = child(config, &vars(inherited), &Reach::Port(5000), &token);
     let count = all.len();
     let text = |text: OsString| text.into_string().unwrap();
     let map: Map = all

@@ -9,13 +9,16 @@ use http::StatusCode;
 use super::{Parser, handler_settings::first};
 use crate::config::{
     findings::Kind,
-    processes::{OVERFLOW, PATH, Processes, StartMode, TOKEN, is_overflow, is_path, is_token},
+    processes::{
+        LISTENER, Listener, OVERFLOW, PATH, Processes, StartMode, TOKEN, is_overflow, is_path,
+        is_token,
+    },
     raw::RawConfig,
     values::{boolean, seconds_or_span, whole},
 };
 
 /// The names, as they are written in `handlerSettings`.
-pub(in crate::config) const NAMES: [&str; 16] = [
+pub(in crate::config) const NAMES: [&str; 17] = [
     "startMode",
     "warmUp",
     "probePath",
@@ -32,6 +35,7 @@ pub(in crate::config) const NAMES: [&str; 16] = [
     "drainTimeout",
     "retry",
     "affinityCookie",
+    "listener",
 ];
 
 /// A megabyte as memory is counted.
@@ -52,6 +56,9 @@ impl Parser<'_> {
         into.retry = retry.unwrap_or(into.retry);
         let name = |text: &str| is_token(text).then(|| text.to_owned());
         into.affinity_cookie = self.setting(raw, "affinityCookie", TOKEN, name);
+        let listener = |text: &str| Listener::named(text).filter(|one| one.is_supported());
+        let listener = self.setting(raw, "listener", LISTENER, listener);
+        into.listener = listener.unwrap_or_default();
     }
 
     fn start(&mut self, raw: &RawConfig, into: &mut Processes) {

@@ -26,6 +26,7 @@ fn shell(script: &str) -> Launch {
         directory: "/".into(),
         environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
         output: Output::Pipe,
+        descriptors: Vec::new(),
     }
 }
 
