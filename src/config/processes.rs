@@ -50,12 +50,7 @@ impl Listener {
 
     /// What is written so, in any ASCII case.
     pub(super) fn named(text: &str) -> Option<Self> {
-        let all = [
-            Self::Port,
-            Self::Inherited,
-            Self::InheritedUnix,
-            Self::Unix,
-        ];
+        let all = [Self::Port, Self::Inherited, Self::InheritedUnix, Self::Unix];
         let mut all = all.into_iter();
         all.find(|one| one.as_str().eq_ignore_ascii_case(text))
     }
@@ -257,7 +252,10 @@ impl Processes {
             findings.error(None, Kind::bad("affinityCookie", TOKEN, name));
         }
         if !self.listener.is_supported() {
-            findings.error(None, Kind::bad("listener", LISTENER, self.listener.as_str()));
+            findings.error(
+                None,
+                Kind::bad("listener", LISTENER, self.listener.as_str()),
+            );
         }
     }
 }

@@ -8,11 +8,11 @@ mod watch;
 #[cfg(windows)]
 mod windows;
 
+pub(crate) use self::watch::{Interest, Look, Watcher, watch};
+#[cfg(windows)]
+pub(crate) use self::windows::{Stamp, open};
 #[cfg(unix)]
 pub(crate) use self::{
     folder::{own_uid, runtime_folder},
     unix::{Stamp, open},
 };
-pub(crate) use self::watch::{Interest, Look, Watcher, watch};
-#[cfg(windows)]
-pub(crate) use self::windows::{Stamp, open};

@@ -29,10 +29,7 @@ pub(super) fn has_one_port(config: &Config, vars: &dyn Vars) -> bool {
 ///
 /// Differs from ANCM: the second attempt of a start gets a token of its own. The first one's process
 /// may have told its token to whomever.
-pub(super) fn pair(
-    config: &Config,
-    vars: &dyn Vars,
-) -> Result<(Offer, PairingToken), Unprepared> {
+pub(super) fn pair(config: &Config, vars: &dyn Vars) -> Result<(Offer, PairingToken), Unprepared> {
     let preset = environment::preset_port(config, vars).map_err(|error| critical(&error))?;
     let offer = Offer::of(config.processes.listener, preset)?;
     let preset = environment::preset_token(config, vars).map_err(|error| critical(&error))?;

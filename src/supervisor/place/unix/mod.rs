@@ -21,7 +21,10 @@ use crate::config::{Listener, environment::Reach};
 
 impl Offer {
     /// Port 0, where none is `preset`, lets the system choose.
-    pub(in crate::supervisor::place) fn opened(wanted: Listener, preset: Option<u16>) -> io::Result<Self> {
+    pub(in crate::supervisor::place) fn opened(
+        wanted: Listener,
+        preset: Option<u16>,
+    ) -> io::Result<Self> {
         match wanted {
             Listener::Port | Listener::Inherited => Self::inherited(preset.unwrap_or(0)),
             Listener::InheritedUnix => Self::inherited_socket(),
