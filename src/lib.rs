@@ -185,7 +185,9 @@ mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]
 mod sealed;
+mod shutdown;
 mod token;
+mod within;
 
 #[cfg(feature = "host")]
 pub mod config;
@@ -199,6 +201,8 @@ mod files;
 pub mod front;
 #[cfg(feature = "host")]
 mod host;
+#[cfg(feature = "host")]
+pub mod in_process;
 #[cfg(feature = "host")]
 pub mod offline;
 #[cfg(feature = "host")]
@@ -219,7 +223,9 @@ pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},
     path_base::{InvalidPathBase, PathBase},
+    shutdown::Shutdown,
     token::{InvalidToken, PairingToken},
+    within::InProcess,
 };
 
 /// The code of README, so that it compiles.

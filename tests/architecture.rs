@@ -24,7 +24,9 @@ const VOCABULARY: &[&str] = &[
     "path_base",
     "samples",
     "sealed",
+    "shutdown",
     "token",
+    "within",
 ];
 
 /// The host half, in the order in which a request passes it.
@@ -34,6 +36,7 @@ const HOST: &[&str] = &[
     "watch",
     "offline",
     "supervisor",
+    "in_process",
     "proxy",
 ];
 

@@ -43,6 +43,13 @@
 //! `axum::serve(listener, axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app))`
 //! takes, or leave both to `ancm::app::serve`, which listens where the module says and ends when it says.
 //!
+//! # In the host's own process
+//!
+//! An app that a `Host` runs in its own process (`Host::in_process`) gets its requests by a call, with an
+//! [`InProcess`](crate::InProcess) among their extensions. The layer recognises them whether it is switched on or not, and gives the
+//! app the same path, extensions and extractors as behind a module; there is nothing to be checked or believed then.
+//! `Host::in_process` puts the layer around the app by itself.
+//!
 //! # What it costs
 //!
 //! Without the module: one branch. Behind it, one look over the names of the headers tells which stages have something
@@ -62,6 +69,7 @@ mod extract;
 pub mod forwarded;
 mod hosting;
 mod identity;
+mod in_process;
 mod layer;
 mod names;
 mod pairing;
@@ -90,7 +98,7 @@ pub use self::{
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
-    shutdown::{Shutdown, ShutdownLayer},
+    shutdown::ShutdownLayer,
     stage::{Guarded, ResponseFuture, Rewriting},
 };
 #[cfg(feature = "axum")]
@@ -98,6 +106,7 @@ pub use self::{
     extract::{ClientAddress, MissingCertificate, NotHosted, UnknownClient},
     identity::MissingWindowsUser,
 };
+pub use crate::Shutdown;
 
 use std::{
     ops::ControlFlow,

@@ -50,11 +50,12 @@ enum Kind {
     Connect,
     NotOwner,
     Backend,
+    App,
     Timeout(&'static str),
 }
 
 impl Error {
-    /// The app's process could not be started: 502, the module's 502.5.
+    /// The app could not be started: 502, the module's 502.5; in process 500, the module's 500.30 or 500.37.
     #[must_use]
     pub fn start(failure: Arc<StartFailure>) -> Self {
         Self {
@@ -150,6 +151,16 @@ impl Error {
         }
     }
 
+    /// An app of this process failed to answer: by an error, or by a panic. 500, as of an exception that an app of its own
+    /// process does not catch.
+    #[must_use]
+    pub fn app(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::App,
+            source: Some(source.into()),
+        }
+    }
+
     /// The app took longer than it may for `what`: 504.
     ///
     /// Differs from ANCM: 502.3 there, which does not tell a slow app from a dead one.
@@ -167,9 +178,9 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
-            Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
-                StatusCode::BAD_GATEWAY
-            }
+            Kind::Start(ref failure) => failure.status(),
+            Kind::Connect | Kind::NotOwner | Kind::Backend => StatusCode::BAD_GATEWAY,
+            Kind::App => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::QueueFull(status) => status,
             Kind::QueueTimeout | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -190,6 +201,7 @@ impl Error {
             | Kind::Connect
             | Kind::NotOwner
             | Kind::Backend
+            | Kind::App
             | Kind::Timeout(_) => None,
         }
     }
@@ -247,6 +259,7 @@ impl fmt::Display for Error {
             Kind::Connect => f.write_str("can't connect to the app"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),
             Kind::Backend => f.write_str("the app broke the exchange off"),
+            Kind::App => f.write_str("the app failed to answer"),
             Kind::Timeout(what) => write!(f, "the app took too long to {what}"),
         }
     }

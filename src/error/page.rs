@@ -202,14 +202,20 @@ impl ErrorPage {
     }
 
     fn start_section(&self, page: &mut String, failure: &StartFailure) {
-        page.push_str(START_CAUSES);
+        page.push_str(match failure.in_process {
+            true => IN_PROCESS_CAUSES,
+            false => START_CAUSES,
+        });
         let _ = write!(
             page,
             "<p>Stage: <b>{}</b>. {}.</p>\r\n",
             failure.stage,
             html_text(failure.stage.explanation())
         );
-        page.push_str(START_HINTS);
+        page.push_str(match failure.in_process {
+            true => IN_PROCESS_HINTS,
+            false => START_HINTS,
+        });
         if let Some(link) = &self.link {
             let link = html_text(link);
             let _ = write!(
@@ -241,6 +247,14 @@ const START_CAUSES: &str = "<p>Common causes:</p>\r\n<ul>\r\n\
 <li>It started and then ended.</li>\r\n\
 <li>It started but did not listen on the port it was given.</li>\r\n</ul>\r\n";
 
+const IN_PROCESS_CAUSES: &str = "<p>Common causes:</p>\r\n<ul>\r\n\
+<li>The application started and then failed.</li>\r\n\
+<li>It did not finish its start within the time limit.</li>\r\n</ul>\r\n";
+
+const IN_PROCESS_HINTS: &str = "<p>What to do:</p>\r\n<ul>\r\n\
+<li>Look at the log of the server.</li>\r\n\
+<li>Raise <code>startupTimeLimit</code> if the start takes that long.</li>\r\n</ul>\r\n";
+
 const START_HINTS: &str = "<p>What to do:</p>\r\n<ul>\r\n\
 <li>Look at the log of the server.</li>\r\n\
 <li>Let the application's own output be logged: <code>stdoutLogEnabled=\"true\"</code>.</li>\r\n\
@@ -248,8 +262,8 @@ const START_HINTS: &str = "<p>What to do:</p>\r\n<ul>\r\n\
 
 /// As the module titles its page, where it has one.
 fn title(error: &Error) -> String {
-    if error.start_failure().is_some() {
-        return "HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure".to_owned();
+    if let Some(failure) = error.start_failure() {
+        return failure.title().to_owned();
     }
     let status = error.status();
     format!(
@@ -264,6 +278,7 @@ fn hint(status: StatusCode) -> &'static str {
         StatusCode::SERVICE_UNAVAILABLE => {
             "The application is not available right now. Try again in a moment."
         }
+        StatusCode::INTERNAL_SERVER_ERROR => "The application failed to answer the request.",
         StatusCode::GATEWAY_TIMEOUT => "The application took too long to answer.",
         StatusCode::BAD_GATEWAY => "The application's process did not answer the request.",
         StatusCode::METHOD_NOT_ALLOWED => "This method is not forwarded.",

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use http::StatusCode;
+
 /// How far a start came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -18,6 +20,10 @@ pub enum Stage {
     WrongOwner,
     /// The process listens, but did not answer its probe in time.
     Probe,
+    /// An app of this process said that it can't start.
+    AppFailed,
+    /// An app of this process did not start in time.
+    AppTimedOut,
     /// Too many failures within a minute: not tried again for a while.
     RapidFail,
 }
@@ -33,6 +39,8 @@ impl Stage {
             Self::NotListening => "not-listening",
             Self::WrongOwner => "wrong-owner",
             Self::Probe => "probe",
+            Self::AppFailed => "app-failed",
+            Self::AppTimedOut => "app-timed-out",
             Self::RapidFail => "rapid-fail",
         }
     }
@@ -47,6 +55,8 @@ impl Stage {
             Self::NotListening => "The process started but did not listen on its port in time",
             Self::WrongOwner => "A process that is not the app's listens on the app's port",
             Self::Probe => "The process listens, but did not answer its probe in time",
+            Self::AppFailed => "The app failed to start",
+            Self::AppTimedOut => "The app did not start in time",
             Self::RapidFail => "The app failed too often within a minute",
         }
     }
@@ -62,6 +72,8 @@ impl fmt::Display for Stage {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StartFailure {
+    /// Whether the app was to run in this process.
+    pub in_process: bool,
     /// How far it came.
     pub stage: Stage,
     /// What the operating system or the configuration said.
@@ -83,10 +95,32 @@ pub struct StartFailure {
 }
 
 impl StartFailure {
+    /// What a client gets whose request waited for it.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self.in_process {
+            true => StatusCode::INTERNAL_SERVER_ERROR,
+            false => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The module's status with its sub-status, and its words for it.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        match (self.in_process, self.stage) {
+            (false, _) => "HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure",
+            (true, Stage::AppTimedOut) => {
+                "HTTP Error 500.37 - ANCM Failed to Start Within Startup Time Limit"
+            }
+            (true, _) => "HTTP Error 500.30 - ANCM In-Process Start Failure",
+        }
+    }
+
     /// A start of `command` that failed at `stage`, because of `reason`; the rest to be filled in.
     #[must_use]
     pub fn new(stage: Stage, reason: impl Into<String>, command: impl Into<String>) -> Self {
         Self {
+            in_process: false,
             stage,
             reason: reason.into(),
             command: command.into(),

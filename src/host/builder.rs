@@ -2,11 +2,19 @@
 
 use std::{fmt, io, sync::Arc};
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
 use super::{App, Host, Settings, Source, live::Live};
 use crate::{
+    app::AncmLayer,
     config::{self, Config, ProcessVars, Vars},
     control::{Parts, operate},
-    error::ErrorPage,
+    error::{BoxError, ErrorPage},
+    in_process::{Factory, RequestBody, Startup},
     offline,
     proxy::{Proxy, ProxyOptions},
     supervisor::Supervisor,
@@ -18,6 +26,8 @@ pub struct Builder {
     config: Config,
     source: Option<config::Source>,
     vars: Arc<dyn Vars>,
+    /// Makes the app, where that runs in this process.
+    factory: Option<Box<dyn FnOnce() -> io::Result<Factory>>>,
 }
 
 impl Builder {
@@ -26,7 +36,29 @@ impl Builder {
             config,
             source: None,
             vars: Arc::new(ProcessVars),
+            factory: None,
         }
+    }
+
+    /// Has `make` make the app in this process, in place of a process of its own; see [`Host::in_process`].
+    pub fn in_process<F, M, S, E, B>(mut self, make: F) -> Self
+    where
+        F: Fn(Startup) -> M + Send + Sync + 'static,
+        M: Future<Output = Result<S, E>> + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        E: Into<BoxError>,
+        B: Body<Data = Bytes> + Default + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        // The app half stands before the app, as it does in a process of the app's own.
+        let make = move |startup| {
+            let made = make(startup);
+            async move { made.await.map(|app| AncmLayer::new(None).layer(app)) }
+        };
+        self.factory = Some(Box::new(|| Factory::new(make)));
+        self
     }
 
     /// Sets where the configuration comes from: it is read again when it changes, and before each
@@ -53,6 +85,7 @@ impl Builder {
             config,
             source,
             vars,
+            factory,
         } = self;
         let config = Arc::new(config);
         let proxy = Proxy::with_options(proxy_options(&config));
@@ -60,7 +93,11 @@ impl Builder {
         let page = error_page(&config, &*vars);
         let settings = Arc::new(Live::new(Settings { page, proxy }));
         let (gate, files) = offline::watch(config.content_root())?;
-        let supervisor = Supervisor::new(Arc::clone(&config), Arc::clone(&vars))?;
+        let supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
+        let supervisor = match factory {
+            Some(factory) => supervisor.build_in_process(factory()?)?,
+            None => supervisor.build()?,
+        };
         let (operator, running) = operate(Parts {
             config: Arc::clone(&config),
             source,

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{driven::Driven, wire::Answer};
+use super::{backend::Lease, driven::Driven, instance::InstanceBody, wire::Answer};
 use crate::error::Error;
 
 /// The body of an app's answer, as it arrives.
@@ -24,6 +24,11 @@ pub struct Body {
 enum Source {
     Wire(Answer),
     Driven(Driven),
+    /// Ends the lease when it is dropped.
+    Instance(
+        InstanceBody,
+        #[allow(dead_code, reason = "held, not read")] Lease,
+    ),
     Empty,
 }
 
@@ -37,6 +42,12 @@ impl Body {
     pub(super) const fn driven(answer: Driven) -> Self {
         Self {
             source: Source::Driven(answer),
+        }
+    }
+
+    pub(super) const fn instance(body: InstanceBody, lease: Lease) -> Self {
+        Self {
+            source: Source::Instance(body, lease),
         }
     }
 
@@ -59,6 +70,7 @@ impl http_body::Body for Body {
         match &mut self.get_mut().source {
             Source::Wire(answer) => answer.poll_frame(cx),
             Source::Driven(answer) => answer.poll_frame(cx),
+            Source::Instance(body, _) => body.as_mut().poll_frame(cx),
             Source::Empty => Poll::Ready(None),
         }
     }
@@ -67,6 +79,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Wire(answer) => answer.is_end_stream(),
             Source::Driven(answer) => answer.is_end_stream(),
+            Source::Instance(body, _) => body.is_end_stream(),
             Source::Empty => true,
         }
     }
@@ -75,6 +88,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Wire(answer) => answer.size_hint(),
             Source::Driven(answer) => answer.size_hint(),
+            Source::Instance(body, _) => body.size_hint(),
             Source::Empty => SizeHint::with_exact(0),
         }
     }

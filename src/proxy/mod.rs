@@ -77,6 +77,7 @@ mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod instance;
 mod io;
 mod options;
 mod pool;
@@ -91,13 +92,18 @@ mod upstream;
 mod user;
 mod wire;
 
-pub(crate) use self::io::Io;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
+    instance::Instance,
     options::{ProxyOptions, Underscores},
     service::Proxy,
     upgrade::Tunnels,
+    upload::RequestBody,
+};
+pub(crate) use self::{
+    instance::{InstanceBody, Serve, Serving},
+    io::Io,
 };

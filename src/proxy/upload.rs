@@ -23,8 +23,8 @@ use tokio::{
 
 use crate::{error::BoxError, headers::clean_trailers};
 
-/// A body of any type in one type, so that the connections of a backend are of one type too.
-pub(super) struct RequestBody {
+/// The body of a request on its way to the app: of whatever type the front's bodies are, in one type.
+pub struct RequestBody {
     inner: Inner,
     upload: Option<Upload>,
     gate: Option<Gate>,
@@ -39,7 +39,7 @@ enum Inner {
 
 impl RequestBody {
     /// No body.
-    pub(super) const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Self {
             inner: Inner::Empty,
             upload: None,
@@ -63,6 +63,19 @@ impl RequestBody {
             gate: None,
         };
         (body, Some(upload))
+    }
+
+    /// `body`, for an app that needs nobody to watch it.
+    pub(crate) fn whole<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self {
+            inner: erase(body),
+            upload: None,
+            gate: None,
+        }
     }
 
     /// Holds the body back until the app says `100 Continue`, or for `limit`.

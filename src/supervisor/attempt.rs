@@ -31,7 +31,7 @@ const REAP: Duration = Duration::from_secs(5);
 pub(super) struct Attempt<P: Process> {
     pub(super) config: Arc<Config>,
     pub(super) probe: Arc<Probe>,
-    pub(super) token: PairingToken,
+    pub(super) token: Option<PairingToken>,
     pub(super) begin: Instant,
     pub(super) child: Child<P>,
 }
@@ -86,19 +86,31 @@ impl<P: Process> Attempt<P> {
         let (process, place) = (self.child.process(), self.child.place());
         match place {
             Place::Port(port) => ready::listening(process, *port, limit).await,
+            Place::InProcess => ready::made(process, limit).await,
             #[cfg(unix)]
-            Place::Inherited(_) | Place::InheritedSocket(_) | Place::Socket(_) => {
-                let opens = matches!(place, Place::Socket(_));
-                let address = place.address();
-                taken(process, &self.peer(&address), opens, limit).await
-            }
+            Place::Inherited(address) => self.taken(&Address::Tcp(*address), false, limit).await,
+            #[cfg(unix)]
+            Place::InheritedSocket(socket) => self.taken(&socket.address(), false, limit).await,
+            #[cfg(unix)]
+            Place::Socket(socket) => self.taken(&socket.address(), true, limit).await,
         }
+    }
+
+    /// Waits until the process is at `address`, where it `opens` the socket itself or has inherited it.
+    #[cfg(unix)]
+    async fn taken(
+        &self,
+        address: &Address,
+        opens: bool,
+        limit: Duration,
+    ) -> Result<Listening, NotReady> {
+        taken(self.child.process(), &self.peer(address), opens, limit).await
     }
 
     fn peer(&self, address: &Address) -> Peer<'_, ListenerOwner<P>> {
         Peer {
             address: address.clone(),
-            token: Some(&self.token),
+            token: self.token.as_ref(),
             owner: self.owner(address),
             path_base: &self.config.path_base,
         }
@@ -114,7 +126,10 @@ impl<P: Process> Attempt<P> {
     fn generation(self, listening: Listening) -> Generation<P> {
         let owner = Arc::new(self.owner(&listening.address));
         let address = listening.address.clone();
-        let backend = Backend::paired(address, self.token, Some(owner));
+        let backend = match self.token {
+            Some(token) => Backend::paired(address, token, Some(owner)),
+            None => Backend::fixed(address),
+        };
         Generation::new(self.child, backend, listening)
     }
 
@@ -122,8 +137,9 @@ impl<P: Process> Attempt<P> {
         let elapsed = self.begin.elapsed();
         let exit = self.end().await;
         let limit = self.config.startup_time_limit;
-        let (label, stage, reason) = (self.child.label(), why.stage(), self.reason(&why));
+        let (label, stage, reason) = (self.child.label(), self.stage(&why), self.reason(&why));
         let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
+        failure.in_process = self.is_in_process();
         failure.pid = Some(label.pid);
         failure.port = label.port;
         // How a process ended that we killed says nothing about the app.
@@ -133,9 +149,21 @@ impl<P: Process> Attempt<P> {
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
         Box::new(Failed {
+            // ANCM: an app of this process is started once.
+            critical: failure.in_process,
             failure,
-            critical: false,
         })
+    }
+
+    const fn is_in_process(&self) -> bool {
+        matches!(self.child.place(), Place::InProcess)
+    }
+
+    const fn stage(&self, why: &NotReady) -> Stage {
+        match (why, self.is_in_process()) {
+            (NotReady::TimedOut(_), true) => Stage::AppTimedOut,
+            _ => why.stage(),
+        }
     }
 
     fn reason(&self, why: &NotReady) -> String {
@@ -159,6 +187,7 @@ impl NotReady {
             Self::Stranger(_) => Stage::WrongOwner,
             Self::Unhealthy(_) => Stage::Probe,
             Self::Gone(_) => Stage::Exited,
+            Self::Failed(_) => Stage::AppFailed,
         }
     }
 
@@ -176,6 +205,7 @@ impl NotReady {
             Self::Unhealthy(last) => format!("the process did not pass its probe: {last}"),
             Self::Gone(Some(exit)) => format!("the process ended with {exit} at its probe"),
             Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
+            Self::Failed(reason) => reason.to_string(),
             Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
             Self::Stranger(None) => "another process listens on the port".to_owned(),
         }

@@ -100,6 +100,11 @@ impl<P: Process> Generation<P> {
         &self.listening
     }
 
+    /// Whether it is an app of this process.
+    pub(super) const fn is_in_process(&self) -> bool {
+        matches!(self.child.place(), Place::InProcess)
+    }
+
     /// How long it has been ready.
     pub(super) fn served(&self) -> Duration {
         self.ready.elapsed()

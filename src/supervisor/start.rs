@@ -1,17 +1,16 @@
-//! Starts processes: describes one, and has the operating system start it.
+//! Starts processes, and says what is to be said of those that fail.
 
 use std::{sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     attempt::Attempt,
+    begin::{Begun, Start},
     generation::{Child, Generation, Label},
-    launch::{self, Unprepared},
-    logs::{Capture, LogFile, LogFiles},
     probe::Probe,
-    process::{Exit, Output, Process, Spawn},
+    process::{Exit, Process},
 };
 use crate::{
     config::{Config, Vars},
@@ -31,18 +30,18 @@ pub(super) struct Starter<S> {
     /// A configuration that has to prove itself: that of the restart under way.
     proposed: Option<Arc<Config>>,
     vars: Arc<dyn Vars>,
-    spawn: S,
+    start: S,
     probe: Arc<Probe>,
     generations: u64,
 }
 
-impl<S: Spawn> Starter<S> {
-    pub(super) fn new(config: Arc<Config>, vars: Arc<dyn Vars>, spawn: S, probe: Probe) -> Self {
+impl<S: Start> Starter<S> {
+    pub(super) fn new(config: Arc<Config>, vars: Arc<dyn Vars>, start: S, probe: Probe) -> Self {
         Self {
             config,
             proposed: None,
             vars,
-            spawn,
+            start,
             probe: Arc::new(probe),
             generations: 0,
         }
@@ -72,12 +71,12 @@ impl<S: Spawn> Starter<S> {
     /// Whether every process of the app gets the same port, so that two can't run at a time.
     pub(super) fn has_one_port(&self) -> bool {
         let config = self.proposed.as_ref().unwrap_or(&self.config);
-        launch::has_one_port(config, self.vars.as_ref())
+        self.start.has_one_port(config, self.vars.as_ref())
     }
 
     /// A failure before there is a process.
     pub(super) fn failure(&self, stage: Stage, reason: impl Into<String>) -> StartFailure {
-        failure_of(&self.config, stage, reason)
+        self.start.failure(&self.config, stage, reason)
     }
 
     /// What is to be said of a process that served and ended.
@@ -110,27 +109,13 @@ impl<S: Spawn> Starter<S> {
         let begin = Instant::now();
         let proposed = self.proposed.as_ref().filter(|_| proposed);
         let (config, vars) = (proposed.unwrap_or(&self.config), self.vars.as_ref());
-        let (offer, token) = launch::pair(config, vars).map_err(|unprepared| {
-            let Unprepared { reason, critical } = unprepared;
-            let failure = failure_of(config, Stage::Prepare, reason);
-            Box::new(Failed { failure, critical })
-        })?;
-        let (output, log) = output(config);
-        let (launch, place) = launch::prepare(config, vars, offer, &token, output);
+        let Begun {
+            process,
+            place,
+            token,
+            capture,
+        } = self.start.begin(config, vars)?;
         let port = place.port();
-        let spawned = self.spawn.spawn(&launch);
-        // What the process inherited is its own from now on.
-        drop(launch);
-        let process = spawned.map_err(|error| {
-            let mut failure = failure_of(config, Stage::Spawn, launch::explain(config, &error));
-            failure.port = port;
-            let critical = false;
-            Box::new(Failed { failure, critical })
-        })?;
-        let capture = match process.take_output() {
-            Some(pipe) => Capture::of(pipe, log, process.id()),
-            None => Capture::none(),
-        };
         self.generations += 1;
         let label = Label {
             generation: self.generations,
@@ -154,28 +139,4 @@ impl<S: Spawn> Starter<S> {
             child: Child::new(process, place, capture, label),
         })
     }
-}
-
-/// A failure before there is a process.
-fn failure_of(config: &Config, stage: Stage, reason: impl Into<String>) -> StartFailure {
-    let mut failure = StartFailure::new(stage, reason, config.command.to_string());
-    failure.limit = config.startup_time_limit;
-    failure
-}
-
-/// Where the output goes. A log file that can't be made does not keep the app from running.
-fn output(config: &Config) -> (Output, Option<LogFile>) {
-    if !config.handler_settings.console_redirection {
-        return (Output::Null, None);
-    }
-    let slots = usize::try_from(config.processes_per_application).unwrap_or(1);
-    let log = config.stdout_log.clone().and_then(|prefix| {
-        let made = LogFiles::new(prefix.clone(), slots).create();
-        made.inspect_err(|error| {
-            // ANCM: event 1004, and the start goes on.
-            warn!(%error, path = %prefix.display(), "Log file can't be created");
-        })
-        .ok()
-    });
-    (Output::Pipe, log)
 }

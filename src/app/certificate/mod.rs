@@ -54,6 +54,18 @@ impl ClientCertificate {
         })
     }
 
+    /// The certificate of a connection that ends in this process.
+    pub(super) fn of_der(der: Bytes) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                encoded: HeaderValue::from_static(""),
+                der: OnceLock::from(Some(der)),
+                #[cfg(feature = "x509")]
+                details: OnceLock::new(),
+            }),
+        }
+    }
+
     /// The certificate as DER; `None` where the front end sent something else, which the log says.
     #[must_use]
     pub fn der(&self) -> Option<&Bytes> {

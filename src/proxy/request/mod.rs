@@ -66,6 +66,24 @@ pub(super) fn rewrite(
     Ok(asked)
 }
 
+/// As [`rewrite`], for an app of this process: it hears by other ways who the client is, and what the client speaks.
+pub(super) fn receive(
+    parts: &mut Parts,
+    bodiless: bool,
+    sender: Sender<'_>,
+) -> Result<Asked, Error> {
+    refuse(&parts.method)?;
+    target::settle(parts)?;
+    let seen = Seen::in_headers(&parts.headers, sender)?;
+    let asked = Asked {
+        upgrade: bodiless && seen.upgrade && sender.options.websockets && wants_websocket(parts),
+        expect: seen.expect,
+        length: seen.length,
+    };
+    strip(parts, &seen, asked);
+    Ok(asked)
+}
+
 /// Says how the body is framed, now that `length` tells how long it is.
 ///
 /// The client's own framing is never copied. `None` is a length that nobody knows yet.

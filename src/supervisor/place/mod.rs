@@ -6,25 +6,26 @@
 #[cfg(unix)]
 mod unix;
 
+#[cfg(not(unix))]
 use std::io;
 #[cfg(unix)]
 use std::{net::SocketAddr, os::fd::OwnedFd};
 
 #[cfg(unix)]
 pub(super) use self::unix::{SocketPath, is_listening, taken};
-use super::{
-    launch::{Unprepared, chain},
-    port,
+use super::{launch::Unprepared, port};
+use crate::{
+    config::{Listener, environment::Reach},
+    error::chain,
 };
-use crate::config::{Listener, environment::Reach};
-#[cfg(unix)]
-use crate::proxy::Address;
 
 /// Where a process takes its connections. What belongs to it goes with it.
 #[derive(Debug)]
 pub(super) enum Place {
     /// A port of the loopback, which the process opens.
     Port(u16),
+    /// Nowhere: the process is this one.
+    InProcess,
     /// A listener of the loopback, which the process inherited.
     #[cfg(unix)]
     Inherited(SocketAddr),
@@ -94,6 +95,7 @@ impl Place {
     pub(super) const fn port(&self) -> Option<u16> {
         match self {
             Self::Port(port) => Some(*port),
+            Self::InProcess => None,
             #[cfg(unix)]
             Self::Inherited(address) => Some(address.port()),
             #[cfg(unix)]
@@ -101,21 +103,10 @@ impl Place {
         }
     }
 
-    /// Where the process is dialled.
-    #[cfg(unix)]
-    pub(super) fn address(&self) -> Address {
-        match self {
-            Self::Port(port) => Address::Tcp((std::net::Ipv4Addr::LOCALHOST, *port).into()),
-            Self::Inherited(address) => Address::Tcp(*address),
-            Self::InheritedSocket(socket) | Self::Socket(socket) => {
-                Address::Unix(socket.path().to_owned())
-            }
-        }
-    }
-
     /// What the process has not done, and what it has to know for that.
     pub(super) const fn left_undone(&self) -> (&'static str, &'static str) {
         match self {
+            Self::InProcess => ("finish its start", "see startupTimeLimit"),
             Self::Port(_) => (
                 "listen on its port",
                 "it must use the port of ASPNETCORE_PORT",

@@ -9,10 +9,10 @@ use tracing::debug;
 
 use super::is_listening;
 use crate::{
+    error::chain,
     proxy::{Address, Owner},
     supervisor::{
         exchange::Peer,
-        launch::chain,
         process::{Exit, Listener, Process},
         ready::{self, Listening, NotReady},
     },
