@@ -44,6 +44,7 @@ impl Site {
                 let config = Config::builder(folder.path()).program(twin());
                 Self::serve(folder, change(config), own_variables())
             }
+            App::InProcess => panic!("it has no process of its own"),
             App::Stock => {
                 let folder = apps::own_copy();
                 let variables = sourced(&published().environment);

@@ -1,5 +1,8 @@
 //! The twin of the stock ASP.NET Core app in `tests/aspnetcore/StockApp`: the same endpoints, in axum, behind the
 //! app half of this crate. The scenarios host both and compare what they say.
+//!
+//! It is either model's: behind the module it is the app of a process of its own; told where to listen by `TWIN_LISTEN`, it
+//! hosts itself in process, behind a front. `TWIN_SERVER=axum` leaves all of this crate out, to be measured against.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +11,7 @@
 )]
 
 mod answers;
+mod hosts;
 mod reports;
 mod sockets;
 mod streams;
@@ -24,6 +28,9 @@ use axum::{Router, routing::any};
 
 #[tokio::main]
 async fn main() -> io::Result<ExitCode> {
+    if let Ok(listen) = env::var("TWIN_LISTEN") {
+        return hosts::serve(&listen, routes).await;
+    }
     if let Some(code) = number::<u8>("STARTUP_EXIT_CODE") {
         writeln!(io::stderr(), "exiting at start, as STARTUP_EXIT_CODE says")?;
         return Ok(ExitCode::from(code));
