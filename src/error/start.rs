@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::StatusCode;
+use super::SubStatus;
 
 /// How far a start came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,10 +20,8 @@ pub enum Stage {
     WrongOwner,
     /// The process listens, but did not answer its probe in time.
     Probe,
-    /// An app of this process said that it can't start.
-    AppFailed,
-    /// An app of this process did not start in time.
-    AppTimedOut,
+    /// The process runs, but could not host the app in process.
+    Hosting,
     /// Too many failures within a minute: not tried again for a while.
     RapidFail,
 }
@@ -39,8 +37,7 @@ impl Stage {
             Self::NotListening => "not-listening",
             Self::WrongOwner => "wrong-owner",
             Self::Probe => "probe",
-            Self::AppFailed => "app-failed",
-            Self::AppTimedOut => "app-timed-out",
+            Self::Hosting => "hosting",
             Self::RapidFail => "rapid-fail",
         }
     }
@@ -55,8 +52,7 @@ impl Stage {
             Self::NotListening => "The process started but did not listen on its port in time",
             Self::WrongOwner => "A process that is not the app's listens on the app's port",
             Self::Probe => "The process listens, but did not answer its probe in time",
-            Self::AppFailed => "The app failed to start",
-            Self::AppTimedOut => "The app did not start in time",
+            Self::Hosting => "The app could not be hosted in process",
             Self::RapidFail => "The app failed too often within a minute",
         }
     }
@@ -72,8 +68,6 @@ impl fmt::Display for Stage {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StartFailure {
-    /// Whether the app was to run in this process.
-    pub in_process: bool,
     /// How far it came.
     pub stage: Stage,
     /// What the operating system or the configuration said.
@@ -92,35 +86,17 @@ pub struct StartFailure {
     pub limit: Duration,
     /// The last output of the process, at most 30,000 characters.
     pub output: String,
+    /// For an app that is hosted in process: which of the module's 500s it is.
+    pub sub_status: Option<SubStatus>,
+    /// What else is known, where there is more than the reason: the app's exception.
+    pub detail: Option<String>,
 }
 
 impl StartFailure {
-    /// What a client gets whose request waited for it.
-    #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        match self.in_process {
-            true => StatusCode::INTERNAL_SERVER_ERROR,
-            false => StatusCode::BAD_GATEWAY,
-        }
-    }
-
-    /// The module's status with its sub-status, and its words for it.
-    #[must_use]
-    pub const fn title(&self) -> &'static str {
-        match (self.in_process, self.stage) {
-            (false, _) => "HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure",
-            (true, Stage::AppTimedOut) => {
-                "HTTP Error 500.37 - ANCM Failed to Start Within Startup Time Limit"
-            }
-            (true, _) => "HTTP Error 500.30 - ANCM In-Process Start Failure",
-        }
-    }
-
     /// A start of `command` that failed at `stage`, because of `reason`; the rest to be filled in.
     #[must_use]
     pub fn new(stage: Stage, reason: impl Into<String>, command: impl Into<String>) -> Self {
         Self {
-            in_process: false,
             stage,
             reason: reason.into(),
             command: command.into(),
@@ -130,17 +106,23 @@ impl StartFailure {
             elapsed: Duration::ZERO,
             limit: Duration::ZERO,
             output: String::new(),
+            sub_status: None,
+            detail: None,
         }
     }
 }
 
 impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the app could not be started ({}): {}",
-            self.stage, self.reason
-        )
+        let Self { stage, reason, .. } = self;
+        match self.sub_status {
+            Some(sub) => write!(
+                f,
+                "the app could not be started ({stage}, 500.{}): {reason}",
+                sub.code()
+            ),
+            None => write!(f, "the app could not be started ({stage}): {reason}"),
+        }
     }
 }
 

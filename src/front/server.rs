@@ -33,7 +33,7 @@ use super::{
     socket::Listening,
     worker::Worker,
 };
-use crate::{Connection, error::BoxError};
+use crate::{Connection, Scheme, error::BoxError};
 
 /// A front that listens: the kernel takes connections already, and [`serve`](Self::serve) will
 /// answer them.
@@ -113,6 +113,14 @@ impl Bound {
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// The port of all that speaks TLS, if that is one: what `ASPNETCORE_ANCM_HTTPS_PORT` tells an app.
+    ///
+    /// ANCM: of a site's `https` bindings; none where they have two different ports.
+    #[must_use]
+    pub fn https_port(&self) -> Option<u16> {
+        one_port(&self.endpoints)
     }
 
     /// Serves until `shutdown` completes, then stops to accept and lets everything end.
@@ -251,6 +259,16 @@ async fn one_ended(threads: &mut [Running]) {
         Poll::Pending
     })
     .await;
+}
+
+fn one_port(endpoints: &[Endpoint]) -> Option<u16> {
+    let mut ports = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.scheme() == Scheme::Https)
+        .filter_map(Endpoint::tcp)
+        .map(|address| address.port());
+    let first = ports.next()?;
+    ports.all(|port| port == first).then_some(first)
 }
 
 fn add(sum: io::Result<Drained>, one: io::Result<Drained>) -> io::Result<Drained> {

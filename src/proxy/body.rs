@@ -8,8 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
 
-use super::{backend::Lease, driven::Driven, instance::InstanceBody, wire::Answer};
+use super::{backend::Lease, driven::Driven, instance::InstanceBody, limit::Ending, wire::Answer};
 use crate::error::Error;
 
 /// The body of an app's answer, as it arrives.
@@ -29,6 +30,8 @@ enum Source {
         InstanceBody,
         #[allow(dead_code, reason = "held, not read")] Lease,
     ),
+    /// In a box, because it is seldom.
+    Ending(Box<Ending>),
     Empty,
 }
 
@@ -48,6 +51,17 @@ impl Body {
     pub(super) const fn instance(body: InstanceBody, lease: Lease) -> Self {
         Self {
             source: Source::Instance(body, lease),
+        }
+    }
+
+    /// The same, broken off at `end`.
+    pub(super) fn until(self, end: Instant) -> Self {
+        // What has ended has, and a tunnel's answer has no time limit.
+        if http_body::Body::is_end_stream(&self) {
+            return self;
+        }
+        Self {
+            source: Source::Ending(Box::new(Ending::new(self, end))),
         }
     }
 
@@ -71,6 +85,7 @@ impl http_body::Body for Body {
             Source::Wire(answer) => answer.poll_frame(cx),
             Source::Driven(answer) => answer.poll_frame(cx),
             Source::Instance(body, _) => body.as_mut().poll_frame(cx),
+            Source::Ending(answer) => answer.poll_frame(cx),
             Source::Empty => Poll::Ready(None),
         }
     }
@@ -80,6 +95,7 @@ impl http_body::Body for Body {
             Source::Wire(answer) => answer.is_end_stream(),
             Source::Driven(answer) => answer.is_end_stream(),
             Source::Instance(body, _) => body.is_end_stream(),
+            Source::Ending(answer) => answer.is_end_stream(),
             Source::Empty => true,
         }
     }
@@ -89,6 +105,7 @@ impl http_body::Body for Body {
             Source::Wire(answer) => answer.size_hint(),
             Source::Driven(answer) => answer.size_hint(),
             Source::Instance(body, _) => body.size_hint(),
+            Source::Ending(answer) => answer.size_hint(),
             Source::Empty => SizeHint::with_exact(0),
         }
     }

@@ -18,6 +18,7 @@ use hyper::upgrade::OnUpgrade;
 use super::{
     backend::{Forward, Lease},
     body::Body,
+    limit,
     options::ProxyOptions,
     request::{Sender, receive},
     upload::RequestBody,
@@ -101,7 +102,7 @@ impl Exchange {
         } = forward;
         let connection = connection.canonical();
         let (mut parts, body) = request.into_parts();
-        let body = RequestBody::whole(body);
+        let (body, _) = limit::upload(body, parts.version, options.said.max_body_size)?;
         let upgrades = parts.headers.contains_key(UPGRADE)
             && http_body::Body::is_end_stream(&body)
             && parts.extensions.get::<OnUpgrade>().is_some();

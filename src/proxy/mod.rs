@@ -79,6 +79,8 @@ mod fixed;
 mod future;
 mod instance;
 mod io;
+mod limit;
+mod linger;
 mod options;
 mod pool;
 mod request;
@@ -86,19 +88,22 @@ mod response;
 mod send;
 mod service;
 mod stall;
+mod trust;
 mod upgrade;
 mod upload;
 mod upstream;
 mod user;
 mod wire;
 
+#[doc(hidden)]
+pub use self::request::rewrite_head;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
     instance::Instance,
-    options::{ProxyOptions, Underscores},
+    options::ProxyOptions,
     service::Proxy,
     upgrade::Tunnels,
     upload::RequestBody,
@@ -107,3 +112,4 @@ pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
 };
+pub use crate::config::{HeaderPolicy, Underscores};

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     PairingToken,
     config::Config,
-    error::{Stage, StartFailure},
-    proxy::{Address, Backend},
+    error::{Stage, StartFailure, SubStatus},
+    proxy::{Address, Backend, Owner},
 };
 
 /// How long a process that was killed may take to be gone.
@@ -86,13 +86,20 @@ impl<P: Process> Attempt<P> {
         let (process, place) = (self.child.process(), self.child.place());
         match place {
             Place::Port(port) => ready::listening(process, *port, limit).await,
-            Place::InProcess => ready::made(process, limit).await,
+            Place::Here => ready::made(process, limit).await,
             #[cfg(unix)]
             Place::Inherited(address) => self.taken(&Address::Tcp(*address), false, limit).await,
             #[cfg(unix)]
             Place::InheritedSocket(socket) => self.taken(&socket.address(), false, limit).await,
             #[cfg(unix)]
             Place::Socket(socket) => self.taken(&socket.address(), true, limit).await,
+            #[cfg(all(unix, feature = "in-process"))]
+            Place::Worker { channel, socket } => {
+                hosting(process, channel, limit).await.map(|()| Listening {
+                    pid: process.id(),
+                    address: socket.address(),
+                })
+            }
         }
     }
 
@@ -124,12 +131,18 @@ impl<P: Process> Attempt<P> {
     }
 
     fn generation(self, listening: Listening) -> Generation<P> {
-        let owner = Arc::new(self.owner(&listening.address));
         let address = listening.address.clone();
-        let backend = match self.token {
-            Some(token) => Backend::paired(address, token, Some(owner)),
-            None => Backend::fixed(address),
+        let Some(token) = self.token else {
+            return Generation::new(self.child, Backend::fixed(address), listening);
         };
+        // Nobody has to be asked whose a socket of ours is.
+        let owner = matches!(address, Address::Tcp(_)).then(|| {
+            Arc::new(ListenerOwner {
+                process: self.child.process().clone(),
+                address: address.clone(),
+            }) as Arc<dyn Owner>
+        });
+        let backend = Backend::paired(address, token, owner);
         Generation::new(self.child, backend, listening)
     }
 
@@ -139,7 +152,6 @@ impl<P: Process> Attempt<P> {
         let limit = self.config.startup_time_limit;
         let (label, stage, reason) = (self.child.label(), self.stage(&why), self.reason(&why));
         let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
-        failure.in_process = self.is_in_process();
         failure.pid = Some(label.pid);
         failure.port = label.port;
         // How a process ended that we killed says nothing about the app.
@@ -148,20 +160,18 @@ impl<P: Process> Attempt<P> {
             .map(|exit| exit.to_string());
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
-        Box::new(Failed {
-            // ANCM: an app of this process is started once.
-            critical: failure.in_process,
-            failure,
-        })
-    }
-
-    const fn is_in_process(&self) -> bool {
-        matches!(self.child.place(), Place::InProcess)
+        // ANCM: in process a start is tried once.
+        let critical = self.child.place().is_in_process();
+        if critical {
+            failure.sub_status = Some(why.sub_status());
+            failure.detail = why.detail();
+        }
+        Box::new(Failed { failure, critical })
     }
 
     const fn stage(&self, why: &NotReady) -> Stage {
-        match (why, self.is_in_process()) {
-            (NotReady::TimedOut(_), true) => Stage::AppTimedOut,
+        match (why, self.child.place()) {
+            (NotReady::TimedOut(_), Place::Here) => Stage::Hosting,
             _ => why.stage(),
         }
     }
@@ -187,7 +197,35 @@ impl NotReady {
             Self::Stranger(_) => Stage::WrongOwner,
             Self::Unhealthy(_) => Stage::Probe,
             Self::Gone(_) => Stage::Exited,
-            Self::Failed(_) => Stage::AppFailed,
+            Self::Failed(_) => Stage::Hosting,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(_) => Stage::Hosting,
+        }
+    }
+
+    /// Which of the module's numbers it is, where it is a worker.
+    fn sub_status(&self) -> SubStatus {
+        match self {
+            Self::TimedOut(_) | Self::Unhealthy(_) => SubStatus::StartTimeout,
+            Self::Exited(_) | Self::Gone(_) | Self::Stranger(_) | Self::Failed(_) => {
+                SubStatus::Start
+            }
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => SubStatus::of(failed.sub_status),
+        }
+    }
+
+    /// The app's exception, where a worker told it.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Exited(_)
+            | Self::TimedOut(_)
+            | Self::Stranger(_)
+            | Self::Unhealthy(_)
+            | Self::Gone(_)
+            | Self::Failed(_) => None,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => failed.detail.clone(),
         }
     }
 
@@ -207,7 +245,39 @@ impl NotReady {
             Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
             Self::Failed(reason) => reason.to_string(),
             Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => failed.reason.clone(),
             Self::Stranger(None) => "another process listens on the port".to_owned(),
         }
     }
+}
+
+/// Waits until a worker says that the app takes requests.
+#[cfg(all(unix, feature = "in-process"))]
+async fn hosting<P: Process>(
+    process: &P,
+    channel: &super::worker::Channel,
+    limit: Duration,
+) -> Result<(), NotReady> {
+    let told = async {
+        match channel.outcome().await {
+            Some(outcome) => outcome.map_err(NotReady::Unhosted),
+            None => Err(NotReady::Exited(process.exited().await)),
+        }
+    };
+    tokio::select! {
+        biased;
+        // Before its end: it says why it ends.
+        told = timeout(limit, told) => told.unwrap_or(Err(NotReady::TimedOut(None))),
+        exit = exited(process, channel) => Err(NotReady::Exited(exit)),
+    }
+}
+
+/// Waits for the end of a worker of which no last word is to come: what it started may hold its channel.
+#[cfg(all(unix, feature = "in-process"))]
+async fn exited<P: Process>(process: &P, channel: &super::worker::Channel) -> Exit {
+    const LAST_WORD: Duration = Duration::from_millis(200);
+    let exit = process.exited().await;
+    let _ = timeout(LAST_WORD, channel.outcome()).await;
+    exit
 }

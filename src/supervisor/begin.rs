@@ -8,13 +8,16 @@ use super::{
     launch::{self, Unprepared},
     logs::{Capture, LogFile, LogFiles},
     place::Place,
-    process::{Output, Process, Spawn},
+    process::{Launch, Output, Process, Spawn},
     start::Failed,
+    worker::WorkerProgram,
 };
+#[cfg(all(unix, feature = "in-process"))]
+use crate::error::chain;
 use crate::{
     PairingToken,
-    config::{Config, Vars},
-    error::{Stage, StartFailure},
+    config::{Config, HostingModel, Vars},
+    error::{Stage, StartFailure, SubStatus},
     in_process::{Factory, Run},
 };
 
@@ -51,7 +54,40 @@ pub(super) struct Begun<P> {
 }
 
 /// Describes a process, and has it started by the operating system.
-pub(super) struct Launched<S>(pub(super) S);
+pub(super) struct Launched<S> {
+    pub(super) spawn: S,
+    /// What hosts apps in process.
+    pub(super) worker: Option<WorkerProgram>,
+}
+
+impl<S> Launched<S> {
+    /// Whether a worker hosts the app of `config`.
+    fn hosts(&self, config: &Config) -> bool {
+        self.worker.is_some() && config.hosting_model == HostingModel::InProcess
+    }
+
+    /// What to start, its place and its secret.
+    fn describe(
+        &self,
+        config: &Config,
+        vars: &dyn Vars,
+        output: Output,
+    ) -> Result<(Launch, Place, PairingToken), Unprepared> {
+        #[cfg(all(unix, feature = "in-process"))]
+        if let Some(worker) = self.worker.as_ref().filter(|_| self.hosts(config)) {
+            let token = PairingToken::generate();
+            let prepared = worker.prepare(config, vars, &token, &[], output);
+            let (launch, place) = prepared.map_err(|error| Unprepared {
+                reason: format!("no worker: {}", chain(&error)),
+                critical: false,
+            })?;
+            return Ok((launch, place, token));
+        }
+        let (offer, token) = launch::pair(config, vars)?;
+        let (launch, place) = launch::prepare(config, vars, offer, &token, output);
+        Ok((launch, place, token))
+    }
+}
 
 impl<S: Spawn> Start for Launched<S> {
     type Process = S::Process;
@@ -61,19 +97,21 @@ impl<S: Spawn> Start for Launched<S> {
         config: &Arc<Config>,
         vars: &dyn Vars,
     ) -> Result<Begun<S::Process>, Box<Failed>> {
-        let (offer, token) = launch::pair(config, vars).map_err(|unprepared| {
+        let (output, log) = output(config);
+        let described = self.describe(config, vars, output).map_err(|unprepared| {
             let Unprepared { reason, critical } = unprepared;
-            let failure = self.failure(config, Stage::Prepare, reason);
+            let mut failure = self.failure(config, Stage::Prepare, reason);
+            failure.sub_status = self.hosts(config).then_some(SubStatus::Other);
             Box::new(Failed { failure, critical })
         })?;
-        let (output, log) = output(config);
-        let (launch, place) = launch::prepare(config, vars, offer, &token, output);
-        let spawned = self.0.spawn(&launch);
+        let (launch, place, token) = described;
+        let spawned = self.spawn.spawn(&launch);
         // What the process inherited is its own from now on.
         drop(launch);
         let process = spawned.map_err(|error| {
             let mut failure = self.failure(config, Stage::Spawn, launch::explain(config, &error));
             failure.port = place.port();
+            failure.sub_status = place.is_worker().then_some(SubStatus::Other);
             let critical = false;
             Box::new(Failed { failure, critical })
         })?;
@@ -90,7 +128,7 @@ impl<S: Spawn> Start for Launched<S> {
     }
 
     fn has_one_port(&self, config: &Config, vars: &dyn Vars) -> bool {
-        launch::has_one_port(config, vars)
+        !self.hosts(config) && launch::has_one_port(config, vars)
     }
 }
 
@@ -101,7 +139,7 @@ impl Start for Factory {
     fn begin(&self, config: &Arc<Config>, _: &dyn Vars) -> Result<Begun<Run>, Box<Failed>> {
         Ok(Begun {
             process: self.start(config),
-            place: Place::InProcess,
+            place: Place::Here,
             token: None,
             capture: Capture::none(),
         })
@@ -113,7 +151,8 @@ impl Start for Factory {
 
     fn failure(&self, config: &Config, stage: Stage, reason: impl Into<String>) -> StartFailure {
         let mut failure = StartFailure::new(stage, reason, config.command.to_string());
-        (failure.limit, failure.in_process) = (config.startup_time_limit, true);
+        failure.limit = config.startup_time_limit;
+        failure.sub_status = Some(SubStatus::Start);
         failure
     }
 }

@@ -16,6 +16,7 @@ use super::{
     start::Starter,
     state::ATTEMPTS,
     task::Task,
+    worker::WorkerProgram,
 };
 use crate::{
     config::{Config, Processes, StartMode, Vars},
@@ -34,6 +35,7 @@ pub struct Builder {
     queue_time: Option<Duration>,
     probe: Probe,
     settings: Settings,
+    worker: Option<WorkerProgram>,
 }
 
 /// The bound of the queue, and what becomes of those for whom it has no place.
@@ -68,7 +70,17 @@ impl Builder {
             vars,
             probe,
             settings,
+            worker: None,
         }
+    }
+
+    /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`.
+    ///
+    /// Defaults to nothing: then every app has a process of its own, whatever its configuration says. Has no effect
+    /// without the feature `in-process`, and outside of Unix.
+    pub fn worker(mut self, worker: WorkerProgram) -> Self {
+        self.worker = cfg!(all(unix, feature = "in-process")).then_some(worker);
+        self
     }
 
     /// Sets how many requests may wait for a process; more are refused at once, with
@@ -169,8 +181,9 @@ impl Builder {
     }
 
     /// The handle and the task, which somebody has to run.
-    pub(super) fn parts<S: Spawn>(self, spawn: S) -> (Supervisor, Task<Launched<S>>) {
-        self.parts_of(Launched(spawn))
+    pub(super) fn parts<S: Spawn>(mut self, spawn: S) -> (Supervisor, Task<Launched<S>>) {
+        let worker = self.worker.take();
+        self.parts_of(Launched { spawn, worker })
     }
 
     pub(super) fn parts_of<S: Start>(self, start: S) -> (Supervisor, Task<S>) {

@@ -95,14 +95,19 @@ impl<P: Process> Generation<P> {
         &self.backend
     }
 
+    /// Where it takes its connections.
+    pub(super) const fn place(&self) -> &Place {
+        self.child.place()
+    }
+
     /// Who listens, and where.
     pub(super) const fn listening(&self) -> &Listening {
         &self.listening
     }
 
-    /// Whether it is an app of this process.
-    pub(super) const fn is_in_process(&self) -> bool {
-        matches!(self.child.place(), Place::InProcess)
+    /// Whether the app is in this process.
+    pub(super) const fn is_here(&self) -> bool {
+        matches!(self.child.place(), Place::Here)
     }
 
     /// How long it has been ready.

@@ -80,6 +80,7 @@ mod tail;
 mod task;
 mod upkeep;
 mod window;
+pub(crate) mod worker;
 
 pub(crate) use self::status::rfc3339;
 
@@ -95,4 +96,5 @@ pub use self::{
     output::Output,
     service::{Supervised, SupervisorLayer},
     status::{FailureStatus, ProcessStatus, Status},
+    worker::WorkerProgram,
 };

@@ -68,6 +68,9 @@ pub(super) enum NotReady {
     Gone(Option<Exit>),
     /// An app of this process could not be made.
     Failed(Arc<str>),
+    /// It is a worker, and could not host the app.
+    #[cfg(all(unix, feature = "in-process"))]
+    Unhosted(super::worker::protocol::Failed),
 }
 
 /// Waits until `process`, or a descendant, listens on `port`; gives the one that does.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{Config, Vars},
-    error::{Stage, StartFailure},
+    error::{Stage, StartFailure, SubStatus},
 };
 
 /// A start that failed, and whether a second attempt would fail too.
@@ -96,6 +96,8 @@ impl<S: Start> Starter<S> {
         failure.exit = exit.map(|exit| exit.to_string());
         failure.elapsed = served;
         failure.output = generation.output().text();
+        let in_process = generation.place().is_worker();
+        failure.sub_status = in_process.then_some(SubStatus::Start);
         failure
     }
 

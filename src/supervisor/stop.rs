@@ -4,6 +4,8 @@ use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+#[cfg(all(unix, feature = "in-process"))]
+use super::worker::protocol::{Order, milliseconds};
 use super::{
     exchange::Peer,
     generation::Generation,
@@ -70,7 +72,7 @@ impl Stop {
         }
         tokio::select! {
             biased;
-            () = generation.backend().drained() => {}
+            () = drained(generation) => {}
             () = self.hurry.cancelled() => {}
             () = sleep(self.drain) => {
                 let pid = generation.label().pid;
@@ -83,14 +85,14 @@ impl Stop {
     /// Asks the process to stop and waits until it and who listens for it are gone.
     async fn ask<P: Process>(&self, generation: &Generation<P>) {
         let process = generation.process();
-        if generation.is_in_process() {
+        if generation.is_here() {
             process.terminate();
             return generation.backend().drained().await;
         }
         let accepted = tokio::select! {
             biased;
             _ = gone(generation) => true,
-            accepted = self.post(generation) => accepted,
+            accepted = self.tell(generation) => accepted,
         };
         if !accepted {
             debug!(
@@ -106,6 +108,16 @@ impl Stop {
         if generation.listening().pid != process.id() {
             generation.backend().drained().await;
         }
+    }
+
+    /// Whether the process knows that it is to stop: a worker by its channel, every other by the shutdown event.
+    async fn tell<P: Process>(&self, generation: &Generation<P>) -> bool {
+        #[cfg(all(unix, feature = "in-process"))]
+        if let Some(channel) = generation.place().channel() {
+            let limit_ms = milliseconds(self.limit);
+            return channel.order(Order::Stop { limit_ms });
+        }
+        self.post(generation).await
     }
 
     /// Whether the process took the shutdown event. It may have half of the time to answer, so that
@@ -145,6 +157,16 @@ impl Stop {
             }
         }
     }
+}
+
+/// Waits until the process has no request, be it one that did not come by us.
+async fn drained<P: Process>(generation: &Generation<P>) {
+    #[cfg(all(unix, feature = "in-process"))]
+    if let Some(channel) = generation.place().channel() {
+        channel.order(Order::Drain);
+        channel.drained().await;
+    }
+    generation.backend().drained().await;
 }
 
 /// Waits until nobody of the process's own listens.

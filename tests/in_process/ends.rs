@@ -95,7 +95,7 @@ async fn where_the_new_one_fails_the_old_one_stays() {
     let supervisor = here.site.host.supervisor().unwrap();
     within(supervisor.restart()).await.unwrap();
     let failure = within(supervisor.restart()).await.unwrap_err();
-    assert!(failure.in_process);
+    assert_eq!(failure.sub_status.unwrap().code(), 30);
     assert!(failure.reason.contains("never works"), "{failure}");
     assert_eq!(here.site.get("/").await.1, "2");
     within(supervisor.restart()).await.unwrap();

@@ -14,7 +14,7 @@ use ancm::{
     Host,
     config::{Builder, Config},
     front::{Drained, Front},
-    supervisor::{ProcessStatus, Supervisor},
+    supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -56,6 +56,14 @@ impl Site {
         }
     }
 
+    /// Serves the twin in a worker of the same program, where its configuration says so.
+    pub(crate) fn of_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = Config::builder(folder.path()).program(twin());
+        let worker = WorkerProgram::new(twin());
+        Self::serve_with(folder, change(config), own_variables(), Some(worker))
+    }
+
     /// Serves what the shell makes of `script`, in which `$0` is the twin.
     pub(crate) fn of_script(script: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
@@ -67,7 +75,20 @@ impl Site {
     }
 
     fn serve(folder: TempDir, config: Builder, variables: BTreeMap<String, String>) -> Self {
-        let host = Host::with_vars(config.build().unwrap(), Arc::new(variables)).unwrap();
+        Self::serve_with(folder, config, variables, None)
+    }
+
+    fn serve_with(
+        folder: TempDir,
+        config: Builder,
+        variables: BTreeMap<String, String>,
+        worker: Option<WorkerProgram>,
+    ) -> Self {
+        let mut host = Host::builder(config.build().unwrap()).vars(Arc::new(variables));
+        if let Some(worker) = worker {
+            host = host.worker(worker);
+        }
+        let host = host.build().unwrap();
         let bound = Front::new()
             .threads(NonZeroUsize::new(2).unwrap())
             .bind(&["127.0.0.1:0".parse().unwrap()])

@@ -11,6 +11,8 @@
 )]
 
 mod answers;
+#[cfg(all(unix, feature = "in-process"))]
+mod hosted;
 mod hosts;
 mod reports;
 mod sockets;
@@ -26,8 +28,16 @@ use std::{
 
 use axum::{Router, routing::any};
 
-#[tokio::main]
-async fn main() -> io::Result<ExitCode> {
+fn main() -> io::Result<ExitCode> {
+    #[cfg(all(unix, feature = "in-process"))]
+    if let Some(code) = hosted::worker() {
+        return Ok(code);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(serve())
+}
+
+async fn serve() -> io::Result<ExitCode> {
     if let Ok(listen) = env::var("TWIN_LISTEN") {
         return hosts::serve(&listen, routes).await;
     }
@@ -46,6 +56,7 @@ fn routes() -> Router {
     Router::new()
         .route("/env", any(reports::env))
         .route("/client-cert", any(reports::client_certificate))
+        .route("/user", any(reports::user))
         .route("/upload", any(streams::upload))
         .route("/download", any(streams::download))
         .route("/duplex", any(streams::duplex))

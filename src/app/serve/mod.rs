@@ -8,6 +8,7 @@ mod connection;
 mod connections;
 mod host;
 mod inherited;
+mod listener;
 mod server;
 mod signal;
 mod socket;

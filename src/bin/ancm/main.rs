@@ -1,12 +1,14 @@
 //! The `ancm` program: serves a published ASP.NET Core app, or any program that listens on a port.
 
 mod args;
+mod authentication;
 mod check;
 mod control;
 mod demo;
 mod failure;
 #[cfg(unix)]
 mod files;
+mod front;
 mod log;
 mod run;
 mod signals;

@@ -196,7 +196,8 @@ fn force(table: &mut Table, config: &Config) {
     table.set(IIS_HTTPAUTH, authentication(config));
 }
 
-fn authentication(config: &Config) -> String {
+/// What the app may authenticate by, as `ASPNETCORE_IIS_HTTPAUTH` says it.
+pub(crate) fn authentication(config: &Config) -> String {
     let kinds = &config.authentication;
     let offered: String = [
         (kinds.windows, "windows;"),

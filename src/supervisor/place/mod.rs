@@ -6,13 +6,13 @@
 #[cfg(unix)]
 mod unix;
 
-#[cfg(not(unix))]
-use std::io;
 #[cfg(unix)]
 use std::{net::SocketAddr, os::fd::OwnedFd};
 
 #[cfg(unix)]
 pub(super) use self::unix::{SocketPath, is_listening, taken};
+#[cfg(all(unix, feature = "in-process"))]
+use super::worker::Channel;
 use super::{launch::Unprepared, port};
 use crate::{
     config::{Listener, environment::Reach},
@@ -24,8 +24,8 @@ use crate::{
 pub(super) enum Place {
     /// A port of the loopback, which the process opens.
     Port(u16),
-    /// Nowhere: the process is this one.
-    InProcess,
+    /// Nowhere: the app is in this process.
+    Here,
     /// A listener of the loopback, which the process inherited.
     #[cfg(unix)]
     Inherited(SocketAddr),
@@ -35,6 +35,12 @@ pub(super) enum Place {
     /// A Unix socket, which the process opens.
     #[cfg(unix)]
     Socket(SocketPath),
+    /// A Unix socket, which a worker inherited, and the way to talk to the worker.
+    #[cfg(all(unix, feature = "in-process"))]
+    Worker {
+        socket: SocketPath,
+        channel: Channel,
+    },
 }
 
 /// A place for a process that is about to be started, and what the process has to be given.
@@ -85,8 +91,8 @@ impl Offer {
 
     /// The configuration does not let it come to this.
     #[cfg(not(unix))]
-    fn opened(_: Listener, _: Option<u16>) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn opened(_: Listener, _: Option<u16>) -> std::io::Result<Self> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -95,18 +101,49 @@ impl Place {
     pub(super) const fn port(&self) -> Option<u16> {
         match self {
             Self::Port(port) => Some(*port),
-            Self::InProcess => None,
+            Self::Here => None,
             #[cfg(unix)]
             Self::Inherited(address) => Some(address.port()),
             #[cfg(unix)]
             Self::InheritedSocket(_) | Self::Socket(_) => None,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Worker { .. } => None,
+        }
+    }
+
+    /// Whether it is a worker's, which hosts the app in process.
+    pub(super) const fn is_worker(&self) -> bool {
+        match self {
+            Self::Port(_) | Self::Here => false,
+            #[cfg(unix)]
+            Self::Inherited(_) | Self::InheritedSocket(_) | Self::Socket(_) => false,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Worker { .. } => true,
+        }
+    }
+
+    /// Whether the app is hosted in process: by a worker, or by this one.
+    pub(super) const fn is_in_process(&self) -> bool {
+        self.is_worker() || matches!(self, Self::Here)
+    }
+
+    /// The way to talk to it, where it is a worker.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) const fn channel(&self) -> Option<&Channel> {
+        match self {
+            Self::Worker { channel, .. } => Some(channel),
+            Self::Port(_)
+            | Self::Here
+            | Self::Inherited(_)
+            | Self::InheritedSocket(_)
+            | Self::Socket(_) => None,
         }
     }
 
     /// What the process has not done, and what it has to know for that.
     pub(super) const fn left_undone(&self) -> (&'static str, &'static str) {
         match self {
-            Self::InProcess => ("finish its start", "see startupTimeLimit"),
+            Self::Here => ("finish its start", "see startupTimeLimit"),
             Self::Port(_) => (
                 "listen on its port",
                 "it must use the port of ASPNETCORE_PORT",
@@ -115,6 +152,11 @@ impl Place {
             Self::Inherited(_) | Self::InheritedSocket(_) => (
                 "answer on the listener that it inherited",
                 "it must use the file descriptor of ANCM_LISTEN_FD",
+            ),
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Worker { .. } => (
+                "start its server",
+                "it may be that nothing hosts it here, but a server of its own",
             ),
             #[cfg(unix)]
             Self::Socket(_) => (
