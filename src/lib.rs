@@ -191,7 +191,9 @@ mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]
 mod sealed;
+mod shutdown;
 mod token;
+mod within;
 
 #[cfg(feature = "host")]
 pub mod authentication;
@@ -207,7 +209,7 @@ mod files;
 pub mod front;
 #[cfg(feature = "host")]
 mod host;
-#[cfg(feature = "in-process")]
+#[cfg(feature = "host")]
 pub mod in_process;
 #[cfg(feature = "host")]
 pub mod offline;
@@ -229,7 +231,9 @@ pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},
     path_base::{InvalidPathBase, PathBase},
+    shutdown::Shutdown,
     token::{InvalidToken, PairingToken},
+    within::InProcess,
 };
 
 /// The code of README, so that it compiles.

@@ -89,7 +89,7 @@ fn running(app: App, place: &Place) -> Option<SocketAddr> {
 
 fn command(app: App, place: &Place, port: u16) -> Command {
     let mut command = match app {
-        App::Twin => Command::new(twin()),
+        App::Twin | App::InProcess => Command::new(twin()),
         App::Stock => {
             let mut command = Command::new("bash");
             command

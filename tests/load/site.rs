@@ -47,6 +47,7 @@ impl Site {
                 let config = Config::builder(folder.path()).program(twin());
                 Self::serve(folder, change(config), own_variables())
             }
+            App::InProcess => panic!("it has no process of its own"),
             #[cfg(not(unix))]
             App::Stock => panic!("there is no stock app here"),
             #[cfg(unix)]

@@ -146,6 +146,8 @@ everywhere! {
     stock_at_a_base: Stock at "/base";
     twin_at_the_root: Twin at "/";
     twin_at_a_base: Twin at "/base";
+    in_process_at_the_root: InProcess at "/";
+    in_process_at_a_base: InProcess at "/base";
 }
 
 /// Kestrel 3.1 has no response trailers over HTTP/1.1; later versions and hyper have.

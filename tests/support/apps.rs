@@ -18,6 +18,8 @@ pub(crate) enum App {
     Stock,
     /// An axum app that stands on the app half of this crate.
     Twin,
+    /// The same in the process of its front.
+    InProcess,
 }
 
 /// A published stock app, and what its environment wants.

@@ -81,10 +81,11 @@ impl Start {
         let mut command = match self.app {
             App::Stock => sourcing(&published().environment, env!("CARGO_BIN_EXE_ancm")),
             App::Twin => Command::new(env!("CARGO_BIN_EXE_ancm")),
+            App::InProcess => return self.run_in_process(),
         };
         command.args(["run", "--no-control"]);
         let given = self.folder.is_some();
-        match self.folder {
+        match &self.folder {
             Some(folder) => _ = command.arg(folder),
             None if self.app == App::Stock => {
                 _ = command.arg(published().apps.join("outofprocess"))
@@ -98,12 +99,25 @@ impl Start {
         if self.app == App::Twin && !given {
             command.arg("--").arg(twin());
         }
+        command.env("RUST_LOG", "info");
+        self.spawn(command)
+    }
+
+    /// The twin hosts itself.
+    fn run_in_process(self) -> Module {
+        let mut command = Command::new(twin());
+        command.env("TWIN_LISTEN", "127.0.0.1:0");
+        command.env("TWIN_BASE", self.path_base);
+        self.spawn(command)
+    }
+
+    fn spawn(self, mut command: Command) -> Module {
         for (name, _) in env::vars_os() {
             if is_of_the_module(&name.to_string_lossy()) {
                 command.env_remove(name);
             }
         }
-        command.env("RUST_LOG", "info").envs(self.variables);
+        command.envs(self.variables);
         Module::spawn(command)
     }
 }
