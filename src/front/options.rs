@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Bound, Listen};
+use super::{Bound, Listen, Standby};
 use crate::config::FrontLimits;
 
 /// Options of a front end: how many threads, which limits, how long to wait for whom.
@@ -20,6 +20,9 @@ use crate::config::FrontLimits;
 pub struct Front {
     pub(super) threads: NonZeroUsize,
     pub(super) limits: Limits,
+    pub(super) standby: Standby,
+    /// The sockets are another front's.
+    pub(super) adopted: bool,
 }
 
 /// What one connection needs to know.
@@ -56,6 +59,8 @@ impl Front {
     /// A front with all defaults.
     pub fn new() -> Self {
         Self {
+            standby: Standby::new(),
+            adopted: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {
                 header_timeout: Duration::from_secs(30),
@@ -103,6 +108,12 @@ impl Front {
         replace(&mut to.max_error_resets, limits.max_error_resets.map(count));
         replace(&mut to.ping_interval, limits.ping_interval);
         replace(&mut to.ping_timeout, limits.ping_timeout);
+        self
+    }
+
+    /// Sets who says whether it accepts. Defaults to nobody: it does.
+    pub fn standby(mut self, standby: &Standby) -> Self {
+        self.standby = standby.clone();
         self
     }
 
