@@ -138,7 +138,9 @@ impl Front {
 
     /// Sets how long a client may take no byte of what is ready for it, before it is cut.
     ///
-    /// Not a limit for the whole response: any progress starts it anew. Defaults to 60 s.
+    /// Not a limit for the whole response: any progress starts it anew. There is no least rate, but
+    /// who reads byte by byte makes no progress for long: the system lets more be sent only when
+    /// there is room for a good deal of it. Defaults to 60 s.
     pub fn write_timeout(mut self, time: Duration) -> Self {
         self.limits.write_timeout = time;
         self
