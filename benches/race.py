@@ -2,21 +2,32 @@
 """CPU time for each request of ancm, nginx and HAProxy in front of one app, one thread each.
 
     cargo build --release --features cli
-    benches/race.py                               # about two minutes
-    benches/race.py --tls                         # the same, and full handshakes, all by TLS
+    benches/race.py                               # about five minutes
+    benches/race.py --only "1 KiB,idle" --rounds 3
 
 Each proxy is loaded by wrk in turn, round after round, so that what else the machine does meets all alike. What counts is
 the CPU time that the kernel says a proxy's threads took, by the requests that were answered, as a ratio to nginx's of the
-same round; the median over the rounds is printed. The app is an nginx that answers out of memory. All is on loopback, and
-only what was started here is stopped. Needs Linux, wrk, nginx and taskset, HAProxy if it is to be in it, and Python 3.9;
-openssl for TLS, where all have the same keys (ECDSA P-256, then RSA 2048) and meet a client that chooses the same cipher
-and curve with each. Of a handshake without a session to resume one request is a part.
+same round; the median over the rounds is printed. The app is an nginx that answers out of memory.
+
+- `1 KiB, unix`: over a Unix socket to the app, for those that can.
+- `8,000/s`: a fixed rate by h2load over 16 connections; the 99th percentile of what a request took is printed too.
+- `echo`: messages over 16 WebSockets, to an app that sends the bytes back; CPU time for each message.
+- `idle`: what each proxy's memory is when fresh, and what 1,000 connections add that have asked for something and are silent.
+
+Another proxy joins by `--peer 'name=command'`, in which `{port}` stands for where it listens and `{app}` for the app's port;
+benches/peers has some in Rust. All is on loopback, and only what was started here is stopped. Needs Linux, wrk, nginx and
+taskset, h2load for the fixed rate, HAProxy if it is to be in it, and Python 3.9.
 """
 
 import argparse
+import asyncio
+import base64
 import glob
+import hashlib
 import pathlib
 import re
+import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -28,8 +39,13 @@ import time
 LOADS = {  # path, connections, header fields
     "13 bytes": ("/13", 64, {}),
     "1 KiB": ("/1k", 16, {"Accept-Language": "en", "Cookie": "session=9e107d9d372bb6826bd81d3542a419d6", "Priority": "u=0"}),
+    "1 KiB, unix": ("/1k", 16, {"Accept-Language": "en", "Cookie": "session=9e107d9d372bb6826bd81d3542a419d6", "Priority": "u=0"}),
     "1 MiB": ("/1m", 8, {}),
+    "POST 1 MiB": ("/post", 8, {"Content-Type": "application/octet-stream"}),
 }
+POST = 'wrk.method = "POST"; wrk.body = string.rep("x", 1048576)'
+RATE = 8000
+ECHO = {"echo 64 B": (64, 2000), "echo 64 KiB": (64 * 1024, 200)}  # bytes in a message, messages on each of 16 connections
 
 NGINX = """
 daemon off; worker_processes 1; error_log stderr crit; pid {folder}/{name}.pid;
@@ -41,11 +57,18 @@ http {{
   {body}
 }}
 """
-NGINX_APP = 'server {{ listen 127.0.0.1:{port}; default_type text/plain; root {folder}/files; sendfile on; open_file_cache max=10; }}'
+NGINX_APP = """
+server {{
+  listen 127.0.0.1:{port}; listen unix:{folder}/app.sock; default_type text/plain; root {folder}/files;
+  sendfile on; open_file_cache max=10; client_max_body_size 2m; client_body_buffer_size 2m;
+  location /post {{ proxy_pass http://127.0.0.1:{port}/13; proxy_method GET; proxy_pass_request_body off; proxy_set_header Content-Length ""; }}
+}}
+"""
 NGINX_PROXY = """
-upstream app {{ server 127.0.0.1:{app}; keepalive 128; keepalive_requests 1000000000; }}
-server {{ listen 127.0.0.1:{port}{tls}; location / {{
-  proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
+upstream app {{ server {app}; keepalive 128; keepalive_requests 1000000000; }}
+map $http_upgrade $upgrade {{ default upgrade; '' ''; }}
+server {{ listen 127.0.0.1:{port}; client_max_body_size 2m; location / {{
+  proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection $upgrade; proxy_set_header Upgrade $http_upgrade;
   proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
 }} }}
 """
@@ -60,11 +83,11 @@ defaults
   http-reuse always
   option forwardfor
 frontend front
-  bind 127.0.0.1:{port}{tls}
+  bind 127.0.0.1:{port}
   http-request set-header X-Forwarded-Proto http
   default_backend app
 backend app
-  server app 127.0.0.1:{app}
+  server app {app}
 """
 
 
@@ -101,71 +124,163 @@ def nginx(folder, name, body):
     return ["nginx", "-e", "stderr", "-c", write(folder, f"{name}.conf", NGINX.format(folder=folder, name=name, body=body))]
 
 
-def load(scheme, port, path, connections, fields, seconds):
+def load(folder, port, path, connections, fields, seconds):
     """Loads a port and tells how many requests were answered."""
     headers = [part for name, value in fields.items() for part in ("-H", f"{name}: {value}")]
+    if path == "/post":
+        headers += ["-s", write(folder, "post.lua", POST)]
     command = ["taskset", "-c", "0", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *headers]
-    said = subprocess.run([*command, f"{scheme}://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"not all was answered:\n{said}")
     return int(re.search(r"(\d+) requests in", said)[1])
 
 
-def shake(scheme, port, path, connections, fields, seconds):
-    """Connects anew for each request, one after the other, and tells how often."""
-    command = ["taskset", "-c", "0", "openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-new", "-time", str(seconds), "-www", path]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return int(re.search(r"(\d+) connections in \d+ real seconds", said)[1])
+def paced(folder, port, seconds):
+    """Loads a port at a fixed rate; how many requests were answered, and the 99th percentile of their time, in µs."""
+    log, each = folder / "paced.log", RATE // 16
+    log.unlink(missing_ok=True)
+    command = ["taskset", "-c", "0", "h2load", "--h1", "-t1", "-c16", "-m1", f"--rps={each}", f"-n{RATE * seconds}"]
+    subprocess.run([*command, f"--log-file={log}", f"http://127.0.0.1:{port}/13"], capture_output=True, check=True)
+    lines = [line.split("\t") for line in log.read_text().splitlines()]
+    times = sorted(int(took) for _, status, took in lines if status == "200")
+    if len(times) < RATE * seconds:
+        raise SystemExit(f"not all was answered: {len(times)} of {RATE * seconds}")
+    return len(times), times[len(times) * 99 // 100]
 
 
-def race(name, cost_of, peers, chosen):
-    """Has each peer do the same in turn, and tells what it cost."""
-    costs = {peer: [] for peer in peers}
-    for port, _ in peers.values():
-        cost_of(port, 1)
-    for _ in range(chosen.rounds):
-        for peer, (port, process) in peers.items():
-            before = cpu_seconds(process.pid)
-            answered = cost_of(port, chosen.seconds)
-            costs[peer].append((cpu_seconds(process.pid) - before) / answered * 1e6)
-    told = []
-    for peer, cost in costs.items():
-        ratio = statistics.median(one / base for one, base in zip(cost, costs["nginx"]))
-        told.append(f"{peer} {statistics.median(cost):.1f} µs [{ratio:.2f}]")
-    print(f"{name:18}", " · ".join(told), flush=True)
+async def echo_app(reader, writer):
+    """Agrees to a WebSocket and sends back whatever comes."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = re.search(r"(?i)sec-websocket-key: *(\S+)", head)[1]
+        agreed = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+        answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        writer.write(f"{answer}Sec-WebSocket-Accept: {agreed}\r\n\r\n".encode())
+        while data := await reader.read(1 << 18):
+            writer.write(data)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    writer.close()
 
 
-KEYS = {"ECDSA": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "RSA": ["rsa:2048"]}
+async def echo_client(port, size, messages):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 18)
+    ask = "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    writer.write(f"{ask}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 101"):
+        raise SystemExit(f"no WebSocket: {head}")
+    # What a frame holds is nothing to a proxy.
+    message = b"\x82" + bytes(size - 1)
+    for _ in range(messages):
+        writer.write(message)
+        await reader.readexactly(size)
+    writer.close()
 
 
-def certificate(folder, kind):
-    """Files of a certificate, of its key, and of both."""
-    chain, key, both = (folder / f"{kind}.{what}" for what in ("pem", "key", "both"))
-    command = ["openssl", "req", "-x509", "-nodes", "-newkey", *KEYS[kind], "-subj", "/CN=race", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, "-keyout", key, "-out", chain], check=True, capture_output=True)
-    key.chmod(0o600)
-    both.write_text(chain.read_text() + key.read_text())
-    return chain, key, both
+async def echo(port, size, messages):
+    await asyncio.gather(*(echo_client(port, size, messages) for _ in range(16)))
 
 
-def commands_of(folder, app, ports, chosen, kind):
-    """How each peer is started, to speak TLS with a key of a kind, or cleartext."""
-    nginx_tls, haproxy_tls, listen, options = "", "", "", []
-    if kind:
-        chain, key, both = certificate(folder, kind)
-        nginx_tls = f" ssl; ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.3; ssl_ecdh_curve X25519"
-        haproxy_tls = f" ssl crt {both} ssl-min-ver TLSv1.3 curves X25519"
-        listen, options = "https://", ["--tls-cert", str(chain), "--tls-key", str(key)]
-    proxy = NGINX_PROXY.format(port=ports["nginx"], folder=folder, app=app, tls=nginx_tls)
-    listen = f"{listen}127.0.0.1:{ports['ancm']}"
-    commands = {
-        "nginx": nginx(folder, "proxy", proxy),
-        "ancm": [chosen.program, "run", "--to", f"127.0.0.1:{app}", "--listen", listen, "--threads", "1", *options],
-    }
-    if shutil.which("haproxy"):
-        config = write(folder, "haproxy.cfg", HAPROXY.format(port=ports["haproxy"], app=app, tls=haproxy_tls))
-        commands["haproxy"] = ["haproxy", "-db", "-f", config]
-    return commands
+def memory(pid):
+    """What all of a proxy's processes have in memory, in MiB."""
+    status = (pathlib.Path(f"/proc/{one}/status").read_text() for one in descendants(pid))
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", one)[1]) for one in status) / 1024
+
+
+def idle(port, process):
+    """What is in memory after the start, and what 1,000 silent connections add."""
+    before, connections = memory(process.pid), []
+    for _ in range(1000):
+        connections.append(socket.create_connection(("127.0.0.1", port)))
+        connections[-1].sendall(b"GET /13 HTTP/1.1\r\nHost: a\r\n\r\n")
+        connections[-1].recv(4096)
+    time.sleep(1)
+    after = memory(process.pid)
+    for one in connections:
+        one.close()
+    return before, after - before
+
+
+class Race:
+    """Proxies that are started for a load, and stopped after it."""
+
+    def __init__(self, folder, chosen):
+        self.folder, self.chosen, self.app = folder, chosen, free_port()
+
+    def commands(self, app, ports):
+        """What each proxy is started with; `app` is where it forwards to."""
+        body = NGINX_PROXY.format(port=ports["nginx"], app=app)
+        to = app if app.startswith("unix:") else f"{app}"
+        commands = {
+            "nginx": nginx(self.folder, "proxy", body),
+            "ancm": [self.chosen.program, "run", "--to", to, "--listen", f"127.0.0.1:{ports['ancm']}", "--threads", "1"],
+        }
+        if shutil.which("haproxy"):
+            place = app.removeprefix("unix:")
+            config = write(self.folder, "haproxy.cfg", HAPROXY.format(port=ports["haproxy"], app=place))
+            commands["haproxy"] = ["haproxy", "-db", "-f", config]
+        if not app.startswith("unix:"):
+            for peer in self.chosen.peer:
+                name, command = peer.split("=", 1)
+                commands[name] = shlex.split(command.format(port=ports[name], app=app.rsplit(":", 1)[1]))
+        return commands
+
+    def run(self, app, what):
+        """Starts the proxies, does `what` with them, stops them."""
+        names = ["nginx", "ancm", "haproxy", *(peer.split("=", 1)[0] for peer in self.chosen.peer)]
+        ports = {name: free_port() for name in names}
+        started = {name: start(command, 1) for name, command in self.commands(app, ports).items()}
+        try:
+            time.sleep(1)
+            what({name: (ports[name], process) for name, process in started.items()})
+        finally:
+            stop(started.values())
+
+    def rounds(self, name, peers, once):
+        """Tells the CPU time for each unit that `once` says it did, and what else it says."""
+        costs, others = ({peer: [] for peer in peers} for _ in range(2))
+        for turn in range(self.chosen.rounds + 1):
+            for peer, (port, process) in peers.items():
+                before = cpu_seconds(process.pid)
+                done, other = once(port)
+                if turn:  # the first is for warming up
+                    costs[peer].append((cpu_seconds(process.pid) - before) / done * 1e6)
+                    others[peer].append(other)
+        told = []
+        for peer, cost in costs.items():
+            ratio = statistics.median(one / base for one, base in zip(cost, costs["nginx"]))
+            also = f", p99 {statistics.median(others[peer]):.0f} µs" if others[peer][0] else ""
+            told.append(f"{peer} {statistics.median(cost):.1f} µs [{ratio:.2f}]{also}")
+        print(f"{name:12}", " · ".join(told), flush=True)
+
+    def loads(self):
+        """Each load by its name: where it goes, and what is done."""
+        tcp = f"127.0.0.1:{self.app}"
+        for name, (path, connections, fields) in LOADS.items():
+            app = f"unix:{self.folder}/app.sock" if "unix" in name else tcp
+            once = lambda port, load_=(path, connections, fields): (load(self.folder, port, *load_, self.chosen.seconds), None)
+            yield name, app, lambda peers, name=name, once=once: self.rounds(name, peers, once)
+        if shutil.which("h2load"):
+            yield "8,000/s", tcp, lambda peers: self.rounds("8,000/s", peers, lambda port: paced(self.folder, port, self.chosen.seconds))
+        yield "idle", tcp, self.idle
+
+    def idle(self, peers):
+        figures = {peer: idle(*place) for peer, place in peers.items()}
+        told = (f"{peer} {fresh:.1f} MiB fresh, {more:.1f} MiB more" for peer, (fresh, more) in figures.items())
+        print(f"{'idle':12}", " · ".join(told), flush=True)
+
+    async def echoes(self, wanted):
+        """The WebSockets: their app lives in this process."""
+        server = await asyncio.start_server(echo_app, "127.0.0.1", 0, limit=1 << 18)
+        app = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        for name, (size, messages) in ECHO.items():
+            if wanted(name):
+                once = lambda port: (asyncio.run(echo(port, size, messages)), (16 * messages, None))[1]
+                await asyncio.to_thread(self.run, app, lambda peers: self.rounds(name, peers, once))
+        server.close()
 
 
 def stop(processes):
@@ -175,42 +290,29 @@ def stop(processes):
         process.wait(timeout=30)
 
 
-def compete(folder, app, chosen, kind):
-    """All loads, for all peers."""
-    ports = {peer: free_port() for peer in ("nginx", "haproxy", "ancm")}
-    commands = commands_of(folder, app, ports, chosen, kind)
-    peers = {peer: (ports[peer], start(command, 1)) for peer, command in commands.items()}
-    try:
-        time.sleep(1)
-        scheme = "https" if kind else "http"
-        for name, (path, connections, fields) in LOADS.items():
-            # The bytes that pass do not know which key was used.
-            if kind != "RSA":
-                race(name, lambda port, seconds: load(scheme, port, path, connections, fields, seconds), peers, chosen)
-        if kind:
-            race(f"{kind} handshakes", lambda port, seconds: shake(scheme, port, "/13", 1, {}, seconds), peers, chosen)
-    finally:
-        stop([process for _, process in peers.values()])
-
-
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("program", nargs="?", default="target/release/ancm")
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--seconds", type=int, default=1)
-    arguments.add_argument("--tls", action="store_true")
+    arguments.add_argument("--only", help="loads whose names begin like one of these, by commas")
+    arguments.add_argument("--peer", action="append", default=[], help="name=command")
     chosen = arguments.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    wanted = lambda name: not chosen.only or any(name.startswith(one) for one in chosen.only.split(","))
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         folder.chmod(0o755)
         (folder / "files").mkdir()
         for name, size in (("13", 13), ("1k", 1024), ("1m", 1024 * 1024)):
             (folder / "files" / name).write_bytes(b"x" * size)
-        port = free_port()
-        app = start(nginx(folder, "app", NGINX_APP.format(port=port, folder=folder)), 0)
+        race = Race(folder, chosen)
+        app = start(nginx(folder, "app", NGINX_APP.format(port=race.app, folder=folder)), 0)
         try:
-            for kind in KEYS if chosen.tls else [None]:
-                compete(folder, port, chosen, kind)
+            for name, place, what in race.loads():
+                if wanted(name):
+                    race.run(place, what)
+            asyncio.run(race.echoes(wanted))
         finally:
             stop([app])
 

@@ -72,6 +72,8 @@ struct Facts {
 struct Said {
     forwarded_for: OnceLock<HeaderValue>,
     certificate: OnceLock<HeaderValue>,
+    #[cfg(feature = "in-process")]
+    native: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Connection {
@@ -180,6 +182,24 @@ impl Connection {
         let der = self.facts.certificate.as_ref()?;
         let value = &self.facts.said.certificate;
         Some(value.get_or_init(|| header_value(STANDARD.encode(der))))
+    }
+
+    /// What an app in this process is told of this connection: made by `make` the first time.
+    #[cfg(feature = "in-process")]
+    pub(crate) fn once<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
+        let made = self.facts.said.native.get_or_init(|| Arc::new(make()));
+        // Somebody else's: only this crate asks, and for one type.
+        Arc::downcast(made.clone()).unwrap_or_else(|_| Arc::new(make()))
+    }
+
+    /// The same facts, without what was made of them.
+    #[cfg(feature = "in-process")]
+    pub(crate) fn bare(&self) -> Self {
+        let mut facts = Facts::clone(&self.facts);
+        facts.said = Said::default();
+        Self {
+            facts: Arc::new(facts),
+        }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Facts)) -> Self {

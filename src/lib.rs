@@ -185,6 +185,8 @@ pub mod headers;
 
 mod body;
 mod connection;
+#[cfg(feature = "host")]
+mod lines;
 mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]
@@ -205,6 +207,8 @@ mod files;
 pub mod front;
 #[cfg(feature = "host")]
 mod host;
+#[cfg(feature = "in-process")]
+pub mod in_process;
 #[cfg(feature = "host")]
 pub mod offline;
 #[cfg(feature = "host")]

@@ -67,12 +67,14 @@
 mod accept;
 mod clients;
 mod connection;
+mod drive;
 mod guard;
 mod http;
 pub mod https;
 mod io;
 mod linger;
 mod listen;
+mod memory;
 mod open;
 mod options;
 mod patience;
@@ -82,6 +84,7 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod standby;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -91,4 +94,5 @@ pub use self::{
     listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
+    standby::Standby,
 };

@@ -33,6 +33,13 @@ impl Sniffed {
         self.bytes.get(..self.end).unwrap_or_default()
     }
 
+    /// The first bytes of what `stream` says, or none where it has ended or failed: whoever reads on finds out which.
+    pub(super) async fn first_of(stream: &mut (impl AsyncRead + Unpin)) -> Self {
+        let mut sniffed = Self::default();
+        sniffed.end = sniffed.read_from(stream).await.unwrap_or(0);
+        sniffed
+    }
+
     /// How many bytes came, not counted yet.
     async fn read_from(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
         poll_fn(|cx| {

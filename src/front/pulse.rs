@@ -40,6 +40,11 @@ pub(super) struct Pulse {
     switched: AtomicBool,
     /// What was read is held back until the last request ended.
     held_back: AtomicBool,
+    /// hyper waits for the first byte of another request, or will once the last is answered, and has nothing of it.
+    ready_to_rest: AtomicBool,
+    /// It is time to rest for who is ready for it.
+    may_rest: AtomicBool,
+    resting: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -65,6 +70,8 @@ pub(super) enum Phase {
 pub(super) enum Order {
     /// Go on.
     None,
+    /// Go with the next answer.
+    Retire,
     /// Finish what was begun, take no more.
     Finish,
     /// End now.
@@ -132,6 +139,41 @@ impl Pulse {
         self.switched.load(Relaxed)
     }
 
+    /// hyper wants to read, and nothing is there: so it has nothing of a request left. `between` tells that what comes
+    /// next begins another one. hyper may have asked before the last answer ended, and asks but once.
+    pub(super) fn waits(&self, between: bool) {
+        self.ready_to_rest.store(between, Relaxed);
+    }
+
+    /// Whether it waits for another request, with more than its socket held for it.
+    pub(super) fn could_rest(&self) -> bool {
+        self.ready_to_rest.load(Relaxed) && !self.resting.load(Relaxed)
+    }
+
+    /// Has the connection's task [rest](Self::could_rest) if it still could.
+    pub(super) fn let_rest(&self) {
+        self.may_rest.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether to rest now: told once.
+    pub(super) fn take_rest(&self) -> bool {
+        if !self.may_rest.load(Relaxed) {
+            return false;
+        }
+        self.may_rest.store(false, Relaxed);
+        self.ready_to_rest.load(Relaxed) && !self.is_busy() && self.flushed() && !self.heard()
+    }
+
+    pub(super) fn set_resting(&self, resting: bool) {
+        self.resting.store(resting, Relaxed);
+    }
+
+    /// Whether a request is served.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
     /// Has the connection's task woken when the last request ends.
     pub(super) fn hold_back(&self) {
         self.held_back.store(true, Relaxed);
@@ -149,6 +191,7 @@ impl Pulse {
 
     pub(super) fn did_read(&self) {
         self.heard.store(true, Relaxed);
+        self.ready_to_rest.store(false, Relaxed);
     }
 
     pub(super) fn did_write(&self, taken: bool) {
@@ -167,6 +210,15 @@ impl Pulse {
         self.http2.store(true, Relaxed);
     }
 
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.load(Relaxed)
+    }
+
+    /// Whether the next answer of an HTTP/1 connection is its last.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.order() == Order::Retire && !self.is_http2()
+    }
+
     pub(super) fn set_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
     }
@@ -175,7 +227,8 @@ impl Pulse {
     pub(super) fn order(&self) -> Order {
         match self.order.load(Relaxed) {
             0 => Order::None,
-            1 => Order::Finish,
+            1 => Order::Retire,
+            2 => Order::Finish,
             _ => Order::End,
         }
     }
@@ -211,6 +264,34 @@ fn bump(counter: &AtomicU32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rests_only_where_nothing_is_begun() {
+        let pulse = Pulse::default();
+        let told = |pulse: &Pulse| {
+            pulse.let_rest();
+            pulse.take_rest()
+        };
+        assert!(!told(&pulse), "nobody waits yet");
+        pulse.waits(true);
+        assert!(pulse.could_rest() && told(&pulse));
+        assert!(!pulse.take_rest(), "told once");
+        pulse.did_read();
+        assert!(!told(&pulse), "something came");
+        pulse.request_began();
+        pulse.waits(true);
+        assert!(!told(&pulse), "an answer is to come");
+        pulse.did_write(true);
+        pulse.request_ended();
+        assert!(!told(&pulse), "it has not left yet");
+        pulse.did_flush();
+        assert!(told(&pulse));
+        pulse.waits(false);
+        assert!(!told(&pulse), "more of a body is to come");
+        pulse.waits(true);
+        pulse.set_resting(true);
+        assert!(!pulse.could_rest(), "it rests already");
+    }
 
     #[test]
     fn tells_head_busy_and_idle_apart() {

@@ -22,6 +22,17 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<Socket>>),
 }
 
+impl Stream {
+    /// The socket, where what is peeked at in it is what is read from here.
+    pub(super) fn plain(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
+        }
+    }
+}
+
 /// Hands a call on to the stream, whichever it is.
 macro_rules! forward {
     ($self:ident, $stream:ident => $call:expr) => {

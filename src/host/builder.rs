@@ -10,7 +10,7 @@ use crate::{
     error::ErrorPage,
     offline,
     proxy::{Proxy, ProxyOptions},
-    supervisor::Supervisor,
+    supervisor::{Supervisor, WorkerProgram},
 };
 
 /// What a [`Host`] can be told beyond the app's configuration.
@@ -21,6 +21,7 @@ pub struct Builder {
     source: Option<config::Source>,
     vars: Arc<dyn Vars>,
     proofs: Proofs,
+    worker: Option<WorkerProgram>,
 }
 
 /// By what users can prove who they are.
@@ -37,6 +38,7 @@ impl Builder {
             source: None,
             vars: Arc::new(ProcessVars),
             proofs: Proofs::default(),
+            worker: None,
         }
     }
 
@@ -67,6 +69,13 @@ impl Builder {
         self
     }
 
+    /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`. Defaults to nothing:
+    /// then it is hosted out of process, whatever its configuration says. Unix, with the feature `in-process`.
+    pub fn worker(mut self, worker: WorkerProgram) -> Self {
+        self.worker = Some(worker);
+        self
+    }
+
     /// Makes the host. Its process starts with the first request.
     ///
     /// # Errors
@@ -79,6 +88,7 @@ impl Builder {
             source,
             vars,
             proofs,
+            worker,
         } = self;
         let config = Arc::new(config);
         let proxy = Proxy::with_options(proxy_options(&config));
@@ -90,7 +100,11 @@ impl Builder {
             proxy,
         }));
         let (gate, files) = offline::watch(config.content_root())?;
-        let supervisor = Supervisor::new(Arc::clone(&config), Arc::clone(&vars))?;
+        let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
+        if let Some(worker) = worker {
+            supervisor = supervisor.worker(worker);
+        }
+        let supervisor = supervisor.build()?;
         let (operator, running) = operate(Parts {
             config: Arc::clone(&config),
             source,
@@ -155,6 +169,8 @@ impl Proofs {
 fn proxy_options(config: &Config) -> ProxyOptions {
     let settings = config.handler_settings();
     ProxyOptions::new()
+        .forwarding(config.forwarding())
+        .path_base(config.path_base())
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())

@@ -8,6 +8,8 @@
 )]
 
 mod answers;
+#[cfg(all(unix, feature = "in-process"))]
+mod hosted;
 mod reports;
 mod sockets;
 mod streams;
@@ -22,8 +24,16 @@ use std::{
 
 use axum::{Router, routing::any};
 
-#[tokio::main]
-async fn main() -> io::Result<ExitCode> {
+fn main() -> io::Result<ExitCode> {
+    #[cfg(all(unix, feature = "in-process"))]
+    if let Some(code) = hosted::worker() {
+        return Ok(code);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(serve())
+}
+
+async fn serve() -> io::Result<ExitCode> {
     if let Some(code) = number::<u8>("STARTUP_EXIT_CODE") {
         writeln!(io::stderr(), "exiting at start, as STARTUP_EXIT_CODE says")?;
         return Ok(ExitCode::from(code));

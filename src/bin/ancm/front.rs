@@ -8,6 +8,7 @@ use std::{
 
 use ancm::{
     Scheme,
+    config::FrontLimits,
     error::chain,
     front::{
         Bound, Front, Listen,
@@ -30,8 +31,9 @@ pub(crate) fn bind(
     places: &[Listener],
     https: &Https,
     threads: Option<NonZeroUsize>,
+    limits: &FrontLimits,
 ) -> Result<Bound, Failure> {
-    let mut front = Front::new();
+    let mut front = Front::new().configured(limits);
     if let Some(threads) = threads {
         front = front.threads(threads);
     }
@@ -39,7 +41,10 @@ pub(crate) fn bind(
     {
         crate::files::allow_many();
         if let Some(room) = crate::files::connections() {
-            front = front.max_connections(room.min(MAX_CONNECTIONS));
+            let wanted = limits
+                .max_connections
+                .and_then(|n| NonZeroUsize::new(n as usize));
+            front = front.max_connections(room.min(wanted.unwrap_or(MAX_CONNECTIONS)));
         }
     }
     let listen = listen(places, https)?;

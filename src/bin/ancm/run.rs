@@ -4,11 +4,12 @@ use std::{future::Future, io, path::Path, pin::Pin, time::Duration};
 
 use ancm::{
     Connection, Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Source, Warning},
+    config::{Config, FrontLimits, Loaded, ProcessVars, Source, Warning},
     error::chain,
     front::{Bound, Drained},
-    proxy::Address,
+    proxy::{Address, ProxyOptions},
 };
+use ipnet::IpNet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
@@ -24,8 +25,9 @@ use crate::{
 
 /// Serves until a signal says stop.
 pub(crate) fn run(run: &Run) -> Result<(), Failure> {
-    let app = Target::of(&run.app)?;
-    let bound = front::bind(&run.listen, &run.https, run.threads)?;
+    let app = Target::of(&run.app, &run.trusted)?;
+    let limits = app.limits(&run.limits);
+    let bound = front::bind(&run.listen, &run.https, run.threads, &limits)?;
     let layers = Layers::of(&run.https, &bound)?;
     serve(bound, layers, app, &run.control)
 }
@@ -38,25 +40,37 @@ pub(crate) enum Target {
     /// An app whose configuration was made here.
     Made(Config),
     /// An app that somebody else runs.
-    Fixed(Address),
+    Fixed(Address, ProxyOptions),
 }
 
 impl Target {
-    /// Reads what is to be read.
-    pub(crate) fn of(app: &App) -> Result<Self, Failure> {
+    /// Reads what is to be read. `trusted`: the proxies that are trusted besides those of the configuration.
+    pub(crate) fn of(app: &App, trusted: &[IpNet]) -> Result<Self, Failure> {
         match app {
-            App::Fixed(address) => Ok(Self::Fixed(address.clone())),
+            App::Fixed(address) => {
+                let options = ProxyOptions::new().trusted_proxies(trusted.iter().copied());
+                Ok(Self::Fixed(address.clone(), options))
+            }
             App::Command {
                 root,
                 program,
                 arguments,
                 path_base,
-            } => command(root, program, arguments, path_base.clone()),
+            } => command(root, program, arguments, path_base.clone(), trusted),
             App::Folder {
                 root,
                 file,
                 path_base,
-            } => read(root, file.as_deref(), path_base.clone()),
+            } => read(root, file.as_deref(), path_base.clone(), trusted),
+        }
+    }
+
+    /// The limits of the front: what was `typed`, then what the configuration says.
+    pub(crate) fn limits(&self, typed: &FrontLimits) -> FrontLimits {
+        match self {
+            Self::Read(loaded, _) => typed.clone().or(loaded.config.front()),
+            Self::Made(config) => typed.clone().or(config.front()),
+            Self::Fixed(..) => typed.clone(),
         }
     }
 
@@ -65,15 +79,15 @@ impl Target {
         match self {
             Self::Read(loaded, _) => Some(loaded.config.content_root()),
             Self::Made(config) => Some(config.content_root()),
-            Self::Fixed(_) => None,
+            Self::Fixed(..) => None,
         }
     }
 
     fn host(self, https_port: Option<u16>) -> Result<Host, Failure> {
         let (config, source) = match self {
-            Self::Fixed(address) => {
+            Self::Fixed(address, options) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
-                return Ok(Host::to(address));
+                return Ok(Host::to_with(address, options));
             }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
@@ -108,11 +122,13 @@ fn command(
     program: &Path,
     arguments: &[String],
     path_base: PathBase,
+    trusted: &[IpNet],
 ) -> Result<Target, Failure> {
     let config = Config::builder(root)
         .program(program)
         .arguments(arguments)
         .path_base(path_base)
+        .trusted_proxies(trusted.iter().copied())
         .build()
         .map_err(Failure::usage)?;
     match config.command().problem() {
@@ -121,8 +137,13 @@ fn command(
     }
 }
 
-fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
-    let mut source = Source::new(root);
+fn read(
+    root: &Path,
+    file: Option<&Path>,
+    path_base: Option<PathBase>,
+    trusted: &[IpNet],
+) -> Result<Target, Failure> {
+    let mut source = Source::new(root).trusted_proxies(trusted.iter().copied());
     if let Some(file) = file {
         source = source.file(file);
     }

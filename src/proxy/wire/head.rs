@@ -12,14 +12,25 @@ use http::{
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::decode::{Decoder, Flaw};
+use super::{
+    decode::{Decoder, Flaw},
+    usual,
+};
 use crate::headers::list;
 
-/// How many fields a section may have.
+/// How many fields a section has at most, but for one in thousands: there is room for those on the stack.
 pub(super) const MAX_FIELDS: usize = 100;
+
+/// How many fields a head may have. hyper takes no more than a hundred, but apps that set a cookie for everything exist.
+const MOST_FIELDS: usize = 1000;
+
+const TOO_MANY: Flaw = "its head has too many fields";
 
 /// What a head may take, before it is known to be whole.
 pub(super) const MAX_HEAD: usize = 408 * 1024;
+
+/// What hyper can count to.
+pub(super) const LONGEST: u64 = u64::MAX - 2;
 
 /// Writes the head of a request, as it stands.
 pub(super) fn encode<B>(request: &Request<B>, to: &mut Vec<u8>) {
@@ -52,6 +63,8 @@ pub(super) struct Head {
     pub(super) body: Decoder,
     /// Whether the connection can be used again.
     pub(super) keeps_alive: bool,
+    /// Whether every field is known to be for the client, said as it may hear it.
+    pub(super) is_plain: bool,
 }
 
 /// Takes the head of an answer, to a HEAD request or another one, out of `bytes`, if all of it is there.
@@ -64,20 +77,45 @@ pub(super) fn parse(
     spare: &mut HeaderMap,
     continues: &mut bool,
 ) -> Result<Option<Head>, Flaw> {
-    let mut places = [Place::default(); MAX_FIELDS];
-    while let Some(section) = Section::parse(bytes, &mut places)? {
+    if let Some(head) = usual::parse(bytes, to_head, spare) {
+        return head.map(Some);
+    }
+    match parse_any(
+        bytes,
+        to_head,
+        spare,
+        continues,
+        &mut [Place::default(); MAX_FIELDS],
+    ) {
+        Err(TOO_MANY) => {
+            let mut places = vec![Place::default(); MOST_FIELDS];
+            parse_any(bytes, to_head, spare, continues, &mut places)
+        }
+        head => head,
+    }
+}
+
+/// The general way, for as many fields as there are `places`.
+fn parse_any(
+    bytes: &mut BytesMut,
+    to_head: bool,
+    spare: &mut HeaderMap,
+    continues: &mut bool,
+    places: &mut [Place],
+) -> Result<Option<Head>, Flaw> {
+    while let Some(section) = Section::parse(bytes, places)? {
         if section.status.is_informational() {
             // Nobody asked for another protocol, and what follows would be in that (RFC 9110, 15.2.2).
             if section.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Err("it switches protocols, which nobody asked for");
             }
             *continues |= section.status == StatusCode::CONTINUE;
-            section.fields(bytes, &places, &mut HeaderMap::new())?;
+            section.fields(bytes, places, &mut HeaderMap::new())?;
             continue;
         }
         let mut fields = std::mem::take(spare);
         fields.clear();
-        let seen = section.fields(bytes, &places, &mut fields)?;
+        let seen = section.fields(bytes, places, &mut fields)?;
         let body = framing(&section, to_head, seen, &fields)?;
         let keeps_alive = match seen.connection {
             _ if body == Decoder::UntilClose => false,
@@ -90,6 +128,7 @@ pub(super) fn parse(
             response: section.response(fields),
             body,
             keeps_alive,
+            is_plain: false,
         }));
     }
     Ok(None)
@@ -121,17 +160,24 @@ struct Place {
 }
 
 impl Section {
-    fn parse(bytes: &[u8], places: &mut [Place; MAX_FIELDS]) -> Result<Option<Self>, Flaw> {
+    fn parse(bytes: &[u8], places: &mut [Place]) -> Result<Option<Self>, Flaw> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let mut found = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let (mut few, mut many) = ([const { MaybeUninit::uninit() }; MAX_FIELDS], Vec::new());
+        let found = if places.len() > MAX_FIELDS {
+            many.resize_with(places.len(), MaybeUninit::uninit);
+            &mut *many
+        } else {
+            &mut few
+        };
         let mut head = httparse::Response::new(&mut []);
         let parser = ParserConfig::default();
-        let length = match parser.parse_response_with_uninit_headers(&mut head, bytes, &mut found) {
+        let length = match parser.parse_response_with_uninit_headers(&mut head, bytes, found) {
             Ok(Status::Complete(length)) => length,
             Ok(Status::Partial) if bytes.len() >= MAX_HEAD => return Err("its head is too long"),
             Ok(Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => return Err(TOO_MANY),
             Err(_) => return Err("its head is not valid HTTP/1"),
         };
         let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
@@ -158,7 +204,7 @@ impl Section {
     fn fields(
         &self,
         bytes: &mut BytesMut,
-        places: &[Place; MAX_FIELDS],
+        places: &[Place],
         to: &mut HeaderMap,
     ) -> Result<Seen, Flaw> {
         let section = bytes.split_to(self.length).freeze();
@@ -177,15 +223,20 @@ impl Section {
     }
 
     fn response(self, fields: HeaderMap) -> Response<()> {
-        let mut response = Response::new(());
-        *response.status_mut() = self.status;
-        *response.version_mut() = self.version;
-        *response.headers_mut() = fields;
+        let mut response = response(self.status, self.version, fields);
         if let Some(reason) = self.reason {
             response.extensions_mut().insert(reason);
         }
         response
     }
+}
+
+pub(super) fn response(status: StatusCode, version: Version, fields: HeaderMap) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = fields;
+    response
 }
 
 /// Where `part` begins and ends in `whole`, of which it is a part.
@@ -209,11 +260,11 @@ pub(super) fn trailers(bytes: &[u8]) -> Result<HeaderMap, Flaw> {
     Ok(fields)
 }
 
-fn field_name(text: &[u8]) -> Result<HeaderName, Flaw> {
+pub(super) fn field_name(text: &[u8]) -> Result<HeaderName, Flaw> {
     HeaderName::from_bytes(text).map_err(|_| "the name of a field is not valid")
 }
 
-fn field_value(text: Bytes) -> Result<HeaderValue, Flaw> {
+pub(super) fn field_value(text: Bytes) -> Result<HeaderValue, Flaw> {
     HeaderValue::from_maybe_shared(text).map_err(|_| "the value of a field is not valid")
 }
 
@@ -270,11 +321,10 @@ fn length(fields: &HeaderMap) -> Result<u64, Flaw> {
             }
         }
     }
-    // What hyper can count to.
-    length.filter(|&length| length <= u64::MAX - 2).ok_or(FLAW)
+    length.filter(|&length| length <= LONGEST).ok_or(FLAW)
 }
 
-fn digits(text: &[u8]) -> Option<u64> {
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(())?;
     text.iter().try_fold(0_u64, |sum, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;

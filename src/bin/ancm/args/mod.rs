@@ -1,6 +1,7 @@
 //! The command line: as it was typed (here), and as it is meant ([`Run`], only valid values).
 
 mod address;
+mod front;
 mod https;
 mod listen;
 mod valid;
@@ -9,6 +10,7 @@ use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use ancm::{PathBase, proxy::Address};
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use crate::log::Format;
 
@@ -98,6 +100,12 @@ pub(crate) struct RawRun {
     #[cfg_attr(unix, doc = "(also unix:/path)")]
     #[arg(long, value_name = "ADDR", value_parser = address::forward, conflicts_with_all = ["dir", "command"])]
     pub(crate) to: Option<Address>,
+    /// Believe what this proxy says of where a request came from, besides those of the configuration: an
+    /// address or a CIDR range; may be repeated [default: nobody]
+    #[arg(long, value_name = "CIDR", value_parser = address::range)]
+    pub(crate) trusted_proxy: Vec<IpNet>,
+    #[command(flatten)]
+    pub(crate) limits: front::RawFront,
     /// Run this command instead of what a web.config says; it listens on the port that
     /// ASPNETCORE_PORT names
     #[arg(last = true, value_name = "COMMAND")]

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ancm::{PathBase, proxy::Address};
+use ancm::{PathBase, config::FrontLimits, proxy::Address};
+use ipnet::IpNet;
 
 use super::{Https, Listener, RawOperate, RawRun, address::DEFAULT_LISTEN, listen::At};
 use crate::failure::Failure;
@@ -20,6 +21,10 @@ pub(crate) struct Run {
     pub(crate) https: Https,
     /// `None`: one per core.
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Besides those of the configuration.
+    pub(crate) trusted: Vec<IpNet>,
+    /// What goes before the limits of the configuration.
+    pub(crate) limits: FrontLimits,
     pub(crate) control: Control,
     pub(crate) app: App,
 }
@@ -100,6 +105,8 @@ impl TryFrom<RawRun> for Run {
             https: raw.https.valid(&listen)?,
             listen,
             threads: raw.threads,
+            trusted: raw.trusted_proxy,
+            limits: raw.limits.into(),
             control: control(raw.control, raw.no_control)?,
             app: app(
                 raw.dir.as_deref(),
@@ -224,6 +231,8 @@ mod tests {
             listen: vec![DEFAULT_LISTEN.into()],
             https: Https::default(),
             threads: None,
+            trusted: Vec::new(),
+            limits: FrontLimits::default(),
             control: Control::Usual,
             app: App::Folder {
                 root: here(),
@@ -278,6 +287,12 @@ mod tests {
             &["--control", "x", "--no-control"],
             &["--control", "x", "--to", ":80"],
             &["--threads", "0"],
+            &["--max-connections", "0"],
+            &["--max-head-size", "100"],
+            &["--header-timeout", "0"],
+            &["--idle-timeout", "1m"],
+            &["--trusted-proxy", "10.0.0.0/40"],
+            &["--trusted-proxy", "localhost"],
             &["--path-base", "shop"],
             &["--listen", "8080"],
             &["a", "b"],
@@ -286,6 +301,19 @@ mod tests {
             let error = Arguments::try_parse_from(&typed).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn limits_are_what_was_typed_and_nothing_else() {
+        let typed = ["--max-connections", "5", "--header-timeout", "7"];
+        let run = parse(&typed).unwrap();
+        let mut want = FrontLimits::default();
+        want.max_connections = Some(5);
+        want.header_timeout = Some(std::time::Duration::from_secs(7));
+        assert_eq!(run.limits, want);
+        let run = parse(&["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"]).unwrap();
+        let want = ["10.0.0.0/8", "::1/128"].map(|range| range.parse().unwrap());
+        assert_eq!(run.trusted, want);
     }
 
     #[test]

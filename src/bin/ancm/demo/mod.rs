@@ -13,7 +13,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use ancm::{PathBase, config::Config, front::Bound};
+use ancm::{
+    PathBase,
+    config::{Config, FrontLimits},
+    front::Bound,
+};
 
 use crate::{
     args::{self, Control, Https, RawDemo, RawDemoApp},
@@ -61,10 +65,11 @@ fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     let usual = listen.is_empty();
     let listeners = args::listeners(listen.into_iter().map(Into::into).collect())?;
     let https = Https::default();
-    match front::bind(&listeners, &https, None) {
+    let limits = FrontLimits::default();
+    match front::bind(&listeners, &https, None, &limits) {
         Err(_) if usual => {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            front::bind(&[free.into()], &https, None)
+            front::bind(&[free.into()], &https, None, &limits)
         }
         bound => bound,
     }

@@ -1,0 +1,79 @@
+using System;
+using System.Threading;
+using System.Threading.Tasks;
+using System.Threading.Tasks.Sources;
+
+namespace Ancm.Hosting.Http
+{
+    /// <summary>
+    /// Wakes one waiter, now or later. It may be signalled without cause (a late callback, a cancellation): the waiter looks
+    /// again at what it waits for. What waits continues on the pool, never on the thread that signals.
+    /// </summary>
+    internal sealed class AsyncSignal : IValueTaskSource
+    {
+        private const int Idle = 0;
+        private const int Signalled = 1;
+        private const int Waiting = 2;
+
+        private static readonly Action<object?> _signal = state => ((AsyncSignal)state!).Signal();
+
+        private ManualResetValueTaskSourceCore<bool> _source;
+        private int _state;
+
+        public AsyncSignal() => _source.RunContinuationsAsynchronously = true;
+
+        public void Signal()
+        {
+            while (true)
+            {
+                switch (Volatile.Read(ref _state))
+                {
+                    case Signalled:
+                        return;
+                    case Idle when Interlocked.CompareExchange(ref _state, Signalled, Idle) == Idle:
+                        return;
+                    case Waiting when Interlocked.CompareExchange(ref _state, Idle, Waiting) == Waiting:
+                        _source.SetResult(true);
+                        return;
+                }
+            }
+        }
+
+        /// <summary>Ends at the next signal, or at once where one came before.</summary>
+        public ValueTask WaitAsync()
+        {
+            if (Interlocked.CompareExchange(ref _state, Idle, Signalled) == Signalled)
+            {
+                return default;
+            }
+            if (Volatile.Read(ref _state) == Waiting)
+            {
+                throw new InvalidOperationException("Somebody waits for this already: one operation at a time.");
+            }
+            _source.Reset();
+            switch (Interlocked.CompareExchange(ref _state, Waiting, Idle))
+            {
+                case Idle:
+                    return new ValueTask(this, _source.Version);
+                default:
+                    Volatile.Write(ref _state, Idle);
+                    return default;
+            }
+        }
+
+        /// <summary>Wakes the waiter when the token is cancelled.</summary>
+        public CancellationTokenRegistration SignalWhen(CancellationToken cancelled) =>
+            cancelled.UnsafeRegister(_signal, this);
+
+        /// <summary>Forgets a signal that nobody waited for. Only while nobody waits.</summary>
+        public void Clear() => Interlocked.CompareExchange(ref _state, Idle, Signalled);
+
+        void IValueTaskSource.GetResult(short token) => _source.GetResult(token);
+
+        ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _source.GetStatus(token);
+
+        void IValueTaskSource.OnCompleted(
+            Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _source.OnCompleted(continuation, state, token, flags);
+    }
+}

@@ -1,0 +1,7 @@
+//! The boundary against a managed side in Rust.
+
+mod mock;
+mod random;
+mod semantics;
+mod sockets;
+mod stop;
