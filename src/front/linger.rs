@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "tls")]
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncRead, ReadBuf},
     time,
 };
 
