@@ -14,9 +14,9 @@ same round; the median over the rounds is printed. The app is an nginx that answ
 - `echo`: messages over 16 WebSockets, to an app that sends the bytes back; CPU time for each message.
 - `idle`: what each proxy's memory is when fresh, and what 1,000 connections add that have asked for something and are silent.
 
-Another proxy joins by `--peer 'name=command'`, in which `{port}` stands for where it listens and `{app}` for the app's port;
-benches/peers has some in Rust. All is on loopback, and only what was started here is stopped. Needs Linux, wrk, nginx and
-taskset, h2load for the fixed rate, HAProxy if it is to be in it, and Python 3.9.
+Another proxy joins by `--peer 'name=command'`, in which `{port}` stands for where it listens and `{app}` for the app's port. All
+is on loopback, and only what was started here is stopped. Needs Linux, wrk, nginx and taskset, h2load for the fixed rate,
+HAProxy if it is to be in it, and Python 3.9.
 """
 
 import argparse
