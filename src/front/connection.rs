@@ -122,7 +122,7 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
     let mut sniff = pin!(preface::sniff(stream));
     let first = poll_fn(|cx| match sniff.as_mut().poll(cx) {
         Poll::Ready(found) => Poll::Ready(Some(found)),
-        Poll::Pending if pulse.order() == Order::None => Poll::Pending,
+        Poll::Pending if pulse.order() < Order::Finish => Poll::Pending,
         Poll::Pending => Poll::Ready(None),
     })
     .await;
@@ -207,12 +207,14 @@ where
             return Poll::Ready(Some(ended));
         }
         match pulse.order() {
-            Order::Finish if !finishing => {
+            // Of HTTP/1, the next answer says so.
+            Order::Retire if !pulse.is_http2() => Poll::Pending,
+            Order::Retire | Order::Finish if !finishing => {
                 finishing = true;
                 finish(connection.as_mut());
                 connection.as_mut().poll(cx).map(Some)
             }
-            Order::None | Order::Finish => Poll::Pending,
+            Order::None | Order::Retire | Order::Finish => Poll::Pending,
             Order::End => Poll::Ready(None),
         }
     })

@@ -77,6 +77,7 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod standby;
 mod stream;
 mod worker;
 
@@ -84,4 +85,5 @@ pub use self::{
     listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
+    standby::Standby,
 };

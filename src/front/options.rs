@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Bound, Listen};
+use super::{Bound, Listen, Standby};
 
 /// Options of a front end: how many threads, which limits, how long to wait for whom.
 ///
@@ -19,6 +19,9 @@ use super::{Bound, Listen};
 pub struct Front {
     pub(super) threads: NonZeroUsize,
     pub(super) limits: Limits,
+    pub(super) standby: Standby,
+    /// The sockets are another front's.
+    pub(super) adopted: bool,
 }
 
 /// What one connection needs to know.
@@ -55,6 +58,8 @@ impl Front {
     /// A front with all defaults.
     pub fn new() -> Self {
         Self {
+            standby: Standby::new(),
+            adopted: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {
                 header_timeout: Duration::from_secs(30),
@@ -79,6 +84,12 @@ impl Front {
     /// Sets the number of threads, each with a runtime of its own. Defaults to one per core.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Sets who says whether it accepts. Defaults to nobody: it does.
+    pub fn standby(mut self, standby: &Standby) -> Self {
+        self.standby = standby.clone();
         self
     }
 

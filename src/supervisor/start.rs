@@ -114,6 +114,12 @@ impl<S: Spawn> Starter<S> {
         failure
     }
 
+    /// Whether workers take connections by themselves.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) fn is_direct(&self) -> bool {
+        self.worker.as_ref().is_some_and(WorkerProgram::is_direct)
+    }
+
     /// Whether a worker hosts the app of `config`.
     fn hosts(&self, config: &Config) -> bool {
         self.worker.is_some() && config.hosting_model == HostingModel::InProcess
@@ -129,7 +135,7 @@ impl<S: Spawn> Starter<S> {
         #[cfg(all(unix, feature = "in-process"))]
         if let Some(worker) = self.worker.as_ref().filter(|_| self.hosts(config)) {
             let token = PairingToken::generate();
-            let prepared = worker.prepare(config, vars, &token, &[], output);
+            let prepared = worker.prepare(config, vars, &token, output);
             let (launch, place) = prepared.map_err(|error| Unprepared {
                 reason: format!("no worker: {}", chain(&error)),
                 critical: false,

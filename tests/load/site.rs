@@ -13,7 +13,7 @@ use std::{
 use ancm::{
     Host,
     config::{Builder, Config},
-    front::{Drained, Front},
+    front::{Bound, Drained, Front, Standby},
     supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,6 +63,19 @@ impl Site {
         Self::serve_with(folder, change(config), own_variables(), Some(worker))
     }
 
+    /// The same, and the worker accepts connections itself.
+    pub(crate) fn of_direct_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = Config::builder(folder.path()).program(twin());
+        let standby = Standby::new();
+        let bound = bind(&standby);
+        let worker = WorkerProgram::new(twin()).front(bound.sockets().unwrap());
+        let host = host(change(config), own_variables(), Some(worker));
+        let supervisor = host.supervisor().unwrap().clone();
+        tokio::spawn(async move { standby.follow(&supervisor).await });
+        Self::serve_on(bound, folder, host)
+    }
+
     /// Serves what the shell makes of `script`, in which `$0` is the twin.
     pub(crate) fn of_script(script: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
@@ -83,15 +96,11 @@ impl Site {
         variables: BTreeMap<String, String>,
         worker: Option<WorkerProgram>,
     ) -> Self {
-        let mut host = Host::builder(config.build().unwrap()).vars(Arc::new(variables));
-        if let Some(worker) = worker {
-            host = host.worker(worker);
-        }
-        let host = host.build().unwrap();
-        let bound = Front::new()
-            .threads(NonZeroUsize::new(2).unwrap())
-            .bind(&["127.0.0.1:0".parse().unwrap()])
-            .unwrap();
+        let host = host(config, variables, worker);
+        Self::serve_on(bind(&Standby::new()), folder, host)
+    }
+
+    fn serve_on(bound: Bound, folder: TempDir, host: Host) -> Self {
         let address = bound.local_addresses()[0];
         let stop = CancellationToken::new();
         let make = {
@@ -164,6 +173,26 @@ impl Site {
             assert!(!pid.exists(), "process {} is left", process.pid);
         }
     }
+}
+
+fn bind(standby: &Standby) -> Bound {
+    Front::new()
+        .threads(NonZeroUsize::new(2).unwrap())
+        .standby(standby)
+        .bind(&["127.0.0.1:0".parse().unwrap()])
+        .unwrap()
+}
+
+fn host(
+    config: Builder,
+    variables: BTreeMap<String, String>,
+    worker: Option<WorkerProgram>,
+) -> Host {
+    let mut host = Host::builder(config.build().unwrap()).vars(Arc::new(variables));
+    if let Some(worker) = worker {
+        host = host.worker(worker);
+    }
+    host.build().unwrap()
 }
 
 /// What this program was started with, but what a module further out would have set.
