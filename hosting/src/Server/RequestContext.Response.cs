@@ -109,12 +109,6 @@ namespace Ancm.Hosting.Server
             return Task.CompletedTask;
         }
 
-        async Task IHttpResponseBodyFeature.StartAsync(CancellationToken cancellationToken)
-        {
-            await StartAsync(cancellationToken);
-            await Output.FlushAsync(cancellationToken);
-        }
-
         async Task IHttpResponseBodyFeature.CompleteAsync()
         {
             await CompleteResponseAsync();
