@@ -196,7 +196,9 @@ impl Answer {
     pub(super) fn cut(&mut self, code: u32) {
         match self.phase {
             Phase::Waiting | Phase::Tunnel => self.break_off(code),
-            Phase::Started(_) | Phase::Streaming => self.cut = Some(code),
+            Phase::Started(_) | Phase::Streaming => {
+                self.cut.get_or_insert(code);
+            }
             Phase::Done | Phase::Broken(_) => {}
         }
     }

@@ -310,7 +310,7 @@ async fn an_answer_that_is_not_finished_never_looks_whole() {
 
 #[tokio::test]
 async fn what_was_given_before_a_break_goes_out_first() {
-    let (_, service) = mock::app("/break", |call| {
+    let (native, service) = mock::app("/break", |call| {
         call.start(
             200,
             &[("Content-Length", "10")],
@@ -326,6 +326,7 @@ async fn what_was_given_before_a_break_goes_out_first() {
         assert!([over, abi::GONE].contains(&call.write(b"more", false)));
     });
     let mut body = ask(service, get("/break")).await.into_body();
+    settled(native).await;
     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(first, "first");
     let mut next = tokio_test::task::spawn(body.frame());
