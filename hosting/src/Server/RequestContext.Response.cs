@@ -79,7 +79,7 @@ namespace Ancm.Hosting.Server
             set => _trailersOfApp = value;
         }
 
-        void IHttpResponseBodyFeature.DisableBuffering() => Output.StopHolding();
+        void IHttpResponseBodyFeature.DisableBuffering() => Output.StopHolding(_id);
 
         public void OnStarting(Func<object, Task> callback, object state)
         {
