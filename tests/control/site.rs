@@ -2,9 +2,11 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Stdio},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -72,11 +74,12 @@ impl Site {
     pub(crate) fn write(&self, name: &str, content: &str) {
         let new = self.folder.path().join("new");
         fs::write(&new, content).unwrap();
-        // Windows lets nobody replace a file that somebody reads in this moment: a good deployment tries again.
+        let begin = tokio::time::Instant::now();
         while let Err(error) = fs::rename(&new, self.path(name)) {
-            assert!(cfg!(windows), "{error}");
-            assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
-            std::thread::yield_now();
+            // Windows lets nobody replace a file that somebody reads in this moment: a good deployment tries again.
+            let is_read = cfg!(windows) && error.kind() == ErrorKind::PermissionDenied;
+            assert!(is_read && begin.elapsed() < PATIENCE, "{error}");
+            thread::park_timeout(Duration::from_millis(20));
         }
     }
 
