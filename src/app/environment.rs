@@ -504,7 +504,8 @@ mod tests {
         });
         let module = module.unwrap().unwrap();
         let mut asked = asked.into_inner();
-        (asked.sort(), want.sort_unstable());
+        asked.sort();
+        want.sort_unstable();
         assert_eq!(asked, want);
         assert!(module.hosting_startup_assemblies().eq(["A", "B"]));
         let iis = module.iis();
