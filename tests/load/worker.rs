@@ -304,11 +304,12 @@ fn clients_of_a_direct_worker_are_its_own() {
         // Both protocols, and what the parent kept open goes with its next answer.
         let mut http2 = Client::connect(site.address, Protocol::Http2).await;
         assert_eq!(http2.get("/shop/x").await.json()["protocol"], "HTTP/2.0");
-        let last = first.get("/shop/x").await;
-        assert_eq!(
-            (last.status().as_u16(), last.values("connection")),
-            (200, vec!["close"])
-        );
+        if answer.values("connection").is_empty() {
+            // It came before the parent stood by.
+            answer = first.get("/shop/x").await;
+        }
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.values("connection"), ["close"]);
         let slow = tokio::spawn(async move {
             let mut client = clients.remove(0);
             client.get("/shop/slow?ms=1000").await.status()

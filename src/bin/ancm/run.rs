@@ -8,8 +8,9 @@ use ancm::{
     Host, PathBase,
     config::{Config, Loaded, ProcessVars, Source, Warning},
     error::chain,
-    front::{Bound, Front},
+    front::{Bound, Front, Standby},
     proxy::Address,
+    supervisor::{Supervisor, WorkerProgram},
 };
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -19,14 +20,56 @@ use crate::{
     args::{App, Control, Run},
     authentication, control,
     failure::Failure,
+    log::Format,
     signals::Signals,
+    worker::{self, Place},
 };
 
 /// Serves until a signal says stop.
-pub(crate) fn run(run: &Run) -> Result<(), Failure> {
+pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
     let app = Target::of(&run.app)?;
-    let bound = bind(&run.listen, run.threads)?;
-    serve(bound, app, &run.control)
+    let standby = Standby::new();
+    let bound = bind(&run.listen, run.threads, &standby)?;
+    let program = worker::program(format).map(|program| direct(program, &bound));
+    let workers = Workers { program, standby };
+    serve(bound, app, &run.control, workers)
+}
+
+/// What hosts apps in process, or why nothing does.
+pub(crate) struct Workers {
+    program: Result<WorkerProgram, String>,
+    standby: Standby,
+}
+
+impl Workers {
+    /// Nothing is hosted in process.
+    pub(crate) fn none() -> Self {
+        Self {
+            program: Err("nothing is hosted in process here".to_owned()),
+            standby: Standby::new(),
+        }
+    }
+}
+
+/// Has workers accept connections themselves, where they can know all that is to be known of a client.
+#[cfg(unix)]
+fn direct(program: WorkerProgram, bound: &Bound) -> WorkerProgram {
+    let mut endpoints = bound.endpoints().iter();
+    if !endpoints.all(|one| one.scheme() == ancm::Scheme::Http && one.tcp().is_some()) {
+        return program;
+    }
+    match bound.sockets() {
+        Ok(sockets) => program.front(sockets),
+        Err(error) => {
+            warn!(%error, "Workers can't have the front's sockets: requests are forwarded to them");
+            program
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn direct(program: WorkerProgram, _: &Bound) -> WorkerProgram {
+    program
 }
 
 /// What is served, already understood; nothing of it runs yet.
@@ -68,7 +111,7 @@ impl Target {
         }
     }
 
-    fn host(self) -> Result<Host, Failure> {
+    fn host(self, workers: &Workers) -> Result<Host, Failure> {
         let (config, source) = match self {
             Self::Fixed(address) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
@@ -94,6 +137,16 @@ impl Target {
             builder = builder.source(source);
         }
         builder = authentication::offer(builder, &config)?;
+        match (
+            &workers.program,
+            Place::of(&config, workers.program.is_ok()),
+        ) {
+            (Ok(program), _) => builder = builder.worker(program.clone()),
+            (Err(reason), Place::Instead) => {
+                warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
+            }
+            (Err(_), Place::OutOfProcess | Place::Worker) => {}
+        }
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
@@ -137,8 +190,9 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
 pub(crate) fn bind(
     addresses: &[SocketAddr],
     threads: Option<NonZeroUsize>,
+    standby: &Standby,
 ) -> Result<Bound, Failure> {
-    let mut front = Front::new();
+    let mut front = Front::new().standby(standby);
     if let Some(threads) = threads {
         front = front.threads(threads);
     }
@@ -179,12 +233,17 @@ fn cannot_listen(error: &io::Error) -> Failure {
 }
 
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
-pub(crate) fn serve(bound: Bound, target: Target, control: &Control) -> Result<(), Failure> {
+pub(crate) fn serve(
+    bound: Bound,
+    target: Target,
+    control: &Control,
+    workers: Workers,
+) -> Result<(), Failure> {
     block_on(async {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let folder = target.folder().map(Path::to_owned);
-        let host = target.host()?;
+        let host = target.host(&workers)?;
         if let (Some(folder), Some(operator)) = (folder, host.operator()) {
             control::listen(control, &folder, operator)?;
         }
@@ -192,12 +251,22 @@ pub(crate) fn serve(bound: Bound, target: Target, control: &Control) -> Result<(
             info!(address = %address, "Listening");
         }
         let stop = CancellationToken::new();
+        let supervisor = host.supervisor().cloned();
         tokio::select! {
             biased;
             served = until(bound, host, stop.clone()) => served,
+            never = follow(&workers.standby, supervisor.as_ref()) => match never {},
             never = stop_by(&mut signals, &stop) => match never {},
         }
     })?
+}
+
+/// Has the front stand by while a worker accepts.
+async fn follow(standby: &Standby, supervisor: Option<&Supervisor>) -> std::convert::Infallible {
+    match supervisor {
+        Some(supervisor) => standby.follow(supervisor).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), Failure> {

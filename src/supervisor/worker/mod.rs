@@ -67,12 +67,6 @@ impl WorkerProgram {
         self.front = Arc::new(sockets);
         self
     }
-
-    /// Whether workers accept by themselves.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(super) fn is_direct(&self) -> bool {
-        !self.front.is_empty()
-    }
 }
 
 /// What is under way in a worker that did not come by us, as it last said.

@@ -31,7 +31,7 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
     for address in bound.local_addresses() {
         greet(*address, &path_base);
     }
-    run::serve(bound, Target::Made(config), &Control::Off)
+    run::serve(bound, Target::Made(config), &Control::Off, Workers::none())
 }
 
 /// This binary once more, in the demo's folder.
@@ -59,8 +59,12 @@ pub(crate) fn app(raw: &RawDemoApp) -> Result<(), Failure> {
 fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     let usual = listen.is_empty();
     let addresses = args::addresses(listen)?;
-    match run::bind(&addresses, None) {
-        Err(_) if usual => run::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))], None),
+    match run::bind(&addresses, None, &Standby::new()) {
+        Err(_) if usual => run::bind(
+            &[SocketAddr::from(([127, 0, 0, 1], 0))],
+            None,
+            &Standby::new(),
+        ),
         bound => bound,
     }
 }
