@@ -169,6 +169,8 @@ impl Proofs {
 fn proxy_options(config: &Config) -> ProxyOptions {
     let settings = config.handler_settings();
     ProxyOptions::new()
+        .forwarding(config.forwarding())
+        .path_base(config.path_base())
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())

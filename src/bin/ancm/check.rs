@@ -10,6 +10,7 @@ use ancm::config::Config;
 use crate::{
     args::Run,
     failure::Failure,
+    front,
     log::Format,
     run::Target,
     worker::{self, Place},
@@ -20,7 +21,9 @@ const WIDTH: usize = 24;
 
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
-    let target = Target::of(&run.app)?;
+    let target = Target::of(&run.app, &run.trusted)?;
+    // What is wrong with a certificate, too.
+    front::tls(&run.listen, &run.https)?;
     match io::stdout().write_all(report(run, &target, format).as_bytes()) {
         // Who reads only the first lines has what they wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
@@ -34,19 +37,27 @@ fn report(run: &Run, target: &Target, format: Format) -> String {
     let mut text = match target {
         Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
-        Target::Fixed(address) => row("forwards to", address),
+        Target::Fixed(address, _) => row("forwards to", address),
     };
+    if let (Target::Fixed(..), [_, ..]) = (target, &*run.trusted) {
+        let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
+        text.push_str(&row("trustedProxies", trusted.join(", ")));
+    }
     let config = match target {
         Target::Read(loaded, _) => Some(&loaded.config),
         Target::Made(config) => Some(config),
-        Target::Fixed(_) => None,
+        Target::Fixed(..) => None,
     };
     if let Some(config) = config {
         text.push_str(&row("hosted", hosted(config, format)));
     }
-    for address in &run.listen {
-        text.push_str(&row("listens on", address));
+    for listener in &run.listen {
+        text.push_str(&row("listens on", listener));
     }
+    for (chain, _) in &run.https.certificates {
+        text.push_str(&row("certificate", chain.display()));
+    }
+    text.push_str(&target.limits(&run.limits).to_string());
     text.push_str(&match run.threads {
         Some(threads) => row("threads", threads),
         None => row("threads", "one per core"),

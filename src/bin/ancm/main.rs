@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 #[cfg(unix)]
 mod files;
+mod front;
 mod log;
 mod run;
 mod signals;

@@ -25,7 +25,15 @@ impl Place {
 }
 
 #[cfg(unix)]
-pub(crate) use self::unix::{program, run};
+pub(crate) use self::unix::{direct, program, run};
+
+#[cfg(not(unix))]
+pub(crate) fn direct(
+    program: ancm::supervisor::WorkerProgram,
+    _: &ancm::front::Bound,
+) -> ancm::supervisor::WorkerProgram {
+    program
+}
 
 /// Why there are no workers.
 #[cfg(not(unix))]
@@ -35,14 +43,16 @@ pub(crate) fn program(_: crate::log::Format) -> Result<ancm::supervisor::WorkerP
 
 #[cfg(unix)]
 mod unix {
-    use std::{env, process::ExitCode};
+    use std::{env, io, process::ExitCode};
 
     use ancm::{
         config::ProcessVars,
+        front::Bound,
         in_process::{Worker, clr},
         supervisor::WorkerProgram,
     };
     use clap::ValueEnum as _;
+    use tracing::warn;
 
     use crate::log::{self, Format};
 
@@ -55,6 +65,18 @@ mod unix {
         let option = format.map(|format| ["--log-format".to_owned(), format]);
         let arguments = option.into_iter().flatten();
         Ok(WorkerProgram::new(program).arguments(arguments.chain(["worker".to_owned()])))
+    }
+
+    /// Has workers accept connections themselves, where they can know all that is to be known of a client.
+    pub(crate) fn direct(program: WorkerProgram, bound: &Bound) -> WorkerProgram {
+        match bound.sockets() {
+            Ok(sockets) => program.front(sockets),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => program,
+            Err(error) => {
+                warn!(%error, "Workers can't have the front's sockets: requests are forwarded to them");
+                program
+            }
+        }
     }
 
     /// Hosts an app for the `run` that started this process. Does not return.
