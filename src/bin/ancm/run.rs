@@ -23,7 +23,7 @@ use crate::{
     front::{self, Layers},
     log::Format,
     signals::Signals,
-    worker::{self, Place},
+    worker,
 };
 
 /// Serves until a signal says stop.
@@ -122,13 +122,10 @@ impl Target {
             builder = builder.source(source);
         }
         builder = authentication::offer(builder, &config)?;
-        match (workers, Place::of(&config, workers.is_ok())) {
-            (Ok(program), _) => builder = builder.worker(program.clone()),
-            (Err(reason), Place::Instead) => {
-                warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
-            }
-            (Err(_), Place::OutOfProcess | Place::Worker) => {}
-        }
+        builder = match workers {
+            Ok(program) => builder.worker(program.clone()),
+            Err(reason) => builder.no_worker(reason),
+        };
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
