@@ -142,7 +142,8 @@ impl<P: Process> Attempt<P> {
             .map(|exit| exit.to_string());
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
-        // ANCM: in process a start is tried once.
+        // ANCM: in process a start is tried once. Differs from ANCM: its failure is not that of all requests until somebody
+        // recycles; the next one starts the next worker.
         let critical = self.child.place().is_worker();
         if critical {
             failure.sub_status = Some(why.sub_status());
