@@ -11,6 +11,8 @@
 mod channel;
 #[cfg(all(unix, feature = "in-process"))]
 pub(crate) mod protocol;
+#[cfg(all(test, unix, feature = "in-process"))]
+mod tests;
 #[cfg(all(unix, feature = "in-process"))]
 mod unix;
 
@@ -32,6 +34,10 @@ pub(super) use self::channel::Channel;
 ///
 /// It is started with `--channel` and a number behind its other arguments.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(all(unix, feature = "in-process")),
+    allow(dead_code, reason = "no worker is started here")
+)]
 #[must_use]
 pub struct WorkerProgram {
     pub(super) program: PathBuf,
@@ -66,12 +72,6 @@ impl WorkerProgram {
     pub fn front(mut self, sockets: Vec<Vec<OwnedFd>>) -> Self {
         self.front = Arc::new(sockets);
         self
-    }
-
-    /// Whether workers accept by themselves.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(super) fn is_direct(&self) -> bool {
-        !self.front.is_empty()
     }
 }
 
