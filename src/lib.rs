@@ -184,6 +184,8 @@ pub mod headers;
 
 mod body;
 mod connection;
+#[cfg(feature = "host")]
+mod lines;
 mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]

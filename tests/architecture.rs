@@ -20,6 +20,7 @@ const VOCABULARY: &[&str] = &[
     "error",
     "files",
     "headers",
+    "lines",
     "occasionally",
     "path_base",
     "samples",

@@ -84,7 +84,9 @@ where
             Credentials::Negotiate(_) if challenges.http11 => {
                 ResponseFuture::refused(challenges.refusal())
             }
-            credentials => self.with(request, credentials, challenges),
+            credentials @ (Credentials::Negotiate(_) | Credentials::Basic(..)) => {
+                self.with(request, credentials, challenges)
+            }
         }
     }
 }
@@ -182,7 +184,7 @@ async fn prove(
             let user = checked.ok_or_else(|| Refused::new("user or password is wrong"))?;
             Ok(Proved::User(user, None))
         }
-        _ => Err(Refused::new("that was not offered")),
+        (_, _, _) => Err(Refused::new("that was not offered")),
     }
 }
 

@@ -11,6 +11,8 @@ use super::{
     command::{Places, resolve},
     environment::invalid_name,
     findings::{Errors, Findings, Kind},
+    forwarding::Forwarding,
+    front::FrontLimits,
     load::directory,
     processes::Processes,
     settings::{Config, HostingModel},
@@ -202,6 +204,16 @@ impl Builder {
         self
     }
 
+    /// What the front lets clients do, where it is to serve this app alone. Defaults to the front's own defaults.
+    pub fn front(mut self, limits: FrontLimits) -> Self {
+        self.config.front = limits;
+        self
+    }
+
+    pub(super) const fn forwarding(&mut self) -> &mut Forwarding {
+        &mut self.config.forwarding
+    }
+
     pub(super) const fn processes(&mut self) -> &mut Processes {
         &mut self.config.processes
     }
@@ -227,6 +239,8 @@ impl Builder {
         check_numbers(&config, &mut findings);
         check_names(&config, &mut findings);
         config.processes.check(&mut findings);
+        config.forwarding.check(&mut findings);
+        config.front.check(&mut findings);
         make_absolute(&mut config);
         let places = Places {
             root: &config.content_root,

@@ -8,7 +8,9 @@ use std::{
 
 use http::HeaderName;
 
-use super::{command::CommandLine, processes::Processes};
+use super::{
+    command::CommandLine, forwarding::Forwarding, front::FrontLimits, processes::Processes,
+};
 use crate::PathBase;
 
 /// An app's configuration: only valid values.
@@ -36,6 +38,8 @@ pub struct Config {
     pub(crate) recycle_on_file_change: Vec<PathBuf>,
     pub(crate) handler_settings: HandlerSettings,
     pub(crate) processes: Processes,
+    pub(crate) forwarding: Forwarding,
+    pub(crate) front: FrontLimits,
     pub(crate) authentication: Authentication,
     pub(crate) websockets: bool,
     pub(crate) https_port: Option<u16>,
@@ -48,7 +52,7 @@ pub enum HostingModel {
     /// In a process of its own, behind the proxy.
     #[default]
     OutOfProcess,
-    /// In the front's process.
+    /// In a worker's process, which calls the app instead of forwarding to it.
     InProcess,
 }
 
@@ -114,6 +118,8 @@ impl Config {
             recycle_on_file_change: Vec::new(),
             handler_settings: HandlerSettings::default(),
             processes: Processes::default(),
+            forwarding: Forwarding::default(),
+            front: FrontLimits::default(),
             authentication: Authentication::default(),
             websockets: true,
             https_port: None,
@@ -124,6 +130,13 @@ impl Config {
     #[must_use]
     pub fn with_path_base(mut self, path_base: PathBase) -> Self {
         self.path_base = path_base;
+        self
+    }
+
+    /// The same app behind a front whose HTTPS port this is, unless its configuration says another.
+    #[must_use]
+    pub fn or_https_port(mut self, port: Option<u16>) -> Self {
+        self.https_port = self.https_port.or(port);
         self
     }
 
@@ -222,6 +235,18 @@ impl Config {
     #[must_use]
     pub fn processes(&self) -> &Processes {
         &self.processes
+    }
+
+    /// How requests are forwarded, beyond what the module knows.
+    #[must_use]
+    pub fn forwarding(&self) -> &Forwarding {
+        &self.forwarding
+    }
+
+    /// What the front lets clients do, as far as the file says so.
+    #[must_use]
+    pub fn front(&self) -> &FrontLimits {
+        &self.front
     }
 
     /// Which authentication the front offers for the app.

@@ -109,6 +109,9 @@ fn fixed(new: &Config, old: &Config) -> Vec<&'static str> {
     if new.processes_per_application() != old.processes_per_application() {
         fixed.push("processesPerApplication");
     }
+    if new.front() != old.front() {
+        fixed.push("front");
+    }
     fixed
 }
 
@@ -135,10 +138,18 @@ mod tests {
     #[test]
     fn the_rest_changes_without_a_word() {
         let old = config(|builder| builder);
-        let new = config(|builder| builder.websockets(false).arguments(["x"]));
+        let new = config(|builder| builder.websockets(false).arguments(["x"]).via("x"));
         assert!(fixed(&new, &old).is_empty());
         assert_eq!(fit(Arc::clone(&new), &old), new);
         let new = config(|builder| builder.processes_per_application(3));
         assert_eq!(fixed(&new, &old), ["processesPerApplication"]);
+        let limits = crate::config::FrontLimits {
+            max_headers: Some(7),
+            ..Default::default()
+        };
+        assert_eq!(
+            fixed(&config(|builder| builder.front(limits)), &old),
+            ["front"]
+        );
     }
 }

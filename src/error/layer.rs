@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -39,7 +40,7 @@ impl<S> Layer<S> for ErrorPageLayer {
     fn layer(&self, inner: S) -> Self::Service {
         ErrorPages {
             inner,
-            page: self.page.clone(),
+            page: Arc::new(self.page.clone()),
             broken: None,
         }
     }
@@ -49,7 +50,7 @@ impl<S> Layer<S> for ErrorPageLayer {
 #[derive(Debug)]
 pub struct ErrorPages<S> {
     inner: S,
-    page: ErrorPage,
+    page: Arc<ErrorPage>,
     /// Why the service inside can't be called, to be told to the next client.
     broken: Option<Error>,
 }
@@ -58,7 +59,7 @@ impl<S: Clone> Clone for ErrorPages<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            page: self.page.clone(),
+            page: Arc::clone(&self.page),
             broken: None,
         }
     }
@@ -88,7 +89,7 @@ where
             },
         };
         ResponseFuture {
-            page: self.page.clone(),
+            page: Arc::clone(&self.page),
             accept,
             http1,
             state,
@@ -100,7 +101,7 @@ pin_project! {
     /// The future of [`ErrorPages`].
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        page: ErrorPage,
+        page: Arc<ErrorPage>,
         accept: Accept,
         http1: bool,
         #[pin]
@@ -133,7 +134,7 @@ where
             Ok(response) => response.map(ResponseBody::inner),
             Err(error) => {
                 let mut response = answer(this.page, &error, this.accept.format());
-                if *this.http1 && error.is_of_head() {
+                if *this.http1 && error.ends_connection() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
@@ -153,10 +154,11 @@ enum Accept {
 
 impl Accept {
     fn of(headers: &HeaderMap) -> Self {
-        let mut lines = headers.get_all(ACCEPT).iter();
+        // A walk, because it costs less than a look-up where there are not many.
+        let mut lines = headers.iter().filter(|(name, _)| *name == ACCEPT);
         match (lines.next(), lines.next()) {
             (None, _) => Self::Known(Format::default()),
-            (Some(line), None) => Self::Line(line.clone()),
+            (Some((_, line)), None) => Self::Line(line.clone()),
             (Some(_), Some(_)) => Self::Known(Format::preferred(headers)),
         }
     }

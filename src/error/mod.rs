@@ -48,6 +48,8 @@ enum Kind {
     Stopping,
     BadRequest(&'static str),
     MethodRefused,
+    TooLarge,
+    ClientSlow,
     ClientGone,
     Connect,
     NotOwner,
@@ -116,6 +118,24 @@ impl Error {
         }
     }
 
+    /// The body of the request is longer than it may be: 413.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self {
+            kind: Kind::TooLarge,
+            source: None,
+        }
+    }
+
+    /// The client took too long for the body of its request: 408.
+    #[must_use]
+    pub fn client_slow() -> Self {
+        Self {
+            kind: Kind::ClientSlow,
+            source: None,
+        }
+    }
+
     /// The client left, or broke its request off: 400, which nobody sees.
     #[must_use]
     pub fn client_gone(source: impl Into<BoxError>) -> Self {
@@ -169,6 +189,8 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::ClientSlow => StatusCode::REQUEST_TIMEOUT,
             Kind::Start(ref failure) if failure.sub_status.is_some() => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -191,6 +213,8 @@ impl Error {
             | Kind::Stopping
             | Kind::BadRequest(_)
             | Kind::MethodRefused
+            | Kind::TooLarge
+            | Kind::ClientSlow
             | Kind::ClientGone
             | Kind::Connect
             | Kind::NotOwner
@@ -205,12 +229,13 @@ impl Error {
         matches!(self.kind, Kind::ClientGone)
     }
 
-    /// Whether the head of the request is why.
-    ///
-    /// What else came on its connection is then better not listened to: whoever wrote that head may mean another end
-    /// of it than we do.
-    pub(crate) fn is_of_head(&self) -> bool {
-        matches!(self.kind, Kind::BadRequest(_) | Kind::MethodRefused)
+    /// Whether what else comes on the client's connection is better not listened to: whoever wrote that head may mean
+    /// another end of it than we do, and the rest of that body would have to be read first.
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::BadRequest(_) | Kind::MethodRefused | Kind::TooLarge | Kind::ClientSlow
+        )
     }
 
     /// Whether the app's process took no connection, so that it saw nothing of the request.
@@ -248,6 +273,8 @@ impl fmt::Display for Error {
             Kind::Stopping => f.write_str("the app is being stopped"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
+            Kind::TooLarge => f.write_str("the body of the request is too long"),
+            Kind::ClientSlow => f.write_str("the client took too long to send its request"),
             Kind::ClientGone => f.write_str("the client broke its request off"),
             Kind::Connect => f.write_str("can't connect to the app"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),

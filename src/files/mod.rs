@@ -10,9 +10,9 @@ mod windows;
 
 pub(crate) use self::watch::{Interest, Look, Watcher, watch};
 #[cfg(windows)]
-pub(crate) use self::windows::{Stamp, open};
+pub(crate) use self::windows::{Stamp, is_readable_by_all, open};
 #[cfg(unix)]
 pub(crate) use self::{
     folder::{own_uid, runtime_folder},
-    unix::{Stamp, open},
+    unix::{Stamp, is_readable_by_all, open},
 };

@@ -22,11 +22,14 @@ use tracing::debug;
 
 use super::{
     clients::Place,
+    drive::{Driven, drive, rest},
     guard::Guard,
     http::Protocols,
     io::Io,
     listen::Endpoint,
+    open::{self, Opened},
     preface::{self, Sniffed, Version},
+    proxy_protocol,
     pulse::{Order, Phase, Pulse},
     service::Adapter,
     socket::{Peer, Socket},
@@ -74,13 +77,24 @@ where
     } = accepted;
     let pulse = place.pulse().clone();
     register(&pulse).await;
-    let facts = facts(&socket, peer, &endpoint);
-    let mut stream = Stream::Plain(socket);
-    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
-        Ok(Some(found)) => found,
+    let Opened {
+        mut stream,
+        facts,
+        agreed,
+    } = match open::open(socket, peer, &endpoint, &pulse).await {
+        Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
+    let peer = Peer(facts.peer());
+    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
+        Ok(Some((version, sniffed))) => (agreed.unwrap_or(version), sniffed),
+        Ok(None) => return,
+        Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
+    };
+    if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
+        return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
+    }
     let service = Adapter::new(make(facts), peer, pulse.clone());
     let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
@@ -89,16 +103,6 @@ where
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
-    }
-}
-
-/// What is known of a connection before it says anything.
-fn facts(socket: &Socket, peer: Peer, endpoint: &Endpoint) -> Connection {
-    let connection = peer.0.map_or_else(Connection::unknown, Connection::new);
-    let connection = connection.with_scheme(endpoint.scheme());
-    match socket.local() {
-        Some(local) => connection.with_local(local),
-        None => connection,
     }
 }
 
@@ -137,8 +141,8 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
 
 async fn http1<S, B>(
     protocols: &Protocols,
-    io: TokioIo<Io>,
-    service: Adapter<S>,
+    mut io: TokioIo<Io>,
+    mut service: Adapter<S>,
     peer: Peer,
     pulse: &Pulse,
 ) -> hyper::Result<()>
@@ -148,16 +152,29 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let mut connection = protocols
-        .http1
-        .serve_connection(io, service)
-        .with_upgrades();
-    let ended = drive(Pin::new(&mut connection), pulse, |c| c.graceful_shutdown()).await;
-    let Some(Parts { io, .. }) = connection.into_parts() else {
-        pulse.set_tunnel();
-        return Ok(());
+    let builder = if !protocols.half_close && io.inner_mut().look_out() {
+        &protocols.http1_unwatched
+    } else {
+        &protocols.http1
     };
-    let mut io = io.into_inner();
+    let (ended, mut io) = loop {
+        // Boxed, so that it can be given back.
+        let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
+        let ended = drive(Pin::new(&mut *connection), pulse, |c| c.graceful_shutdown()).await;
+        let Some(parts) = connection.into_parts() else {
+            pulse.set_tunnel();
+            return Ok(());
+        };
+        match ended {
+            // It has read nothing that it did not hand on, or else it would not rest.
+            Driven::Rests if parts.read_buf.is_empty() => {
+                Parts { io, service, .. } = parts;
+                rest(io.inner_mut(), pulse).await;
+            }
+            Driven::Rests | Driven::Cut => break (None, parts.io.into_inner()),
+            Driven::Ended(ended) => break (Some(ended), parts.io.into_inner()),
+        }
+    };
     if let Some(refusal) = io.refusal() {
         debug!(client.addr = %peer, reason = %refusal, "Request refused");
     }
@@ -186,39 +203,10 @@ where
 {
     pulse.set_http2();
     let mut connection = pin!(protocols.http2.serve_connection(io, service));
-    let ended = drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await;
-    ended.unwrap_or(Ok(()))
-}
-
-/// Polls a connection until it ends, or returns `None` when it is to end now.
-///
-/// The connection comes first: what arrived before an order counts as begun.
-async fn drive<C>(
-    mut connection: Pin<&mut C>,
-    pulse: &Pulse,
-    finish: fn(Pin<&mut C>),
-) -> Option<C::Output>
-where
-    C: Future,
-{
-    let mut finishing = false;
-    poll_fn(|cx| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(ended));
-        }
-        match pulse.order() {
-            // Of HTTP/1, the next answer says so.
-            Order::Retire if !pulse.is_http2() => Poll::Pending,
-            Order::Retire | Order::Finish if !finishing => {
-                finishing = true;
-                finish(connection.as_mut());
-                connection.as_mut().poll(cx).map(Some)
-            }
-            Order::None | Order::Retire | Order::Finish => Poll::Pending,
-            Order::End => Poll::Ready(None),
-        }
-    })
-    .await
+    match drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await {
+        Driven::Ended(ended) => ended,
+        Driven::Cut | Driven::Rests => Ok(()),
+    }
 }
 
 /// Tells a client whose head took too long (RFC 9110, 15.5.9), if it sent anything at all and
@@ -264,4 +252,165 @@ fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<us
     let mut buf = ReadBuf::new(&mut scratch);
     ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
     Poll::Ready(Ok(buf.filled().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Full};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        sync::Semaphore,
+        task::{JoinHandle, yield_now},
+        time::Instant,
+    };
+    use tower::service_fn;
+
+    use super::*;
+    use crate::front::{Front, clients::Clients};
+
+    const GET: &[u8] = b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    /// A connection with its client, and the sweep of its thread, done by hand.
+    struct Open {
+        clients: Clients,
+        front: Front,
+        pulse: Arc<Pulse>,
+        client: TcpStream,
+        served: JoinHandle<()>,
+    }
+
+    impl Open {
+        async fn new() -> Self {
+            let front = Front::new();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            let (socket, peer) = accepted.unwrap();
+            let clients = Clients::new();
+            let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let place = clients.enter(permit);
+            let pulse = place.pulse().clone();
+            let accepted = Accepted {
+                socket: Socket::Tcp(socket),
+                peer: Peer(Some(peer)),
+                endpoint: Arc::default(),
+                place,
+            };
+            let protocols = Arc::new(Protocols::new(&front.limits));
+            let served = tokio::spawn(serve(accepted, protocols, |_| {
+                service_fn(async |request: Request<Incoming>| {
+                    let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
+                    // Answers before it has read, and goes on to read.
+                    tokio::spawn(request.into_body().collect());
+                    Ok::<_, Infallible>(Response::new(Full::new(path)))
+                })
+            }));
+            Self {
+                clients,
+                front,
+                pulse,
+                client: client.unwrap(),
+                served,
+            }
+        }
+
+        async fn send(&mut self, bytes: &[u8]) {
+            self.client.write_all(bytes).await.unwrap();
+        }
+
+        /// Reads an answer, which is to be of this path.
+        async fn answer(&mut self, path: &str) {
+            let mut answer = String::new();
+            while !answer.ends_with(&format!("\r\n\r\n{path}")) {
+                let mut bytes = [0; 1024];
+                let read = self.client.read(&mut bytes).await.unwrap();
+                assert_ne!(read, 0, "after {answer:?}");
+                answer.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
+        }
+
+        /// Has a sweep see the connection now, and one in a while.
+        fn sweep(&self) -> usize {
+            let now = Instant::now();
+            self.clients.sweep(now, &self.front.limits);
+            let later = now + Duration::from_secs(1);
+            self.clients.sweep(later, &self.front.limits).rested
+        }
+
+        async fn rests(&self) {
+            while !self.pulse.could_rest() {
+                yield_now().await;
+            }
+            assert_eq!(self.sweep(), 1);
+            while self.pulse.could_rest() {
+                yield_now().await;
+            }
+            assert!(matches!(self.pulse.phase(), Phase::Idle(_)));
+            assert_eq!(self.sweep(), 0, "once is enough");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_idle_rests_and_is_served_again() {
+        let mut open = Open::new().await;
+        for _ in 0..3 {
+            open.send(GET).await;
+            open.answer("/a").await;
+            open.rests().await;
+        }
+        // However its next request comes.
+        for byte in GET {
+            open.send(&[*byte]).await;
+            yield_now().await;
+        }
+        open.answer("/a").await;
+        open.rests().await;
+        open.send(&[b"GET /b HTTP/1.1\r\nhost: a\r\n\r\n", GET].concat())
+            .await;
+        open.answer("/a").await;
+        open.rests().await;
+        drop(open.client);
+        open.served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_rests_hears_an_order() {
+        for order in [Order::Finish, Order::End] {
+            let mut open = Open::new().await;
+            open.send(GET).await;
+            open.answer("/a").await;
+            open.rests().await;
+            open.pulse.tell(order);
+            open.served.await.unwrap();
+            assert_eq!(open.client.read(&mut [0]).await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_in_the_middle_of_something_does_not_rest() {
+        let posted = "POST /p HTTP/1.1\r\nhost: a\r\n";
+        for (part, last) in [
+            ("GET / HT".to_owned(), "/a"),
+            (format!("{posted}content-length: 2\r\n\r\na"), "/p"),
+            (
+                format!("{posted}transfer-encoding: chunked\r\n\r\n1\r\na\r\n"),
+                "/p",
+            ),
+        ] {
+            let mut open = Open::new().await;
+            // In one piece with what is answered, so that nothing is heard after it.
+            open.send(&[GET, part.as_bytes()].concat()).await;
+            open.answer(last).await;
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            assert!(!open.pulse.could_rest(), "{part:?}");
+            assert_eq!(open.sweep(), 0, "{part:?}");
+        }
+    }
 }

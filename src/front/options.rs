@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Bound, Listen, Standby};
+use crate::config::FrontLimits;
 
 /// Options of a front end: how many threads, which limits, how long to wait for whom.
 ///
@@ -90,6 +91,29 @@ impl Front {
     /// Sets who says whether it accepts. Defaults to nobody: it does.
     pub fn standby(mut self, standby: &Standby) -> Self {
         self.standby = standby.clone();
+        self
+    }
+
+    /// Takes over what `limits` say; the rest stays as it is.
+    pub fn configured(mut self, limits: &FrontLimits) -> Self {
+        let (to, count) = (&mut self.limits, |number: u32| number as usize);
+        replace(&mut to.header_timeout, limits.header_timeout);
+        replace(&mut to.idle_timeout, limits.idle_timeout);
+        replace(&mut to.write_timeout, limits.write_timeout);
+        replace(&mut to.drain_timeout, limits.drain_timeout);
+        replace(&mut to.max_connections, limits.max_connections.map(count));
+        replace(&mut to.max_head_size, limits.max_head_size);
+        replace(&mut to.max_headers, limits.max_headers.map(count));
+        replace(&mut to.half_close, limits.half_close);
+        let to = &mut to.h2;
+        replace(&mut to.max_streams, limits.max_streams);
+        replace(
+            &mut to.max_pending_resets,
+            limits.max_pending_resets.map(count),
+        );
+        replace(&mut to.max_error_resets, limits.max_error_resets.map(count));
+        replace(&mut to.ping_interval, limits.ping_interval);
+        replace(&mut to.ping_timeout, limits.ping_timeout);
         self
     }
 
@@ -231,5 +255,11 @@ impl Front {
             .map(|place| place.into().open(self.threads))
             .collect::<io::Result<Vec<_>>>()?;
         Bound::new(self, sockets)
+    }
+}
+
+fn replace<T>(to: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *to = value;
     }
 }

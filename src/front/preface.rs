@@ -29,8 +29,15 @@ impl Sniffed {
         self.bytes.get(from..self.start).unwrap_or_default()
     }
 
-    fn read(&self) -> &[u8] {
+    pub(super) fn read(&self) -> &[u8] {
         self.bytes.get(..self.end).unwrap_or_default()
+    }
+
+    /// The first bytes of what `stream` says, or none where it has ended or failed: whoever reads on finds out which.
+    pub(super) async fn first_of(stream: &mut (impl AsyncRead + Unpin)) -> Self {
+        let mut sniffed = Self::default();
+        sniffed.end = sniffed.read_from(stream).await.unwrap_or(0);
+        sniffed
     }
 
     /// How many bytes came, not counted yet.

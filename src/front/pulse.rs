@@ -40,6 +40,11 @@ pub(super) struct Pulse {
     switched: AtomicBool,
     /// What was read is held back until the last request ended.
     held_back: AtomicBool,
+    /// hyper waits for the first byte of another request, and has nothing of it.
+    ready_to_rest: AtomicBool,
+    /// It is time to rest for who is ready for it.
+    may_rest: AtomicBool,
+    resting: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -134,6 +139,41 @@ impl Pulse {
         self.switched.load(Relaxed)
     }
 
+    /// Something was asked for and is not there yet. `between` tells that it is the first byte of a request.
+    pub(super) fn waits(&self, between: bool) {
+        let ready = between && self.in_flight.load(Relaxed) == 0;
+        self.ready_to_rest.store(ready, Relaxed);
+    }
+
+    /// Whether it waits for another request, with more than its socket held for it.
+    pub(super) fn could_rest(&self) -> bool {
+        self.ready_to_rest.load(Relaxed) && !self.resting.load(Relaxed)
+    }
+
+    /// Has the connection's task [rest](Self::could_rest) if it still could.
+    pub(super) fn let_rest(&self) {
+        self.may_rest.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether to rest now: told once.
+    pub(super) fn take_rest(&self) -> bool {
+        if !self.may_rest.load(Relaxed) {
+            return false;
+        }
+        self.may_rest.store(false, Relaxed);
+        self.ready_to_rest.load(Relaxed) && self.flushed() && !self.heard()
+    }
+
+    pub(super) fn set_resting(&self, resting: bool) {
+        self.resting.store(resting, Relaxed);
+    }
+
+    /// Whether a request is served.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
     /// Has the connection's task woken when the last request ends.
     pub(super) fn hold_back(&self) {
         self.held_back.store(true, Relaxed);
@@ -151,6 +191,7 @@ impl Pulse {
 
     pub(super) fn did_read(&self) {
         self.heard.store(true, Relaxed);
+        self.ready_to_rest.store(false, Relaxed);
     }
 
     pub(super) fn did_write(&self, taken: bool) {
@@ -176,6 +217,12 @@ impl Pulse {
     /// Whether the next answer of an HTTP/1 connection is its last.
     pub(super) fn is_retiring(&self) -> bool {
         self.order() == Order::Retire && !self.is_http2()
+    }
+
+    /// Whether hyper is to be told to take no more requests. Of one that retires, HTTP/2 says so by itself, and is not cut
+    /// short by it; HTTP/1 closes at once what is idle, though a request may be on its way.
+    pub(super) fn is_to_finish(&self) -> bool {
+        self.order() == Order::Finish || self.is_http2()
     }
 
     pub(super) fn set_tunnel(&self) {
@@ -212,6 +259,8 @@ impl Pulse {
     fn turn(&self) {
         bump(&self.turns);
         self.heard.store(false, Relaxed);
+        // Whoever waits from now on says so again.
+        self.ready_to_rest.store(false, Relaxed);
     }
 }
 

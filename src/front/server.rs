@@ -31,9 +31,10 @@ use super::{
     http::Protocols,
     listen::{Endpoint, Sockets},
     socket::Listening,
+    standby::Standby,
     worker::Worker,
 };
-use crate::{Connection, error::BoxError};
+use crate::{Connection, Scheme, error::BoxError};
 
 /// A front that listens: the kernel takes connections already, and [`serve`](Self::serve) will
 /// answer them.
@@ -115,9 +116,29 @@ impl Bound {
         &self.endpoints
     }
 
+    /// The port of all that speaks TLS, if that is one: what `ASPNETCORE_ANCM_HTTPS_PORT` tells an app.
+    ///
+    /// ANCM: of a site's `https` bindings; none where they have two different ports.
+    #[must_use]
+    pub fn https_port(&self) -> Option<u16> {
+        one_port(&self.endpoints)
+    }
+
+    /// Says whether it accepts, as [`Front::standby`] has it.
+    #[must_use]
+    pub fn standby(&self) -> &Standby {
+        &self.front.standby
+    }
+
     /// The sockets of each thread, once more.
     #[cfg(unix)]
     pub(super) fn duplicates(&self) -> io::Result<Vec<Vec<std::os::fd::OwnedFd>>> {
+        if !self.endpoints.iter().all(Endpoint::is_plain) {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "what comes there begins with TLS or a PROXY header, or has no address",
+            ));
+        }
         let of_share = |share: &Share| {
             let listenings = share.iter().map(|(listening, _)| listening.try_clone());
             listenings
@@ -266,6 +287,16 @@ async fn one_ended(threads: &mut [Running]) {
         Poll::Pending
     })
     .await;
+}
+
+fn one_port(endpoints: &[Endpoint]) -> Option<u16> {
+    let mut ports = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.scheme() == Scheme::Https)
+        .filter_map(Endpoint::tcp)
+        .map(|address| address.port());
+    let first = ports.next()?;
+    ports.all(|port| port == first).then_some(first)
 }
 
 fn add(sum: io::Result<Drained>, one: io::Result<Drained>) -> io::Result<Drained> {

@@ -1,6 +1,7 @@
 //! A tower service as hyper wants it: driven to readiness, counted, in a span.
 
 use std::{
+    cell::RefCell,
     fmt,
     future::Future,
     pin::Pin,
@@ -20,16 +21,21 @@ use super::{pulse::Pulse, socket::Peer};
 use crate::{authentication::Http11Required, error::BoxError};
 
 /// The service of one connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Adapter<S> {
-    inner: S,
+    /// Lent to one call after the other: a clone for each would cost more than most of what it does.
+    inner: RefCell<S>,
     peer: Peer,
     pulse: Arc<Pulse>,
 }
 
 impl<S> Adapter<S> {
     pub(super) fn new(inner: S, peer: Peer, pulse: Arc<Pulse>) -> Self {
-        Self { inner, peer, pulse }
+        Self {
+            inner: RefCell::new(inner),
+            peer,
+            pulse,
+        }
     }
 }
 
@@ -46,9 +52,9 @@ where
         let span = span(self.peer, &request);
         let turn = Turn::begin(&self.pulse);
         let connects = request.method() == Method::CONNECT;
-        let mut service = self.inner.clone();
+        let mut service = self.inner.borrow_mut();
         // Most services are ready at once: theirs need not wait for the future's first poll. One
-        // that is not is asked again there, with a waker that wakes.
+        // that is not is asked again there, a clone of its own and with a waker that wakes.
         let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => {
                 let _entered = span.enter();
@@ -60,7 +66,7 @@ where
                 error: Some(error.into()),
             },
             Poll::Pending => State::Waiting {
-                service,
+                service: service.clone(),
                 request: Some(request),
             },
         };

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice},
     net::{self, SocketAddr},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 #[cfg(unix)]
@@ -136,6 +136,32 @@ impl Socket {
             Self::Tcp(stream) => stream.set_nodelay(true),
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Whether [`poll_left`](Self::poll_left) can tell anything.
+    pub(super) fn can_peek(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) => false,
+        }
+    }
+
+    /// Ready when nothing more comes, and nothing that came is left to be read. Else the task is woken when more comes,
+    /// unless it is there already.
+    pub(super) fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let mut byte = [0];
+                let peeked = stream.poll_peek(cx, &mut ReadBuf::new(&mut byte));
+                match ready!(peeked) {
+                    Ok(1..) => Poll::Pending,
+                    Ok(0) | Err(_) => Poll::Ready(()),
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(_) => Poll::Pending,
         }
     }
 

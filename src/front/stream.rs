@@ -19,8 +19,18 @@ pub(super) enum Stream {
     Plain(Socket),
     /// Boxed, so that it takes no room in a connection without it.
     #[cfg(feature = "tls")]
-    #[expect(dead_code, reason = "nobody speaks TLS yet")]
     Tls(Box<TlsStream<Socket>>),
+}
+
+impl Stream {
+    /// The socket, where what is peeked at in it is what is read from here.
+    pub(super) fn plain(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
+        }
+    }
 }
 
 /// Hands a call on to the stream, whichever it is.

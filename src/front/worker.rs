@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{
     runtime,
     task::JoinSet,
-    time::{self, MissedTickBehavior},
+    time::{self, Instant},
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     accept::{Acceptor, Begin, Room, Stop},
     clients::Clients,
     listen::Endpoint,
+    memory,
     options::Limits,
     socket::{Listener, Listening},
     standby::Standby,
@@ -82,14 +83,35 @@ impl Worker {
     }
 }
 
+/// How long until the next look at connections of which one did something.
+const SOON: Duration = Duration::from_millis(50);
+
+/// So many connections that came to rest leave memory behind that is worth to be given back, where this can be done
+/// without haste or was not done for so long.
+const WORTH_GIVING_BACK: usize = 64;
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(10);
+
 /// Looks at every connection from time to time, for ever.
 async fn sweep(clients: &Clients, room: &Room, limits: &Limits) {
-    let mut ticks = time::interval(period(limits));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let period = period(limits);
+    let (mut rested, mut given_back) = (0, Instant::now());
     loop {
-        clients.sweep(ticks.tick().await, limits);
+        let now = Instant::now();
+        let found = clients.sweep(now, limits);
         if room.is_wanted() {
             clients.close_longest_idle();
+        }
+        rested += found.rested;
+        let calm = !found.restless || now.duration_since(given_back) >= GIVE_BACK_AFTER;
+        if rested >= WORTH_GIVING_BACK && calm {
+            memory::give_back();
+            (rested, given_back) = (0, now);
+        }
+        if found.restless {
+            time::sleep(period.min(SOON)).await;
+        } else {
+            // Nothing changes by itself but the time, and soon enough.
+            let _ = time::timeout(period, clients.entered()).await;
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{fmt, io, sync::Arc};
 
+use tracing::warn;
+
 use super::{App, Host, Settings, Source, live::Live};
 use crate::{
     authentication::{AuthenticationLayer, CheckPassword, negotiate::Mechanism},
-    config::{self, Config, ProcessVars, Vars},
+    config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
     error::ErrorPage,
     offline,
@@ -21,7 +23,8 @@ pub struct Builder {
     source: Option<config::Source>,
     vars: Arc<dyn Vars>,
     proofs: Proofs,
-    worker: Option<WorkerProgram>,
+    /// What hosts the app in process, or why nothing does.
+    worker: Result<WorkerProgram, String>,
 }
 
 /// By what users can prove who they are.
@@ -38,7 +41,7 @@ impl Builder {
             source: None,
             vars: Arc::new(ProcessVars),
             proofs: Proofs::default(),
-            worker: None,
+            worker: Err("no program was named that does so".to_owned()),
         }
     }
 
@@ -70,9 +73,16 @@ impl Builder {
     }
 
     /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`. Defaults to nothing:
-    /// then it is hosted out of process, whatever its configuration says. Unix, with the feature `in-process`.
+    /// then it is hosted out of process, whatever its configuration says, and the log says so. Unix, with the feature
+    /// `in-process`.
     pub fn worker(mut self, worker: WorkerProgram) -> Self {
-        self.worker = Some(worker);
+        self.worker = Ok(worker);
+        self
+    }
+
+    /// Says why there is no [`worker`](Self::worker), for the log.
+    pub fn no_worker(mut self, reason: impl Into<String>) -> Self {
+        self.worker = Err(reason.into());
         self
     }
 
@@ -101,8 +111,12 @@ impl Builder {
         }));
         let (gate, files) = offline::watch(config.content_root())?;
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
-        if let Some(worker) = worker {
-            supervisor = supervisor.worker(worker);
+        match worker {
+            Ok(worker) => supervisor = supervisor.worker(worker),
+            Err(reason) if config.hosting_model() == HostingModel::InProcess => {
+                warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
+            }
+            Err(_) => {}
         }
         let supervisor = supervisor.build()?;
         let (operator, running) = operate(Parts {
@@ -169,6 +183,8 @@ impl Proofs {
 fn proxy_options(config: &Config) -> ProxyOptions {
     let settings = config.handler_settings();
     ProxyOptions::new()
+        .forwarding(config.forwarding())
+        .path_base(config.path_base())
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())

@@ -28,7 +28,7 @@ use crate::{
     control::{Operator, Running},
     error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
     offline::{self, Gate, Offline, OfflineLayer},
-    proxy::{self, Address, Backend, FixedLayer, Proxy, Tunnels},
+    proxy::{self, Address, Backend, FixedLayer, Proxy, ProxyOptions, Tunnels},
     supervisor::{Supervisor, SupervisorLayer},
 };
 
@@ -114,7 +114,13 @@ impl Host {
     /// An app that listens at `address` and that nobody here starts or stops; no token goes to it.
     #[must_use]
     pub fn to(address: Address) -> Self {
-        let proxy = Proxy::new();
+        Self::to_with(address, ProxyOptions::new())
+    }
+
+    /// [`to`](Self::to), where more is to be said of how requests get there.
+    #[must_use]
+    pub fn to_with(address: Address, options: ProxyOptions) -> Self {
+        let proxy = Proxy::with_options(options);
         Self::of(App {
             path_base: PathBase::root(),
             source: Source::Fixed(Backend::fixed(address)),

@@ -114,12 +114,6 @@ impl<S: Spawn> Starter<S> {
         failure
     }
 
-    /// Whether workers take connections by themselves.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(super) fn is_direct(&self) -> bool {
-        self.worker.as_ref().is_some_and(WorkerProgram::is_direct)
-    }
-
     /// Whether a worker hosts the app of `config`.
     fn hosts(&self, config: &Config) -> bool {
         self.worker.is_some() && config.hosting_model == HostingModel::InProcess

@@ -6,6 +6,10 @@
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "programs and tickets have clocks of their own: there is none to pause"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -352,7 +356,7 @@ fn users_who_share_a_proxys_connection_never_mix() {
         };
         let site = Site::new(App::Twin, offer);
         let through = "X-Forwarded-For: 192.0.2.1";
-        let [alice, bob] = ["alice", "bob"].map(|user| unused_token(user));
+        let [alice, bob] = ["alice", "bob"].map(unused_token);
         let answers = site.talk(&[
             get("/user", &[through, &alice]),
             get("/user", &[through]),
@@ -372,7 +376,7 @@ fn a_kept_user_is_that_of_the_connection_until_another_comes() {
         keep_user: true,
     };
     let site = Site::new(App::Twin, offer);
-    let [alice, bob] = ["alice", "bob"].map(|user| unused_token(user));
+    let [alice, bob] = ["alice", "bob"].map(unused_token);
     let answers = site.talk(&[
         get("/user", &[&alice]),
         get("/user", &[]),

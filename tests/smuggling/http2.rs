@@ -1,5 +1,7 @@
 //! The table for HTTP/2: each row is a request that no client of HTTP/2 may write, with a sound one behind it.
 
+use ancm::proxy::ProxyOptions;
+
 use crate::{
     frames::{
         CONTINUATION, END_HEADERS, END_STREAM, Outcome, block, data, exchange, frame, headers,
@@ -351,4 +353,21 @@ async fn frames_out_of_their_place_end_the_connection() {
         .map(|(what, frames, want)| (what.to_owned(), frames, want)),
     )
     .await;
+}
+
+/// Some clients take a reset for the end of the answer that came before it, so they are listened to for a while.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_is_no_reset() {
+    let site = Site::with(ProxyOptions::new().max_body_size(Some(3))).await;
+    let long = [POST, &[("content-length", "100000")]].concat();
+    let frames = [
+        headers(1, END_HEADERS, &long),
+        data(1, 0, &"x".repeat(9_000)),
+        end(3),
+    ];
+    let outcome = exchange(site.connect().await, &frames.concat(), 3).await;
+    assert_eq!(outcome.answer(1), Some(None), "{outcome:?}");
+    assert_eq!(outcome.answer(3), Some(Some(200)), "{outcome:?}");
+    assert!(outcome.resets.is_empty(), "{outcome:?}");
+    assert_eq!(site.end().await, ["GET /end"]);
 }

@@ -37,6 +37,7 @@ pub(crate) struct Start {
     path_base: &'static str,
     folder: Option<PathBuf>,
     variables: Vec<(&'static str, String)>,
+    listen: Vec<String>,
 }
 
 impl Start {
@@ -46,7 +47,18 @@ impl Start {
             path_base,
             folder: None,
             variables: Vec::new(),
+            listen: vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()],
         }
+    }
+
+    /// Sets where it listens, and how, as its command line has it. Defaults to any port of 127.0.0.1.
+    #[must_use]
+    pub(crate) fn listen<T: Into<String>>(
+        mut self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.listen = arguments.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Sets the folder of the app, with its configuration. Defaults, for the stock app, to the shared one for
@@ -79,7 +91,7 @@ impl Start {
             }
             None => {}
         }
-        command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        command.args(["--log-format", "json"]).args(self.listen);
         if self.path_base != "/" {
             command.args(["--path-base", self.path_base]);
         }

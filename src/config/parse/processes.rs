@@ -41,9 +41,9 @@ pub(in crate::config) const NAMES: [&str; 17] = [
 /// A megabyte as memory is counted.
 const MEBIBYTE: u64 = 1 << 20;
 
-const SPAN: &str = "whole seconds or [d.]hh:mm:ss, not zero";
-const SPAN_OR_ZERO: &str = "whole seconds or [d.]hh:mm:ss";
-const COUNT: &str = "a whole number above 0";
+pub(super) const SPAN: &str = "whole seconds or [d.]hh:mm:ss, not zero";
+pub(super) const SPAN_OR_ZERO: &str = "whole seconds or [d.]hh:mm:ss";
+pub(super) const COUNT: &str = "a whole number above 0";
 
 impl Parser<'_> {
     pub(super) fn processes(&mut self, raw: &RawConfig, into: &mut Processes) {
@@ -98,7 +98,7 @@ impl Parser<'_> {
     }
 
     /// The value of the setting `name`, if it is written and `read` takes it.
-    fn setting<T>(
+    pub(super) fn setting<T>(
         &mut self,
         raw: &RawConfig,
         name: &str,
@@ -132,11 +132,11 @@ fn paths(text: &str) -> Option<Vec<String>> {
     paths.all(is_path).then_some(each)
 }
 
-fn span(text: &str) -> Option<Duration> {
+pub(super) fn span(text: &str) -> Option<Duration> {
     seconds_or_span(text).filter(|span| !span.is_zero())
 }
 
-fn count(text: &str) -> Option<u32> {
+pub(super) fn count(text: &str) -> Option<u32> {
     whole(text).filter(|&count| count > 0)
 }
 

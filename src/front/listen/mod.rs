@@ -1,5 +1,6 @@
 //! Where a front listens.
 
+mod endpoint;
 mod tcp;
 #[cfg(unix)]
 mod unix;
@@ -12,12 +13,16 @@ use std::{
 #[cfg(unix)]
 use std::{
     os::{fd::OwnedFd, unix::net::UnixListener},
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
 };
 
-use super::socket::Listening;
-use crate::Scheme;
+use ipnet::IpNet;
+
+pub use self::endpoint::Endpoint;
+use self::endpoint::Local;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::{proxy_protocol::Trusted, socket::Listening};
 
 #[cfg(unix)]
 pub(super) use self::unix::Name;
@@ -49,6 +54,9 @@ const MODE: u32 = 0o660;
 #[must_use]
 pub struct Listen {
     at: At,
+    proxies: Option<Trusted>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 #[derive(Debug)]
@@ -94,6 +102,21 @@ impl Listen {
         unix::adopt(socket).map(|listening| Self::at(At::Open(listening)))
     }
 
+    /// At the sockets that a service manager opened for this process, each with the name that it gave it: those that
+    /// `LISTEN_FDS` speaks of, as systemd's socket activation has it (sd_listen_fds(3)).
+    ///
+    /// None where there are none, and from the second call on. They are not passed on to child processes.
+    ///
+    /// # Errors
+    ///
+    /// When one is no socket that listens.
+    #[cfg(unix)]
+    pub fn handed_over() -> io::Result<Vec<(String, Self)>> {
+        let sockets = unix::handed_over()?.into_iter();
+        let sockets = sockets.map(|(name, listening)| (name, Self::at(At::Open(listening))));
+        Ok(sockets.collect())
+    }
+
     /// Sets whether an IPv6 address takes IPv4 clients too, as the system maps them. Whatever the
     /// system's own choice is, the default is no.
     pub fn dual_stack(mut self, dual_stack: bool) -> Self {
@@ -112,16 +135,46 @@ impl Listen {
         self
     }
 
+    /// Has a header of the PROXY protocol, of version 1 or 2, begin each connection from one of these
+    /// networks, or through a Unix socket; TLS comes after it. Defaults to no such networks.
+    ///
+    /// The client that it names is the connection's [`peer`](crate::Connection::peer). A header that
+    /// does not come within 5 s, or makes no sense, ends the connection; so does one from elsewhere.
+    /// Others are served as the clients that they are.
+    pub fn proxy_protocol(mut self, from: impl IntoIterator<Item = IpNet>) -> Self {
+        self.proxies = Some(Trusted::new(from));
+        self
+    }
+
+    /// Has clients speak TLS there. Defaults to cleartext.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     fn at(at: At) -> Self {
-        Self { at }
+        Self {
+            at,
+            proxies: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Listens, once for each thread.
     pub(super) fn open(self, threads: NonZeroUsize) -> io::Result<Sockets> {
         let named = self.at.to_string();
-        self.at
+        let mut sockets = self
+            .at
             .open(threads)
-            .map_err(|error| io::Error::new(error.kind(), CannotListen { named, error }))
+            .map_err(|error| io::Error::new(error.kind(), CannotListen { named, error }))?;
+        sockets.endpoint.proxies = self.proxies;
+        #[cfg(feature = "tls")]
+        {
+            sockets.endpoint.tls = self.tls;
+        }
+        Ok(sockets)
     }
 }
 
@@ -140,9 +193,7 @@ impl At {
         };
         let first = sockets.listeners.first();
         let local = first.map(Local::of).transpose()?;
-        sockets.endpoint = Endpoint {
-            local: local.unwrap_or_default(),
-        };
+        sockets.endpoint.local = local.unwrap_or_default();
         Ok(sockets)
     }
 }
@@ -216,81 +267,6 @@ fn share(listener: Listening, threads: NonZeroUsize) -> io::Result<Vec<Listening
     }
     listeners.push(listener);
     Ok(listeners)
-}
-
-/// A place where a front listens, as a browser's address bar has it: `http://127.0.0.1:8080`.
-#[derive(Clone, Debug, Default)]
-pub struct Endpoint {
-    local: Local,
-}
-
-#[derive(Clone, Debug, Default)]
-enum Local {
-    /// A Unix socket without a name.
-    #[default]
-    Unnamed,
-    Tcp(SocketAddr),
-    #[cfg(unix)]
-    Unix(Arc<Path>),
-}
-
-impl Local {
-    fn of(listening: &Listening) -> io::Result<Self> {
-        Ok(match listening {
-            Listening::Tcp(listener) => Self::Tcp(listener.local_addr()?),
-            #[cfg(unix)]
-            Listening::Unix(listener) => match listener.local_addr()?.as_pathname() {
-                Some(path) => Self::Unix(path.into()),
-                None => Self::Unnamed,
-            },
-        })
-    }
-}
-
-impl Endpoint {
-    /// What is spoken there.
-    #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        Scheme::Http
-    }
-
-    /// Its address, with the port that the system chose; `None` for a Unix socket.
-    #[must_use]
-    pub fn tcp(&self) -> Option<SocketAddr> {
-        match self.local {
-            Local::Tcp(address) => Some(address),
-            #[cfg(unix)]
-            Local::Unix(_) => None,
-            Local::Unnamed => None,
-        }
-    }
-
-    /// The name of its Unix socket; `None` for one without a name, and for TCP.
-    #[cfg(unix)]
-    #[must_use]
-    pub fn path(&self) -> Option<&Path> {
-        match &self.local {
-            Local::Unix(path) => Some(path),
-            Local::Unnamed | Local::Tcp(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Local {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unnamed => f.write_str("unix:"),
-            Self::Tcp(address) => address.fmt(f),
-            #[cfg(unix)]
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme(), self.local)
-    }
 }
 
 /// Where it could not be listened.

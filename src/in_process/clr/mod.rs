@@ -84,7 +84,7 @@ pub use self::{
     hosted::{AspNetCore, Ended, Hosted},
     service::Service,
     signals::{Blocked, Signals},
-    start::Launch,
+    start::{Launch, hosting_assembly},
 };
 
 #[cfg(test)]

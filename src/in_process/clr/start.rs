@@ -240,7 +240,15 @@ fn hooks(variable: &str, property: &str, ours: &str) -> String {
     all.join(":")
 }
 
-/// The hosting assembly: the one that is named, else the one beside this program.
+/// The hosting assembly: the one that `ANCM_HOSTING_ASSEMBLY` names, else the one beside this program.
+///
+/// # Errors
+///
+/// 500.33 if it is not there, with what to do about that.
+pub fn hosting_assembly(vars: &dyn Vars) -> Result<PathBuf, Failure> {
+    hosting(vars)
+}
+
 fn hosting(vars: &dyn Vars) -> Result<PathBuf, Failure> {
     let named = vars.value(HOSTING_VARIABLE).map(PathBuf::from);
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join(HOSTING));

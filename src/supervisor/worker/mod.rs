@@ -11,6 +11,8 @@
 mod channel;
 #[cfg(all(unix, feature = "in-process"))]
 pub(crate) mod protocol;
+#[cfg(all(test, unix, feature = "in-process"))]
+mod tests;
 #[cfg(all(unix, feature = "in-process"))]
 mod unix;
 
@@ -66,12 +68,6 @@ impl WorkerProgram {
     pub fn front(mut self, sockets: Vec<Vec<OwnedFd>>) -> Self {
         self.front = Arc::new(sockets);
         self
-    }
-
-    /// Whether workers accept by themselves.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(super) fn is_direct(&self) -> bool {
-        !self.front.is_empty()
     }
 }
 
