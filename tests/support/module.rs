@@ -92,7 +92,7 @@ impl Start {
             }
             None => {}
         }
-        command.args(["--log-format", "json"]).args(self.listen);
+        command.args(["--log-format", "json"]).args(&self.listen);
         if self.path_base != "/" {
             command.args(["--path-base", self.path_base]);
         }
