@@ -317,7 +317,7 @@ mod tests {
                 })
             });
             let size = size_of_val(&served);
-            assert!(size <= 768, "{size} bytes for each connection");
+            assert!(size <= 1024, "{size} bytes for each connection");
             let served = tokio::spawn(served);
             Self {
                 clients,
