@@ -25,7 +25,9 @@ const VOCABULARY: &[&str] = &[
     "path_base",
     "samples",
     "sealed",
+    "shutdown",
     "token",
+    "within",
 ];
 
 /// The host half, in the order in which a request passes it.
@@ -36,6 +38,7 @@ const HOST: &[&str] = &[
     "authentication",
     "offline",
     "supervisor",
+    "in_process",
     "proxy",
 ];
 

@@ -370,6 +370,24 @@ fn run_serves_a_command_under_its_path_base() {
     );
 }
 
+/// What is said of the front in the file, and before it on the command line.
+#[test]
+fn the_limits_of_the_front_are_those_of_the_file_or_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let toml = format!(
+        "processPath = '{}'\narguments = ['demo-app']\n[front]\nmaxHeaders = 3\n",
+        env!("CARGO_BIN_EXE_ancm")
+    );
+    std::fs::write(dir.path().join("ancm.toml"), toml).unwrap();
+    let run = ["run", "--listen", "127.0.0.1:0", "--no-control"];
+    // Four lines.
+    let mut server = Running::start(dir.path(), &run);
+    assert_eq!(ask(server.listening(), "GET /", "*/*").0, 431);
+    let typed = [&run[..], &["--max-headers", "4"]].concat();
+    let mut server = Running::start(dir.path(), &typed);
+    assert_eq!(ask(server.listening(), "GET /", "*/*").0, 200);
+}
+
 #[test]
 fn run_forwards_to_an_address_and_starts_nothing() {
     let dir = tempfile::tempdir().unwrap();

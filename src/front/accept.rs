@@ -21,6 +21,7 @@ use super::{
     connection::Accepted,
     listen::Endpoint,
     socket::{Listener, Listening, Peer, Socket},
+    standby::Turn,
 };
 use crate::occasionally::Occasionally;
 
@@ -86,24 +87,76 @@ pub(super) struct Acceptor {
     pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
     pub(super) stop: Stop,
+    pub(super) turn: Turn,
+    /// Somebody else has the socket too, and goes on with it.
+    pub(super) adopted: bool,
+}
+
+/// Why nobody is accepted.
+#[derive(Debug, PartialEq, Eq)]
+enum Pause {
+    /// The front stops.
+    Stop,
+    /// Somebody else accepts.
+    Standby,
 }
 
 impl Acceptor {
-    /// Accepts until the front stops.
-    pub(super) async fn run(mut self, listener: Listener) {
+    /// Accepts until the front stops, whenever it is its turn.
+    pub(super) async fn run(mut self, mut listener: Listener) {
+        while self.accept(&listener).await == Pause::Standby {
+            self.clients.retire();
+            // The runtime would be woken for each connection that somebody else takes.
+            let Ok(listening) = listener.into_listening() else {
+                return;
+            };
+            match self.stand_by(listening).await {
+                Ok(back) => listener = back,
+                Err(error) => return warn!(%error, "Front does not accept any more"),
+            }
+        }
+        if self.adopted {
+            return;
+        }
+        if let Ok(listener) = listener.into_listening() {
+            self.last_call(&listener);
+        }
+    }
+
+    /// Waits for its turn, or for the end. An error, such as no free file descriptor, may pass.
+    async fn stand_by(&mut self, listening: Listening) -> io::Result<Listener> {
+        let mut pause = FIRST_PAUSE;
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.stop) => {}
+            () = self.turn.until(true) => {}
+        }
+        while pause < LONGEST_PAUSE {
+            match Listener::adopt(listening.try_clone()?) {
+                Ok(listener) => return Ok(listener),
+                Err(_) => time::sleep(pause).await,
+            }
+            pause *= 2;
+        }
+        Listener::adopt(listening)
+    }
+
+    /// Accepts until the front stops or somebody else is to accept.
+    async fn accept(&mut self, listener: &Listener) -> Pause {
         let mut pause = FIRST_PAUSE;
         let refused = Occasionally::default();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = stopped(&mut self.stop) => break,
+                () = stopped(&mut self.stop) => return Pause::Stop,
+                () = self.turn.until(false) => return Pause::Standby,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((socket, peer)) => {
                     pause = FIRST_PAUSE;
                     let Some(permit) = self.permit().await else {
-                        break;
+                        return Pause::Stop;
                     };
                     self.begin(socket, peer, permit);
                 }
@@ -114,14 +167,11 @@ impl Acceptor {
                         warn!(%error, count, "Connections can't be accepted");
                     }
                     if self.recover(pause).await.is_none() {
-                        break;
+                        return Pause::Stop;
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
-        }
-        if let Ok(listener) = listener.into_listening() {
-            self.last_call(&listener);
         }
     }
 

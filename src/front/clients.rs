@@ -109,10 +109,17 @@ impl Clients {
     pub(super) fn close_longest_idle(&self) {
         let table = self.table();
         let idle = table.entries.values().filter(|entry| {
-            matches!(entry.pulse.phase(), Phase::Idle(_)) && entry.pulse.order() == Order::None
+            matches!(entry.pulse.phase(), Phase::Idle(_)) && entry.pulse.order() < Order::Finish
         });
         if let Some(entry) = idle.min_by_key(|entry| entry.since) {
             entry.pulse.tell(Order::Finish);
+        }
+    }
+
+    /// Lets every connection go with its next answer.
+    pub(super) fn retire(&self) {
+        for entry in self.table().entries.values() {
+            entry.pulse.tell(Order::Retire);
         }
     }
 

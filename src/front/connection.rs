@@ -5,7 +5,7 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::Poll,
     time::Duration,
 };
 
@@ -13,10 +13,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time,
-};
+use tokio::{io::AsyncWrite, time};
 use tower_service::Service;
 use tracing::debug;
 
@@ -26,6 +23,7 @@ use super::{
     guard::Guard,
     http::Protocols,
     io::Io,
+    linger::linger,
     listen::Endpoint,
     open::{self, Opened},
     preface::{self, Sniffed, Version},
@@ -40,11 +38,6 @@ use crate::{Connection, error::BoxError};
 /// How long a connection that was just accepted may take for its first byte once the front stops.
 /// Its request may be here already; only nobody has looked yet.
 const FIRST_BYTE_AT_SHUTDOWN: Duration = Duration::from_millis(100);
-
-/// How long, and for how many bytes, a client is listened to after the last word to it, so that
-/// what it still sends does not reset the connection before it read that word (RFC 9112, 9.6).
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
 
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -128,7 +121,7 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
     let mut sniff = pin!(preface::sniff(stream));
     let first = poll_fn(|cx| match sniff.as_mut().poll(cx) {
         Poll::Ready(found) => Poll::Ready(Some(found)),
-        Poll::Pending if pulse.order() == Order::None => Poll::Pending,
+        Poll::Pending if pulse.order() < Order::Finish => Poll::Pending,
         Poll::Pending => Poll::Ready(None),
     })
     .await;
@@ -228,34 +221,6 @@ async fn say_timeout(stream: &mut Stream, pulse: &Pulse) {
         })
         .await;
     }
-}
-
-/// Reads off what the client still sends. Without `expected` only if something is there.
-async fn linger(stream: &mut Stream, expected: bool) {
-    let first = poll_fn(|cx| Poll::Ready(poll_discard(stream, cx))).await;
-    match first {
-        Poll::Ready(Ok(0) | Err(_)) => return,
-        Poll::Pending if !expected => return,
-        Poll::Ready(Ok(_)) | Poll::Pending => {}
-    }
-    let _ = time::timeout(LINGER, async {
-        let mut discarded = 0;
-        while discarded < LINGER_BYTES {
-            match poll_fn(|cx| poll_discard(stream, cx)).await {
-                Ok(0) | Err(_) => return,
-                Ok(read) => discarded += read,
-            }
-        }
-    })
-    .await;
-}
-
-/// Not part of a future, so that the buffer is not part of every connection.
-fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    let mut scratch = [0; 4096];
-    let mut buf = ReadBuf::new(&mut scratch);
-    ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
-    Poll::Ready(Ok(buf.filled().len()))
 }
 
 #[cfg(test)]

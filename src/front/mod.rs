@@ -72,6 +72,7 @@ mod guard;
 mod http;
 pub mod https;
 mod io;
+mod linger;
 mod listen;
 mod memory;
 mod open;
@@ -83,6 +84,7 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod standby;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -92,4 +94,5 @@ pub use self::{
     listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
+    standby::Standby,
 };

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Bound, Listen};
+use super::{Bound, Listen, Standby};
 use crate::config::FrontLimits;
 
 /// Options of a front end: how many threads, which limits, how long to wait for whom.
@@ -20,6 +20,9 @@ use crate::config::FrontLimits;
 pub struct Front {
     pub(super) threads: NonZeroUsize,
     pub(super) limits: Limits,
+    pub(super) standby: Standby,
+    /// The sockets are another front's.
+    pub(super) adopted: bool,
 }
 
 /// What one connection needs to know.
@@ -56,6 +59,8 @@ impl Front {
     /// A front with all defaults.
     pub fn new() -> Self {
         Self {
+            standby: Standby::new(),
+            adopted: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {
                 header_timeout: Duration::from_secs(30),
@@ -106,6 +111,12 @@ impl Front {
         self
     }
 
+    /// Sets who says whether it accepts. Defaults to nobody: it does.
+    pub fn standby(mut self, standby: &Standby) -> Self {
+        self.standby = standby.clone();
+        self
+    }
+
     /// Sets the time for a request's head, and for the first byte of a connection's first one.
     ///
     /// Whoever takes longer gets 408, or just the end of the connection if it sent nothing. The
@@ -127,7 +138,9 @@ impl Front {
 
     /// Sets how long a client may take no byte of what is ready for it, before it is cut.
     ///
-    /// Not a limit for the whole response: any progress starts it anew. Defaults to 60 s.
+    /// Not a limit for the whole response: any progress starts it anew. There is no least rate, but
+    /// who reads byte by byte makes no progress for long: the system lets more be sent only when
+    /// there is room for a good deal of it. Defaults to 60 s.
     pub fn write_timeout(mut self, time: Duration) -> Self {
         self.limits.write_timeout = time;
         self

@@ -31,7 +31,7 @@ pub(super) async fn before_http<F: Future>(
 ) -> Result<F::Output, Late> {
     let mut work = pin!(work);
     let stopping = poll_fn(|_| match pulse.order() {
-        Order::None => Poll::Pending,
+        Order::None | Order::Retire => Poll::Pending,
         Order::Finish | Order::End => Poll::Ready(()),
     });
     tokio::select! {

@@ -70,6 +70,8 @@ pub(super) enum Phase {
 pub(super) enum Order {
     /// Go on.
     None,
+    /// Go with the next answer.
+    Retire,
     /// Finish what was begun, take no more.
     Finish,
     /// End now.
@@ -208,6 +210,15 @@ impl Pulse {
         self.http2.store(true, Relaxed);
     }
 
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.load(Relaxed)
+    }
+
+    /// Whether the next answer of an HTTP/1 connection is its last.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.order() == Order::Retire && !self.is_http2()
+    }
+
     pub(super) fn set_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
     }
@@ -216,7 +227,8 @@ impl Pulse {
     pub(super) fn order(&self) -> Order {
         match self.order.load(Relaxed) {
             0 => Order::None,
-            1 => Order::Finish,
+            1 => Order::Retire,
+            2 => Order::Finish,
             _ => Order::End,
         }
     }

@@ -123,6 +123,18 @@ impl Bound {
         one_port(&self.endpoints)
     }
 
+    /// The sockets of each thread, once more.
+    #[cfg(unix)]
+    pub(super) fn duplicates(&self) -> io::Result<Vec<Vec<std::os::fd::OwnedFd>>> {
+        let of_share = |share: &Share| {
+            let listenings = share.iter().map(|(listening, _)| listening.try_clone());
+            listenings
+                .map(|listening| Ok(listening?.into_descriptor()))
+                .collect()
+        };
+        self.shares.iter().map(of_share).collect()
+    }
+
     /// Serves until `shutdown` completes, then stops to accept and lets everything end.
     ///
     /// `make` makes the service of a connection, once for each, on the thread that serves it.
@@ -196,6 +208,7 @@ impl Bound {
     ) -> io::Result<Vec<Running>> {
         let room = Arc::new(Room::new(self.front.limits.max_connections));
         let limits = Arc::new(self.front.limits.clone());
+        let (standby, adopted) = (self.front.standby.clone(), self.front.adopted);
         std::mem::take(&mut self.shares)
             .into_iter()
             .enumerate()
@@ -208,6 +221,8 @@ impl Bound {
                         room: room.clone(),
                         begin: begin.clone(),
                         stop: stopped.clone(),
+                        standby: standby.clone(),
+                        adopted,
                     },
                 )
             })

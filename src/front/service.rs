@@ -10,7 +10,7 @@ use std::{
 };
 
 use h2::Reason;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -172,7 +172,7 @@ where
         loop {
             let called = match this.state.as_mut().project() {
                 StateProj::Called { future } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let mut response = ready!(future.poll(cx)).map_err(Into::into)?;
                     if response.extensions().get::<Http11Required>().is_some() {
                         // hyper resets the stream with the reason that it finds.
                         return Poll::Ready(Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into()));
@@ -180,6 +180,9 @@ where
                     let turn = this.turn.take().expect("not polled after completion");
                     if switches(*this.connects, response.status()) {
                         turn.pulse.set_switched();
+                    } else if turn.pulse.is_retiring() {
+                        let headers = response.headers_mut();
+                        headers.insert(CONNECTION, HeaderValue::from_static("close"));
                     }
                     return Poll::Ready(Ok(response.map(|inner| Counted { inner, turn })));
                 }

@@ -43,6 +43,14 @@ impl Listening {
         }
     }
 
+    #[cfg(unix)]
+    pub(super) fn into_descriptor(self) -> std::os::fd::OwnedFd {
+        match self {
+            Self::Tcp(listener) => listener.into(),
+            Self::Unix(listener) => listener.into(),
+        }
+    }
+
     /// Takes who waits in the kernel's queue. Asks the kernel, not the runtime, and never waits.
     pub(super) fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {

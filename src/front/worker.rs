@@ -16,6 +16,7 @@ use super::{
     memory,
     options::Limits,
     socket::{Listener, Listening},
+    standby::Standby,
 };
 
 /// What a thread is started with.
@@ -25,6 +26,8 @@ pub(super) struct Worker {
     pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
     pub(super) stop: Stop,
+    pub(super) standby: Standby,
+    pub(super) adopted: bool,
 }
 
 impl Worker {
@@ -71,6 +74,8 @@ impl Worker {
                 room: self.room.clone(),
                 begin: self.begin.clone(),
                 stop: self.stop.clone(),
+                turn: self.standby.turn(),
+                adopted: self.adopted,
             };
             accepting.spawn(acceptor.run(Listener::adopt(listening)?));
         }

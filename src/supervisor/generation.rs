@@ -1,10 +1,12 @@
 //! One process of the app, from its start to its end.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::time::{Duration, Instant};
 
-use super::{logs::Capture, place::Place, process::Process, ready::Listening};
+#[cfg(all(unix, feature = "in-process"))]
+use super::worker::Channel;
+use super::{logs::Capture, place::Place, process::Process, ready::Listening, worker::DirectLoad};
 use crate::proxy::Backend;
 
 /// What a process is called in logs and in a status.
@@ -100,9 +102,34 @@ impl<P: Process> Generation<P> {
         self.child.place()
     }
 
+    /// What is under way that did not come by us, where it takes connections by itself.
+    pub(super) fn direct(&self) -> Option<&Arc<DirectLoad>> {
+        #[cfg(all(unix, feature = "in-process"))]
+        return self.place().channel().map(Channel::load);
+        #[cfg(not(all(unix, feature = "in-process")))]
+        None
+    }
+
+    /// How many requests are under way, by whichever way they came.
+    pub(super) fn in_flight(&self) -> usize {
+        let direct = self.direct().map_or(0, |direct| direct.in_flight());
+        self.backend.in_flight() + direct
+    }
+
+    /// How many requests there have been, modulo 2^32.
+    pub(super) fn requests(&self) -> u32 {
+        let direct = self.direct().map_or(0, |direct| direct.requests());
+        self.backend.requests().wrapping_add(direct)
+    }
+
     /// Who listens, and where.
     pub(super) const fn listening(&self) -> &Listening {
         &self.listening
+    }
+
+    /// Whether the app is in this process.
+    pub(super) const fn is_here(&self) -> bool {
+        matches!(self.child.place(), Place::Here)
     }
 
     /// How long it has been ready.

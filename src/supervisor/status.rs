@@ -92,7 +92,7 @@ impl ProcessStatus {
             pid: entry.pid,
             port: entry.port,
             state: entry.state,
-            in_flight: entry.backend.as_ref().map_or(0, |one| one.in_flight()),
+            in_flight: entry.in_flight(),
             started: rfc3339(entry.started),
         }
     }

@@ -53,7 +53,7 @@ impl Stop {
             warn!(process.pid = pid, generation = number, limit = ?self.limit, "Process did not stop in time and is killed");
         }
         end(generation).await;
-        let (elapsed, in_flight) = (begin.elapsed(), generation.backend().in_flight());
+        let (elapsed, in_flight) = (begin.elapsed(), generation.in_flight());
         info!(
             process.pid = pid,
             generation = number,
@@ -76,7 +76,7 @@ impl Stop {
             () = self.hurry.cancelled() => {}
             () = sleep(self.drain) => {
                 let pid = generation.label().pid;
-                let in_flight = generation.backend().in_flight();
+                let in_flight = generation.in_flight();
                 warn!(process.pid = pid, in_flight, "Process still has requests and is stopped nevertheless");
             }
         }
@@ -85,6 +85,10 @@ impl Stop {
     /// Asks the process to stop and waits until it and who listens for it are gone.
     async fn ask<P: Process>(&self, generation: &Generation<P>) {
         let process = generation.process();
+        if generation.is_here() {
+            process.terminate();
+            return generation.backend().drained().await;
+        }
         let accepted = tokio::select! {
             biased;
             _ = gone(generation) => true,

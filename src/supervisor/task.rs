@@ -11,11 +11,12 @@ use tracing::{debug, error};
 
 use super::{
     answer::Answers,
+    begin::Start,
     board::{Board, Ready},
     builder::Settings,
     generation::Generation,
     message::{Message, Restarted},
-    process::{Exit, Process, Spawn},
+    process::{Exit, Process},
     slot::Slot,
     start::{Failed, Starter},
     state::{Event, State},
@@ -49,7 +50,7 @@ pub(super) struct Rolling {
 }
 
 /// Owns every process of an app: runs the state machine of each slot and does what it says.
-pub(super) struct Task<S: Spawn> {
+pub(super) struct Task<S: Start> {
     pub(super) starter: Starter<S>,
     pub(super) settings: Settings,
     pub(super) slots: Vec<Slot<S::Process>>,
@@ -68,7 +69,7 @@ pub(super) struct Task<S: Spawn> {
     pub(super) board: Board,
 }
 
-impl<S: Spawn> Task<S> {
+impl<S: Start> Task<S> {
     pub(super) fn new(
         starter: Starter<S>,
         settings: Settings,
@@ -257,6 +258,17 @@ impl<S: Spawn> Task<S> {
         self.slots.iter().all(|slot| slot.state == State::Stopped)
     }
 
+    /// Whether a worker that takes requests takes connections by itself.
+    fn serves_directly(&self) -> bool {
+        #[cfg(all(unix, feature = "in-process"))]
+        return self.starter.is_direct() && {
+            let mut serving = self.slots.iter().filter_map(|slot| slot.current.as_ref());
+            serving.any(|one| one.place().is_worker())
+        };
+        #[cfg(not(all(unix, feature = "in-process")))]
+        false
+    }
+
     /// Shows the handles how things stand.
     fn show(&self) {
         let slots = &self.slots;
@@ -278,6 +290,7 @@ impl<S: Spawn> Task<S> {
             outlook.last_failure.clone_from(&self.last_failure);
             outlook.restarts = self.restarts;
             outlook.config = Some(Arc::clone(self.starter.config()));
+            outlook.direct = self.serves_directly();
             outlook.states = slots.iter().map(|slot| slot.state.as_str()).collect();
             let entries = slots.iter().enumerate();
             outlook.processes = entries

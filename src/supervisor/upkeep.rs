@@ -4,8 +4,9 @@ use tokio::time::{Duration, Instant};
 use tracing::info;
 
 use super::{
+    begin::Start,
     generation::Generation,
-    process::{Process, Spawn},
+    process::Process,
     slot::Slot,
     state::{Event, State},
     task::Task,
@@ -46,7 +47,7 @@ impl Upkeep {
     }
 }
 
-impl<S: Spawn> Task<S> {
+impl<S: Start> Task<S> {
     /// When to look next; never, while nothing serves.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let settings = &self.settings;
@@ -66,9 +67,15 @@ impl<S: Spawn> Task<S> {
         self.upkeep.looked = now;
         let busy = |slot: &Slot<_>| {
             let current = slot.current.as_ref();
-            current.is_some_and(|current| current.backend().in_flight() > 0)
+            current.is_some_and(|current| current.in_flight() > 0)
         };
-        if self.board.take_used() || self.slots.iter().any(busy) {
+        let directly = |slot: &Slot<_>| {
+            let direct = slot.current.as_ref().and_then(|current| current.direct());
+            direct.is_some_and(|direct| direct.take_used())
+        };
+        // Each is asked, because each forgets.
+        let directly = self.slots.iter().filter(|slot| directly(slot)).count() > 0;
+        if directly || self.board.take_used() || self.slots.iter().any(busy) {
             self.upkeep.used = now;
         }
         let idle = now - self.upkeep.used;
@@ -110,7 +117,7 @@ impl<S: Spawn> Task<S> {
         let requests = limits
             .request_limit
             .map(|all| f64::from(all) * (1.0 - earlier));
-        let taken = f64::from(current.backend().requests());
+        let taken = f64::from(current.requests());
         let memory = limits.memory_limit.filter(|_| served >= WEIGHED);
         let (why, pause) = if let Some(age) = age.filter(|&age| served >= age) {
             ("age", age)

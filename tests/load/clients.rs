@@ -155,7 +155,9 @@ async fn ask(
     };
     match timeout(HANGS, asked).await {
         Ok(Ok(answer)) => {
-            *client = Some(at_hand);
+            // RFC 9112, 9.6: the server says that this was the last one.
+            let last = answer.values("connection").contains(&"close");
+            *client = (!last).then_some(at_hand);
             Ok(answer)
         }
         Ok(Err(error)) => Err(format!("{error:?}")),
@@ -164,6 +166,7 @@ async fn ask(
 }
 
 /// So many requests at once, each on a connection of its own.
+#[cfg(unix)]
 pub(crate) async fn all_at_once(
     address: SocketAddr,
     requests: usize,

@@ -5,7 +5,6 @@ use std::{
     fs,
     net::SocketAddr,
     num::NonZeroUsize,
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -13,15 +12,19 @@ use std::{
 use ancm::{
     Host,
     config::{Builder, Config},
-    front::{Drained, Front},
+    front::{Bound, Drained, Front, Standby},
     supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::apps::{self, App, published, twin};
+#[cfg(unix)]
+use crate::support::apps::{own_copy, published};
+use crate::support::{
+    apps::{App, twin},
+    process,
+};
 
 /// How often to look for what nobody tells.
 const LOOK: Duration = Duration::from_millis(1);
@@ -44,11 +47,15 @@ impl Site {
                 let config = Config::builder(folder.path()).program(twin());
                 Self::serve(folder, change(config), own_variables())
             }
+            App::InProcess => panic!("it has no process of its own"),
+            #[cfg(not(unix))]
+            App::Stock => panic!("there is no stock app here"),
+            #[cfg(unix)]
             App::Stock => {
-                let folder = apps::own_copy();
+                let folder = own_copy();
                 let variables = sourced(&published().environment);
                 let config = Config::builder(folder.path())
-                    .program(Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+                    .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
                     .arguments(["StockApp.dll"]);
                 Self::serve(folder, change(config), variables)
             }
@@ -63,7 +70,21 @@ impl Site {
         Self::serve_with(folder, change(config), own_variables(), Some(worker))
     }
 
+    /// The same, and the worker accepts connections itself.
+    pub(crate) fn of_direct_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = Config::builder(folder.path()).program(twin());
+        let standby = Standby::new();
+        let bound = bind(&standby);
+        let worker = WorkerProgram::new(twin()).front(bound.sockets().unwrap());
+        let host = host(change(config), own_variables(), Some(worker));
+        let supervisor = host.supervisor().unwrap().clone();
+        tokio::spawn(async move { standby.follow(&supervisor).await });
+        Self::serve_on(bound, folder, host)
+    }
+
     /// Serves what the shell makes of `script`, in which `$0` is the twin.
+    #[cfg(unix)]
     pub(crate) fn of_script(script: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let twin = twin().to_str().unwrap();
@@ -83,15 +104,11 @@ impl Site {
         variables: BTreeMap<String, String>,
         worker: Option<WorkerProgram>,
     ) -> Self {
-        let mut host = Host::builder(config.build().unwrap()).vars(Arc::new(variables));
-        if let Some(worker) = worker {
-            host = host.worker(worker);
-        }
-        let host = host.build().unwrap();
-        let bound = Front::new()
-            .threads(NonZeroUsize::new(2).unwrap())
-            .bind(&["127.0.0.1:0".parse().unwrap()])
-            .unwrap();
+        let host = host(config, variables, worker);
+        Self::serve_on(bind(&Standby::new()), folder, host)
+    }
+
+    fn serve_on(bound: Bound, folder: TempDir, host: Host) -> Self {
         let address = bound.local_addresses()[0];
         let stop = CancellationToken::new();
         let make = {
@@ -160,10 +177,29 @@ impl Site {
         let left = self.supervisor().status().processes;
         self.host.shutdown().await;
         for process in left {
-            let pid = Path::new("/proc").join(process.pid.to_string());
-            assert!(!pid.exists(), "process {} is left", process.pid);
+            assert!(!process::runs(process.pid), "{process:?} is left");
         }
     }
+}
+
+fn bind(standby: &Standby) -> Bound {
+    Front::new()
+        .threads(NonZeroUsize::new(2).unwrap())
+        .standby(standby)
+        .bind(&["127.0.0.1:0".parse().unwrap()])
+        .unwrap()
+}
+
+fn host(
+    config: Builder,
+    variables: BTreeMap<String, String>,
+    worker: Option<WorkerProgram>,
+) -> Host {
+    let mut host = Host::builder(config.build().unwrap()).vars(Arc::new(variables));
+    if let Some(worker) = worker {
+        host = host.worker(worker);
+    }
+    host.build().unwrap()
 }
 
 /// What this program was started with, but what a module further out would have set.
@@ -174,7 +210,8 @@ fn own_variables() -> BTreeMap<String, String> {
 }
 
 /// The environment that a shell file makes of ours.
-fn sourced(file: &Path) -> BTreeMap<String, String> {
+#[cfg(unix)]
+fn sourced(file: &std::path::Path) -> BTreeMap<String, String> {
     let mut command = std::process::Command::new("bash");
     let command = command.args(["-c", r#". "$0" && env -0"#]).arg(file);
     let output = command.env_clear().envs(own_variables()).output().unwrap();
@@ -185,8 +222,7 @@ fn sourced(file: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Sends a process a signal; it may be gone already.
-pub(crate) fn signal(process: &ProcessStatus, signal: Signal) {
-    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
-    let _ = kill_process(pid.unwrap(), signal);
+/// Ends a process as `kill -9` does; it may be gone already.
+pub(crate) fn kill(process: &ProcessStatus) {
+    process::kill(process.pid);
 }

@@ -7,12 +7,12 @@ use ancm::{
     proxy::Address,
 };
 use http::{Method, Request};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     clients::Load,
     run,
-    site::{Site, signal},
+    site::{Site, kill},
     support::client::{Client, Protocol, empty},
 };
 
@@ -159,7 +159,7 @@ fn restarts_and_kills_of_a_worker_lose_no_request() {
         for _ in 0..7 {
             site.supervisor().restart().await.unwrap();
             load.everybody().await;
-            signal(&site.victim(1, &mut killed).await, Signal::KILL);
+            kill(&site.victim(1, &mut killed).await);
             load.everybody().await;
         }
         load.end().await.assert_only(&[200]);
@@ -195,7 +195,8 @@ fn signals_stop_a_worker_in_good_order_and_the_parent_brings_the_next() {
             while site.ready().iter().all(|one| one.in_flight == 0) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            signal(&worker, name);
+            let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
+            kill_process(pid.unwrap(), name).unwrap();
             assert_eq!(slow.await.unwrap(), 200, "{name:?}");
             while site.ready().iter().all(|one| one.pid == worker.pid) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -259,6 +260,151 @@ fn without_a_worker_program_an_app_is_hosted_out_of_process() {
         });
         let (status, told) = get(&site, "/env").await;
         assert!(status == 200 && told.contains("ASPNETCORE_PORT"), "{told}");
+        site.close().await;
+    });
+}
+
+/// The twin, in a worker that accepts connections itself.
+fn direct(change: impl FnOnce(Builder) -> Builder) -> Site {
+    Site::of_direct_worker(|config| change(config.hosting_model(HostingModel::InProcess)))
+}
+
+/// How many sockets a process has.
+fn sockets(pid: u32) -> usize {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = open.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+    links
+        .filter(|link| {
+            link.to_str()
+                .is_some_and(|link| link.starts_with("socket:"))
+        })
+        .count()
+}
+
+#[test]
+fn clients_of_a_direct_worker_are_its_own() {
+    run(async {
+        let site = direct(|config| config.path_base("/shop".parse().unwrap()));
+        // The first one finds no worker: the parent accepts it, and it goes when it has its answer.
+        let mut first = client(&site).await;
+        let answer = first.get("/shop/env").await;
+        assert_eq!(answer.status(), 200);
+        let pid = site.ready()[0].pid;
+        let before = sockets(pid);
+        let mut clients = Vec::new();
+        for _ in 0..40 {
+            let mut client = client(&site).await;
+            let seen = client.get("/shop/x?y").await.json();
+            assert_eq!(seen["pathBase"], "/shop", "{seen}");
+            assert_eq!(seen["remotePort"], client.local().port(), "{seen}");
+            clients.push(client);
+        }
+        let own = sockets(pid).saturating_sub(before);
+        assert!(own >= 40, "{own}");
+        assert_eq!(site.ready()[0].in_flight, 0);
+        // Both protocols, and what the parent kept open goes with its next answer.
+        let mut http2 = Client::connect(site.address, Protocol::Http2).await;
+        assert_eq!(http2.get("/shop/x").await.json()["protocol"], "HTTP/2.0");
+        let last = first.get("/shop/x").await;
+        assert_eq!(
+            (last.status().as_u16(), last.values("connection")),
+            (200, vec!["close"])
+        );
+        let slow = tokio::spawn(async move {
+            let mut client = clients.remove(0);
+            client.get("/shop/slow?ms=1000").await.status()
+        });
+        while site.ready()[0].in_flight == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(slow.await.unwrap(), 200);
+        site.close().await;
+    });
+}
+
+#[test]
+fn twenty_restarts_of_a_direct_worker_lose_no_request() {
+    run(async {
+        for (method, processes) in [(Method::GET, 1), (Method::POST, 2)] {
+            let site = direct(|config| config.processes_per_application(processes));
+            let mut load = Load::begin(site.address, &method, "/slow?ms=2");
+            load.until(200, 50).await;
+            for _ in 0..20 {
+                site.supervisor().restart().await.unwrap();
+                load.everybody().await;
+            }
+            load.end().await.assert_only(&[200]);
+            let status = site.supervisor().status();
+            assert!(status.restarts >= 20 * u64::from(processes), "{status:?}");
+            site.close().await;
+        }
+    });
+}
+
+/// At most what was in flight in the worker that was killed: a request of each client.
+#[test]
+fn twenty_kills_of_a_direct_worker_cost_what_was_in_flight() {
+    run(async {
+        let site = direct(|config| config);
+        let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
+        load.until(200, 50).await;
+        let mut killed = HashSet::new();
+        for round in 1..=20 {
+            load.everybody().await;
+            let before = load.so_far().broken.len();
+            kill(&site.victim(1, &mut killed).await);
+            load.everybody().await;
+            let lost = load.so_far().broken.len() - before;
+            assert!(lost <= crate::clients::CLIENTS, "{lost}");
+            if round % 3 == 0 {
+                site.supervisor().restart().await.unwrap();
+            }
+        }
+        let tally = load.end().await;
+        assert!(
+            tally.statuses.keys().all(|status| *status == 200),
+            "{tally:?}"
+        );
+        site.close().await;
+    });
+}
+
+#[test]
+fn a_direct_app_goes_offline_and_comes_back() {
+    run(async {
+        let site = direct(|config| config);
+        assert_eq!(get(&site, "/x").await.0, 200);
+        for _ in 0..3 {
+            site.write("app_offline.htm", "gone fishing");
+            while get(&site, "/x").await != (503, "gone fishing".to_owned()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            site.remove("app_offline.htm");
+            while get(&site, "/x").await.0 != 200 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        site.close().await;
+    });
+}
+
+/// Nothing of it comes by the parent, who stops what nobody uses nevertheless, and nothing else.
+#[test]
+fn a_direct_app_that_nobody_uses_is_stopped() {
+    run(async {
+        let site = direct(|config| config.idle_timeout(Duration::from_secs(1)));
+        let mut client = client(&site).await;
+        assert_eq!(client.get("/x").await.status(), 200);
+        let mut client = Client::connect(site.address, Protocol::Http1).await;
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            assert_eq!(client.get("/x").await.status(), 200);
+        }
+        assert_eq!(site.supervisor().status().restarts, 0);
+        while !site.ready().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(get(&site, "/x").await.0, 200);
         site.close().await;
     });
 }

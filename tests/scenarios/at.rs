@@ -40,9 +40,11 @@ impl At {
     pub(crate) fn module(self) -> &'static Module {
         static STOCK: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
+        static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
             App::Stock => &STOCK,
             App::Twin => &TWIN,
+            App::InProcess => &IN_PROCESS,
         };
         shared.at(self.app, self.base)
     }

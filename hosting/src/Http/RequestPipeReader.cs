@@ -19,7 +19,7 @@ namespace Ancm.Hosting.Http
         private ReadOnlySequence<byte> _shown;
         private int _start;
         private int _end;
-        private bool _allExamined;
+        private bool _allExamined = true;
         private bool _isCompleted;
         private int _cancelled;
 

@@ -1,5 +1,4 @@
 using System;
-using System.Buffers;
 using System.IO.Pipelines;
 using System.Threading;
 using System.Threading.Tasks;
@@ -18,55 +17,43 @@ namespace Ancm.Hosting.Http
     /// </remarks>
     internal sealed class ResponseOutput
     {
-        private const int OwnBuffer = 4096;
+        /// <summary>Native copies what it takes: pieces of this size stay in the processor's caches.</summary>
+        private const int LargestPiece = 64 * 1024;
 
         private readonly RequestContext _context;
         private readonly Sweeper _sweeper;
         private readonly object _lock = new object();
-        private readonly AsyncSignal _ready = new AsyncSignal();
-        private readonly byte[] _own = new byte[OwnBuffer];
-        private byte[] _buffer;
-
-        // Within the buffer: what native has, what the app has flushed, what it has written. Sent ≤ flushed ≤ written.
-        private int _sent;
-        private int _flushed;
-        private int _written;
-
+        private readonly OutputBuffer _buffer = new OutputBuffer();
+        private readonly WriteRoom _room = new WriteRoom();
         private ulong _id;
-        private long _total;
         private bool _mayHold;
         private bool _holds;
         private int _heldIn;
         private bool _headSent;
         private bool _ended;
-        private volatile bool _isFull;
-        private volatile bool _isBroken;
-        private int _cancelled;
 
         public ResponseOutput(RequestContext context, Sweeper sweeper)
         {
             _context = context;
             _sweeper = sweeper;
-            _buffer = _own;
         }
 
         /// <summary>Bytes of the body that were flushed, sent or not.</summary>
-        public long Total => _total;
+        public long Total { get; private set; }
 
         /// <summary>Bytes that were written, and not flushed yet.</summary>
-        public int Unflushed => _written - _flushed;
+        public int Unflushed => _buffer.Unflushed;
 
         public void Reset(ulong id)
         {
             lock (_lock)
             {
                 _id = id;
-                _sent = _flushed = _written = 0;
-                _total = 0;
+                _buffer.Clear();
+                _room.Reset();
+                Total = 0;
                 _mayHold = true;
-                _holds = _headSent = _ended = _isFull = _isBroken = false;
-                _cancelled = 0;
-                _ready.Clear();
+                _holds = _headSent = _ended = false;
             }
         }
 
@@ -77,40 +64,29 @@ namespace Ancm.Hosting.Http
             {
                 _id = 0;
                 _holds = false;
-                if (_buffer != _own)
-                {
-                    ArrayPool<byte>.Shared.Return(_buffer);
-                    _buffer = _own;
-                }
+                _buffer.Return();
             }
         }
 
         public Memory<byte> GetMemory(int sizeHint)
         {
             var needed = Math.Max(sizeHint, 1);
-            if (_buffer.Length - _written < needed)
+            if (_buffer.Room < needed)
             {
                 lock (_lock)
                 {
-                    Grow(needed);
+                    _buffer.Grow(needed);
                 }
             }
-            return new Memory<byte>(_buffer, _written, _buffer.Length - _written);
+            return _buffer.Rest;
         }
 
-        public void Advance(int bytes)
-        {
-            if (bytes < 0 || bytes > _buffer.Length - _written)
-            {
-                throw new ArgumentOutOfRangeException(nameof(bytes), bytes, "More than was asked for.");
-            }
-            _written += bytes;
-        }
+        public void Advance(int bytes) => _buffer.Advance(bytes);
 
         public ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken) =>
             WriteAsync(default, cancellationToken);
 
-        /// <summary>Writes and flushes. All of it is taken at once; what is awaited is room for more.</summary>
+        /// <summary>Writes and flushes. What is awaited is room for more.</summary>
         public ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken)
         {
             if (cancellationToken.IsCancellationRequested)
@@ -120,9 +96,9 @@ namespace Ancm.Hosting.Http
             try
             {
                 var started = _context.StartAsync(cancellationToken);
-                return started.IsCompletedSuccessfully
-                    ? WriteStarted(source.Span, cancellationToken)
-                    : StartAndWriteAsync(started, source, cancellationToken);
+                return started.IsCompletedSuccessfully && source.Length <= LargestPiece
+                    ? WritePiece(source.Span, cancellationToken)
+                    : WritePiecesAsync(started, source, cancellationToken);
             }
             catch (Exception exception)
             {
@@ -135,7 +111,7 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (_isBroken || _ended)
+                if (_room.IsBroken || _ended)
                 {
                     return;
                 }
@@ -156,9 +132,9 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (!_isBroken && !_ended)
+                if (!_room.IsBroken && !_ended)
                 {
-                    SendFlushed(default, IsWhole() ? BodyFlags.End : BodyFlags.None);
+                    SendFlushed(default, IsWhole ? BodyFlags.End : BodyFlags.None);
                 }
                 return _ended;
             }
@@ -169,8 +145,8 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                _sent = _flushed = _written = 0;
-                _total = 0;
+                _buffer.Clear();
+                Total = 0;
             }
         }
 
@@ -181,14 +157,10 @@ namespace Ancm.Hosting.Http
             {
                 if (_id == id)
                 {
-                    _mayHold = false;
                     SendHeld();
                 }
             }
         }
-
-        /// <summary>Sends at once from now on.</summary>
-        public void StopHolding() => StopHolding(_id);
 
         /// <summary>Sends what was held before the round; true where something newer is held.</summary>
         public bool SendHeld(int round)
@@ -197,14 +169,13 @@ namespace Ancm.Hosting.Http
             {
                 if (_holds && _heldIn < round - 1)
                 {
-                    _mayHold = false;
                     SendHeld();
                 }
                 return _holds;
             }
         }
 
-        /// <summary>Marks the response as sent by other means: the connection was upgraded.</summary>
+        /// <summary>The head is sent by the context itself, and what follows goes past the buffer.</summary>
         public void Upgrade()
         {
             lock (_lock)
@@ -214,25 +185,12 @@ namespace Ancm.Hosting.Http
             }
         }
 
-        /// <summary>There is room again.</summary>
-        public void OnReady()
-        {
-            _isFull = false;
-            _ready.Signal();
-        }
+        public void OnReady() => _room.OnReady();
 
         /// <summary>Nobody receives any more: what is written from now on is dropped.</summary>
-        public void Break()
-        {
-            _isBroken = true;
-            _ready.Signal();
-        }
+        public void Break() => _room.Break();
 
-        public void CancelPendingFlush()
-        {
-            Volatile.Write(ref _cancelled, 1);
-            _ready.Signal();
-        }
+        public void CancelPendingFlush() => _room.CancelPendingWait();
 
         /// <summary>After <see cref="Upgrade"/>: straight to native, with the same back-pressure.</summary>
         public ValueTask<FlushResult> WriteThroughAsync(
@@ -240,51 +198,58 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (!_isBroken && !_ended)
+                if (!_room.IsBroken && !_ended)
                 {
-                    _isFull = true;
+                    _room.MayBeFull();
                     _ended = flags == BodyFlags.End;
                     Note(Native.Write(_id, source, flags));
                 }
             }
-            return WaitForRoom(cancellationToken);
+            return _room.WaitAsync(cancellationToken);
         }
 
-        private async ValueTask<FlushResult> StartAndWriteAsync(
+        private async ValueTask<FlushResult> WritePiecesAsync(
             Task started, ReadOnlyMemory<byte> source, CancellationToken cancellationToken)
         {
             await started;
-            return await WriteStarted(source.Span, cancellationToken);
+            FlushResult result;
+            do
+            {
+                var piece = source.Slice(0, Math.Min(source.Length, LargestPiece));
+                source = source.Slice(piece.Length);
+                result = await WritePiece(piece.Span, cancellationToken);
+            }
+            while (!source.IsEmpty && !result.IsCompleted && !result.IsCanceled);
+            return result;
         }
 
-        private ValueTask<FlushResult> WriteStarted(ReadOnlySpan<byte> source, CancellationToken cancellationToken)
+        private ValueTask<FlushResult> WritePiece(ReadOnlySpan<byte> source, CancellationToken cancellationToken)
         {
             lock (_lock)
             {
-                if (_isBroken)
+                if (_room.IsBroken)
                 {
-                    _sent = _flushed = _written = 0;
+                    _buffer.Clear();
                     return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
                 }
                 if (!Count(source.Length))
                 {
                     source = default;
                 }
-                if (_mayHold && !_headSent && source.Length <= _buffer.Length - _written)
+                if (_mayHold && !_headSent && source.Length <= _buffer.Room)
                 {
                     Hold(source);
                     return default;
                 }
                 Send(source, BodyFlags.None);
             }
-            return WaitForRoom(cancellationToken);
+            return _room.WaitAsync(cancellationToken);
         }
 
         private void Hold(ReadOnlySpan<byte> source)
         {
-            source.CopyTo(new Span<byte>(_buffer, _written, source.Length));
-            _written += source.Length;
-            _flushed = _written;
+            _buffer.Append(source);
+            _buffer.Flush();
             if (!_holds)
             {
                 _holds = true;
@@ -295,7 +260,8 @@ namespace Ancm.Hosting.Http
 
         private void SendHeld()
         {
-            if (!_holds || _isBroken)
+            _mayHold = false;
+            if (!_holds || _room.IsBroken)
             {
                 return;
             }
@@ -312,9 +278,9 @@ namespace Ancm.Hosting.Http
         /// <summary>Sends all that was written, and what is added to it. For the app's thread.</summary>
         private void Send(ReadOnlySpan<byte> source, BodyFlags flags)
         {
-            _flushed = _written;
-            SendFlushed(source, IsWhole() ? BodyFlags.End : flags);
-            _sent = _flushed = _written = 0;
+            _buffer.Flush();
+            SendFlushed(source, IsWhole ? BodyFlags.End : flags);
+            _buffer.Clear();
         }
 
         private void SendFlushed(ReadOnlySpan<byte> source, BodyFlags flags)
@@ -324,31 +290,31 @@ namespace Ancm.Hosting.Http
             {
                 return;
             }
-            var first = new ReadOnlySpan<byte>(_buffer, _sent, _flushed - _sent);
+            var first = _buffer.Take();
             if (first.IsEmpty)
             {
                 first = source;
                 source = default;
             }
-            _sent = _flushed;
-            _isFull = true;
+            _room.MayBeFull();
             _ended = flags == BodyFlags.End;
-            var firstFlags = source.IsEmpty ? flags : BodyFlags.None;
-            var status = Status.Ok;
-            if (!_headSent)
-            {
-                _headSent = true;
-                status = _context.SendHead(first, firstFlags);
-            }
-            else if (!first.IsEmpty || firstFlags == BodyFlags.End)
-            {
-                status = Native.Write(_id, first, firstFlags);
-            }
+            var status = SendFirst(first, source.IsEmpty ? flags : BodyFlags.None);
             if (!source.IsEmpty && status >= Status.Ok)
             {
                 status = Native.Write(_id, source, flags);
             }
             Note(status);
+        }
+
+        /// <summary>With the head, where that is still to be sent.</summary>
+        private Status SendFirst(ReadOnlySpan<byte> body, BodyFlags flags)
+        {
+            if (!_headSent)
+            {
+                _headSent = true;
+                return _context.SendHead(body, flags);
+            }
+            return body.IsEmpty && flags == BodyFlags.None ? Status.Ok : Native.Write(_id, body, flags);
         }
 
         private void Note(Status status)
@@ -359,13 +325,13 @@ namespace Ancm.Hosting.Http
                     // Room is there when the callback has come, which may have been during the call.
                     break;
                 case Status.Ok:
-                    _isFull = false;
+                    _room.HasRoom();
                     break;
                 case Status.Gone:
                     _context.OnGone();
                     break;
                 default:
-                    _isFull = false;
+                    _room.HasRoom();
                     throw new InvalidOperationException($"The native host refused the response ({status}).");
             }
         }
@@ -375,61 +341,19 @@ namespace Ancm.Hosting.Http
         /// </summary>
         private bool Count(int added)
         {
-            var length = _written - _flushed + added;
+            var length = _buffer.Unflushed + added;
             if (_context.IsBodyless)
             {
                 _context.CheckBodyAllowed(length);
-                _flushed = _written = _sent;
+                _buffer.DropUnflushed();
                 return false;
             }
-            _context.CheckLength(_total + length);
-            _total += length;
+            _context.CheckLength(Total + length);
+            Total += length;
             return true;
         }
 
         /// <summary>Nothing can follow, so that the end need not be said in a call of its own.</summary>
-        private bool IsWhole() => _context.IsBodyless || (_total > 0 && _total == _context.EndingLength);
-
-        private void Grow(int needed)
-        {
-            var kept = _written - _sent;
-            if (_buffer.Length - kept >= needed && _sent > 0)
-            {
-                Buffer.BlockCopy(_buffer, _sent, _buffer, 0, kept);
-            }
-            else
-            {
-                var larger = ArrayPool<byte>.Shared.Rent(Math.Max(kept + needed, _buffer.Length * 2));
-                Buffer.BlockCopy(_buffer, _sent, larger, 0, kept);
-                if (_buffer != _own)
-                {
-                    ArrayPool<byte>.Shared.Return(_buffer);
-                }
-                _buffer = larger;
-            }
-            _flushed -= _sent;
-            _written -= _sent;
-            _sent = 0;
-        }
-
-        private ValueTask<FlushResult> WaitForRoom(CancellationToken cancellationToken) =>
-            _isFull && !_isBroken
-                ? WaitForRoomAsync(cancellationToken)
-                : new ValueTask<FlushResult>(new FlushResult(isCanceled: false, _isBroken));
-
-        private async ValueTask<FlushResult> WaitForRoomAsync(CancellationToken cancellationToken)
-        {
-            using (_ready.SignalWhen(cancellationToken))
-            {
-                var isCancelled = false;
-                while (_isFull && !_isBroken && !isCancelled)
-                {
-                    await _ready.WaitAsync();
-                    cancellationToken.ThrowIfCancellationRequested();
-                    isCancelled = Interlocked.Exchange(ref _cancelled, 0) == 1;
-                }
-                return new FlushResult(isCancelled, _isBroken);
-            }
-        }
+        private bool IsWhole => _context.IsBodyless || (Total > 0 && Total == _context.EndingLength);
     }
 }

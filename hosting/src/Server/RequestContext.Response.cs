@@ -79,7 +79,7 @@ namespace Ancm.Hosting.Server
             set => _trailersOfApp = value;
         }
 
-        void IHttpResponseBodyFeature.DisableBuffering() => Output.StopHolding();
+        void IHttpResponseBodyFeature.DisableBuffering() => Output.StopHolding(_id);
 
         public void OnStarting(Func<object, Task> callback, object state)
         {
@@ -107,12 +107,6 @@ namespace Ancm.Hosting.Server
             }
             BeginResponse();
             return Task.CompletedTask;
-        }
-
-        async Task IHttpResponseBodyFeature.StartAsync(CancellationToken cancellationToken)
-        {
-            await StartAsync(cancellationToken);
-            await Output.FlushAsync(cancellationToken);
         }
 
         async Task IHttpResponseBodyFeature.CompleteAsync()

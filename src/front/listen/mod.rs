@@ -241,6 +241,23 @@ pub(super) struct Sockets {
     pub(super) name: Option<Name>,
 }
 
+#[cfg(unix)]
+impl Sockets {
+    /// Those that listen already, one for each thread.
+    pub(super) fn adopt(sockets: Vec<OwnedFd>) -> io::Result<Self> {
+        let listeners: Vec<_> = sockets
+            .into_iter()
+            .map(unix::adopt)
+            .collect::<io::Result<_>>()?;
+        let mut adopted = Self::default();
+        if let Some(first) = listeners.first() {
+            adopted.endpoint.local = Local::of(first)?;
+        }
+        adopted.listeners = listeners;
+        Ok(adopted)
+    }
+}
+
 /// Hands the same socket to each thread.
 fn share(listener: Listening, threads: NonZeroUsize) -> io::Result<Vec<Listening>> {
     listener.set_nonblocking()?;

@@ -196,7 +196,7 @@ fn fetch(
     after: &mut After,
 ) -> Result<usize, i32> {
     match exchange.answer.phase {
-        Phase::Broken(_) => Err(abi::GONE),
+        _ if exchange.answer.is_broken() => Err(abi::GONE),
         Phase::Tunnel => {
             let (count, waker) = exchange.answer.read_tunnel(buffer);
             after.wake = waker;
@@ -210,7 +210,7 @@ fn fetch(
             slot.wants_read.store(true, Ordering::Release);
             Err(abi::PENDING)
         }
-        Phase::Waiting | Phase::Started(_) | Phase::Streaming | Phase::Done => {
+        Phase::Waiting | Phase::Started(_) | Phase::Streaming | Phase::Done | Phase::Broken(_) => {
             exchange.upload.read(slot, id, buffer)
         }
     }
@@ -319,7 +319,7 @@ unsafe extern "C" fn trailers(id: RequestId, fields: *const Field, count: u32) -
 unsafe extern "C" fn reset(id: RequestId, error_code: u32) -> i32 {
     guarded(abi::INVALID, || {
         with(id, |_, exchange, after| {
-            exchange.break_off(error_code, after);
+            exchange.cut(error_code, after);
             abi::OK
         })
     })
@@ -371,7 +371,9 @@ fn response(status: u32, reason: &[u8], fields: &[Field]) -> Option<Response<()>
     let mut headers = header_map(fields)?;
     clean(status, &mut headers);
     *response.headers_mut() = headers;
-    if !reason.is_empty() && Some(reason) != status.canonical_reason().map(str::as_bytes) {
+    let usual = status.canonical_reason();
+    // hyper has a word of its own for a status that it does not know.
+    if usual.is_none() || (!reason.is_empty() && Some(reason) != usual.map(str::as_bytes)) {
         let reason = ReasonPhrase::try_from(reason).ok()?;
         response.extensions_mut().insert(reason);
     }

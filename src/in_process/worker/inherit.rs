@@ -3,7 +3,6 @@
 use std::{
     ffi::OsStr,
     io::{self, BufRead as _, BufReader, Read as _},
-    net::TcpListener,
     os::{
         fd::{OwnedFd, RawFd},
         unix::net::{UnixListener, UnixStream},
@@ -34,10 +33,8 @@ pub(super) fn inherit(number: &OsStr) -> io::Result<Worker> {
     channel.set_read_timeout(None)?;
     let mut front = Vec::new();
     for share in &assignment.front {
-        let listeners = share
-            .iter()
-            .map(|&one| take_over(one).map(TcpListener::from));
-        front.push(listeners.collect::<io::Result<_>>()?);
+        let sockets = share.iter().map(|&one| take_over(one));
+        front.push(sockets.collect::<io::Result<_>>()?);
     }
     Ok(Worker {
         settings: settings(&assignment)?,

@@ -8,9 +8,12 @@
 //! handed over, come from clients, and through a front. The app sees the same of both.
 
 mod channel;
+mod client;
+mod direct;
 mod effective;
 mod forwarded;
 mod inherit;
+mod load;
 mod run;
 mod unix;
 
@@ -19,8 +22,10 @@ use std::{
     fmt,
     fs::File,
     io,
-    net::TcpListener,
-    os::unix::net::{UnixListener, UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     process::ExitCode,
 };
 
@@ -35,7 +40,7 @@ pub struct Worker {
     listener: UnixListener,
     log: Option<File>,
     /// For each thread of the front, its listeners.
-    front: Vec<Vec<TcpListener>>,
+    front: Vec<Vec<OwnedFd>>,
 }
 
 impl Worker {

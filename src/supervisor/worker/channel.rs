@@ -1,6 +1,6 @@
 //! The parent's end of a worker's channel.
 
-use std::{io, os::unix::net::UnixStream};
+use std::{io, os::unix::net::UnixStream, sync::Arc};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -10,7 +10,10 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::protocol::{Failed, LONGEST, Load, Order, Report, VERSION, line, parse};
+use super::{
+    DirectLoad,
+    protocol::{Failed, LONGEST, Order, Report, VERSION, line, parse},
+};
 
 /// How many orders may wait: there are four in a worker's life.
 const ORDERS: usize = 8;
@@ -20,7 +23,8 @@ const ORDERS: usize = 8;
 pub(in crate::supervisor) struct Said {
     pub(in crate::supervisor) ready: bool,
     pub(in crate::supervisor) failed: Option<Failed>,
-    pub(in crate::supervisor) load: Load,
+    /// It has no connection any more that did not come by us.
+    pub(in crate::supervisor) drained: bool,
     /// It will say no more.
     pub(in crate::supervisor) ended: bool,
 }
@@ -30,6 +34,7 @@ pub(in crate::supervisor) struct Said {
 pub(in crate::supervisor) struct Channel {
     orders: mpsc::Sender<Order>,
     said: watch::Receiver<Said>,
+    load: Arc<DirectLoad>,
     task: AbortHandle,
 }
 
@@ -44,9 +49,11 @@ impl Channel {
         let (reader, writer) = tokio::net::UnixStream::from_std(stream)?.into_split();
         let (orders, receiver) = mpsc::channel(ORDERS);
         let (sender, said) = watch::channel(Said::default());
+        let load = Arc::<DirectLoad>::default();
+        let told = Arc::clone(&load);
         let task = tokio::spawn(async move {
             tokio::select! {
-                () = listen(reader, &sender) => {}
+                () = listen(reader, &sender, &told) => {}
                 () = tell(writer, first, receiver) => {}
             }
             sender.send_modify(|said| said.ended = true);
@@ -54,6 +61,7 @@ impl Channel {
         Ok(Self {
             orders,
             said,
+            load,
             task: task.abort_handle(),
         })
     }
@@ -79,13 +87,12 @@ impl Channel {
     /// Waits until no connection is left that did not come by us, or nothing will be heard of it. Cancel safe.
     pub(in crate::supervisor) async fn drained(&self) {
         let mut said = self.said.clone();
-        let gone = |said: &Said| said.load.connections == 0 || said.ended;
-        let _ = said.wait_for(gone).await;
+        let _ = said.wait_for(|said| said.drained || said.ended).await;
     }
 
     /// What is under way that did not come by us.
-    pub(in crate::supervisor) fn load(&self) -> watch::Receiver<Said> {
-        self.said.clone()
+    pub(in crate::supervisor) fn load(&self) -> &Arc<DirectLoad> {
+        &self.load
     }
 }
 
@@ -113,7 +120,7 @@ async fn tell(mut writer: OwnedWriteHalf, first: Order, mut orders: mpsc::Receiv
     std::future::pending().await
 }
 
-async fn listen(reader: OwnedReadHalf, said: &watch::Sender<Said>) {
+async fn listen(reader: OwnedReadHalf, said: &watch::Sender<Said>, load: &DirectLoad) {
     let mut reader = BufReader::new(reader);
     loop {
         let mut line = Vec::new();
@@ -127,6 +134,7 @@ async fn listen(reader: OwnedReadHalf, said: &watch::Sender<Said>) {
             Err(error) => return debug!(%error, "Channel of a worker broke off"),
         }
         match parse(&line) {
+            Ok(Report::Load(now)) => load.set(now),
             Ok(report) => heard(report, said),
             // It is one of ours, or should be: what it means is not to be guessed.
             Err(error) => return warn!(%error, "Worker says what is not understood"),
@@ -147,7 +155,9 @@ fn heard(report: Report, said: &watch::Sender<Said>) {
             });
         }
         Report::Failed(failed) => said.failed = Some(failed),
-        Report::Load(load) => said.load = load,
+        Report::Drained => said.drained = true,
+        // Said elsewhere, because it changes all the time and nobody waits for it.
+        Report::Load(_) => {}
         Report::Exiting { code } => debug!(code, "App in a worker ended"),
     });
 }

@@ -14,7 +14,16 @@ pub(crate) mod protocol;
 #[cfg(all(unix, feature = "in-process"))]
 mod unix;
 
-use std::{ffi::OsString, path::PathBuf};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 #[cfg(all(unix, feature = "in-process"))]
 pub(super) use self::channel::Channel;
@@ -27,6 +36,9 @@ pub(super) use self::channel::Channel;
 pub struct WorkerProgram {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<OsString>,
+    /// The sockets of each thread of the front.
+    #[cfg(unix)]
+    pub(super) front: Arc<Vec<Vec<OwnedFd>>>,
 }
 
 impl WorkerProgram {
@@ -35,6 +47,8 @@ impl WorkerProgram {
         Self {
             program: program.into(),
             arguments: vec!["worker".into()],
+            #[cfg(unix)]
+            front: Arc::default(),
         }
     }
 
@@ -42,5 +56,53 @@ impl WorkerProgram {
     pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments = arguments.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// The front's own sockets, those of each of its threads: a worker that is ready accepts on them, so that requests
+    /// come to the app without another hop. Defaults to none: all requests are forwarded.
+    ///
+    /// Whoever gives them has the front [stand by](crate::supervisor::Supervisor::until_direct) meanwhile.
+    #[cfg(unix)]
+    pub fn front(mut self, sockets: Vec<Vec<OwnedFd>>) -> Self {
+        self.front = Arc::new(sockets);
+        self
+    }
+
+    /// Whether workers accept by themselves.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) fn is_direct(&self) -> bool {
+        !self.front.is_empty()
+    }
+}
+
+/// What is under way in a worker that did not come by us, as it last said.
+#[derive(Debug, Default)]
+pub(super) struct DirectLoad {
+    in_flight: AtomicUsize,
+    requests: AtomicU32,
+    /// How many requests there were when somebody last looked.
+    seen: AtomicU32,
+}
+
+impl DirectLoad {
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) fn set(&self, load: protocol::Load) {
+        self.in_flight.store(load.in_flight, Relaxed);
+        self.requests.store(load.requests, Relaxed);
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// All requests that there were, modulo 2^32.
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Whether there was a request since this was last asked, or there is one.
+    pub(super) fn take_used(&self) -> bool {
+        let requests = self.requests();
+        self.seen.swap(requests, Relaxed) != requests || self.in_flight() > 0
     }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Report {
     Failed(Failed),
     /// What is under way on the front's sockets.
     Load(Load),
+    /// Nothing is under way there any more, and nothing will be.
+    Drained,
     /// The app ended; the worker follows.
     Exiting {
         /// What `Main` returned.
@@ -63,8 +65,6 @@ pub(crate) struct Failed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Load {
-    /// Open connections.
-    pub(crate) connections: usize,
     /// Requests whose answer has not ended.
     pub(crate) in_flight: usize,
     /// All requests that there were, modulo 2^32.

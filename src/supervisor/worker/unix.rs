@@ -28,7 +28,6 @@ impl WorkerProgram {
         config: &Config,
         vars: &dyn Vars,
         token: &PairingToken,
-        front: &[Vec<OwnedFd>],
         output: Output,
     ) -> io::Result<(Launch, Place)> {
         let socket = SocketPath::new()?;
@@ -38,7 +37,7 @@ impl WorkerProgram {
         let theirs = OwnedFd::from(theirs);
         let mut arguments = self.arguments.clone();
         arguments.extend(["--channel".into(), theirs.as_raw_fd().to_string().into()]);
-        let front = copies(front)?;
+        let front = copies(&self.front)?;
         let numbers = |share: &Vec<OwnedFd>| share.iter().map(|one| one.as_raw_fd()).collect();
         let assignment = Assignment {
             version: VERSION,

@@ -66,7 +66,13 @@ impl State {
 }
 
 impl Exchange {
-    /// Breaks the answer off, for the client: what it gets is `code`, or nothing.
+    /// The managed side breaks the answer off.
+    pub(super) fn cut(&mut self, code: u32, after: &mut After) {
+        self.answer.cut(code);
+        after.wake = self.answer.waker.take();
+    }
+
+    /// Breaks the answer off at once.
     pub(super) fn break_off(&mut self, code: u32, after: &mut After) {
         self.answer.break_off(code);
         after.wake = self.answer.waker.take();
@@ -143,7 +149,7 @@ fn end_answer(exchange: &mut Exchange, after: &mut After) {
         }
         Phase::Tunnel => answer.ended = true,
         Phase::Started(_) | Phase::Streaming if !answer.ended => {
-            answer.break_off(abi::INTERNAL_ERROR);
+            answer.cut(abi::INTERNAL_ERROR);
         }
         Phase::Started(_) | Phase::Streaming | Phase::Done | Phase::Broken(_) => {}
     }

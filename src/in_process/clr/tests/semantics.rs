@@ -309,6 +309,47 @@ async fn an_answer_that_is_not_finished_never_looks_whole() {
 }
 
 #[tokio::test]
+async fn what_was_given_before_a_break_goes_out_first() {
+    let (native, service) = mock::app("/break", |call| {
+        call.start(
+            200,
+            &[("Content-Length", "10")],
+            b"first",
+            call.query == "end",
+        );
+        assert_eq!(call.reset(8), abi::OK);
+        let over = if call.query == "end" {
+            abi::INVALID
+        } else {
+            abi::GONE
+        };
+        assert!([over, abi::GONE].contains(&call.write(b"more", false)));
+    });
+    let mut body = ask(service, get("/break")).await.into_body();
+    settled(native).await;
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(first, "first");
+    let mut next = tokio_test::task::spawn(body.frame());
+    assert_pending!(next.poll(), "a moment to send it");
+    assert!(next.is_woken());
+    assert_eq!(assert_ready!(next.poll()).unwrap().unwrap_err().code(), 8);
+}
+
+#[tokio::test]
+async fn a_status_without_a_usual_reason_has_none() {
+    let (_, service) = mock::app("/reason", |call| {
+        call.start(call.query.parse().unwrap(), &[], b"", true);
+    });
+    let reason = async |status: u16| {
+        let response = ask(service.clone(), get(&format!("/reason?{status}"))).await;
+        let reason = response.extensions().get::<hyper::ext::ReasonPhrase>();
+        reason.map(|reason| reason.as_bytes().to_owned())
+    };
+    assert_eq!(reason(599).await.as_deref(), Some(&b""[..]));
+    assert_eq!(reason(404).await, None);
+}
+
+#[tokio::test]
 async fn a_reset_says_its_code_and_nothing_after_it_counts() {
     let (_, service) = mock::app("/reset", |call| {
         assert_eq!(call.reset(13), abi::OK);

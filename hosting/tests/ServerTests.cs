@@ -1,0 +1,332 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using Ancm.Hosting.Abi;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Ancm.Hosting.Tests
+{
+    internal static class ServerTests
+    {
+        public static async Task SmallAnswerCrossesInOneCall()
+        {
+            var request = FakeApp.Request(async context =>
+            {
+                context.Response.Headers["X-cAsE"] = "v";
+                await context.Response.WriteAsync("hello");
+                await context.Response.Body.FlushAsync();
+                await context.Response.WriteAsync(" world");
+            });
+            await Run(request);
+            Check.Equal("start 200 hello world END", request.Calls);
+            Check.Equal("X-cAsE: v", request.Fields.Single());
+        }
+
+        public static async Task AnswerWithoutABodyHasAnEnd()
+        {
+            var request = FakeApp.Request(context =>
+            {
+                context.Response.StatusCode = 204;
+                return Task.CompletedTask;
+            });
+            await Run(request);
+            Check.Equal("start 204 END", request.Calls);
+        }
+
+        public static async Task WhatWasFlushedIsSentWhenTheAppPauses()
+        {
+            var pause = new TaskCompletionSource<bool>();
+            var request = FakeApp.Request(async context =>
+            {
+                await context.Response.WriteAsync("one");
+                await pause.Task;
+                await context.Response.WriteAsync("two");
+            });
+            FakeNative.Begin(request);
+            await Until(() => request.Calls == "start 200 one");
+            pause.SetResult(true);
+            await Check.InTime(request.Completed);
+            Check.Equal("start 200 one\nwrite two\nwrite END", request.Calls);
+        }
+
+        public static async Task WhatWasFlushedIsSentThoughTheAppBlocksItsThread()
+        {
+            using var block = new ManualResetEventSlim();
+            var request = FakeApp.Request(context =>
+            {
+                context.Response.WriteAsync("one").GetAwaiter().GetResult();
+                block.Wait();
+                return Task.CompletedTask;
+            });
+            FakeNative.Begin(request);
+            await Until(() => request.Calls == "start 200 one");
+            block.Set();
+            await Check.InTime(request.Completed);
+        }
+
+        public static async Task PromisedLengthEndsTheBody()
+        {
+            var request = FakeApp.Request(async context =>
+            {
+                context.Response.ContentLength = 6;
+                await Task.Yield();
+                await context.Response.WriteAsync("one");
+                await context.Response.WriteAsync("two");
+            });
+            await Run(request);
+            Check.Equal("start 200 one\nwrite two END", request.Calls);
+        }
+
+        public static async Task ExceptionBeforeTheStartIs500WithoutTheAppsFields()
+        {
+            var request = FakeApp.Request(context =>
+            {
+                context.Response.Headers["X-A"] = "1";
+                throw new InvalidOperationException("the app's");
+            });
+            await Run(request);
+            Check.Equal("start 500 END", request.Calls);
+            Check.Equal(0, request.Fields.Count);
+        }
+
+        public static async Task ExceptionAfterTheStartBreaksTheAnswerOff()
+        {
+            var request = FakeApp.Request(async context =>
+            {
+                await context.Response.WriteAsync("part");
+                throw new InvalidOperationException("the app's");
+            });
+            await Run(request);
+            Check.Equal("start 200 part\nreset 2", request.Calls);
+        }
+
+        public static async Task TooLittleBreaksTheAnswerOffAndTooMuchIsNotSent()
+        {
+            var few = FakeApp.Request(context =>
+            {
+                context.Response.ContentLength = 5;
+                return context.Response.WriteAsync("1234");
+            });
+            await Run(few);
+            Check.Equal("start 200 1234\nreset 2", few.Calls);
+            var many = FakeApp.Request(context =>
+            {
+                context.Response.ContentLength = 3;
+                return context.Response.WriteAsync("1234");
+            });
+            await Run(many);
+            Check.Equal("start 200\nreset 2", many.Calls);
+        }
+
+        public static async Task HeadHasNoBody()
+        {
+            var request = FakeApp.Request(context => context.Response.WriteAsync("hello"), "HEAD");
+            await Run(request);
+            Check.Equal("start 200 END", request.Calls);
+        }
+
+        public static async Task CallbacksOfTheResponseRunInReverse()
+        {
+            var order = "";
+            var request = FakeApp.Request(context =>
+            {
+                foreach (var name in new[] { "a", "b" })
+                {
+                    context.Response.OnStarting(() => Add(name));
+                    context.Response.OnCompleted(() => Add(name + "!"));
+                }
+                return context.Response.WriteAsync("x");
+            });
+            Task Add(string name)
+            {
+                order += name;
+                return Task.CompletedTask;
+            }
+            await Run(request);
+            Check.Equal("bab!a!", order);
+        }
+
+        public static async Task BodyIsReadWhenItComes()
+        {
+            var request = FakeApp.Request(
+                async context =>
+                {
+                    using var reader = new StreamReader(context.Request.Body);
+                    await context.Response.WriteAsync(await reader.ReadToEndAsync());
+                },
+                "POST",
+                RequestFlags.HasBody);
+            FakeNative.Begin(request);
+            foreach (var piece in new[] { "one ", "two ", "three" })
+            {
+                request.AddBody(piece);
+                FakeNative.ReadReady(request.Id);
+                await Task.Delay(1);
+            }
+            request.EndBody();
+            FakeNative.ReadReady(request.Id);
+            await Check.InTime(request.Completed);
+            // Whether the app had paused by then is a matter of luck.
+            Check.Equal("start 200 one two three END", request.Calls.Replace("\nwrite END", " END"));
+        }
+
+        public static async Task PipeKeepsWhatWasNotConsumed()
+        {
+            var request = FakeApp.Request(
+                async context =>
+                {
+                    var pipe = context.Request.BodyReader;
+                    var first = await pipe.ReadAsync();
+                    pipe.AdvanceTo(first.Buffer.GetPosition(1), first.Buffer.End);
+                    var second = await pipe.ReadAsync();
+                    await context.Response.WriteAsync($"{first.Buffer.Length} {second.Buffer.Length}");
+                    pipe.AdvanceTo(second.Buffer.End);
+                },
+                "POST",
+                RequestFlags.HasBody);
+            request.AddBody("abc");
+            request.AddBody("def");
+            request.EndBody();
+            await Run(request);
+            Check.Equal("start 200 3 5 END", request.Calls);
+        }
+
+        public static async Task WriterWaitsForRoom()
+        {
+            var flushed = false;
+            var request = FakeApp.Request(async context =>
+            {
+                await Task.Yield();
+                await context.Response.WriteAsync("much");
+                flushed = true;
+            });
+            request.Taking = Status.Pending;
+            FakeNative.Begin(request);
+            await Until(() => request.Calls == "start 200 much");
+            await Task.Delay(50);
+            Check.Equal(false, flushed);
+            FakeNative.WriteReady(request.Id);
+            await Check.InTime(request.Completed);
+            Check.Equal(true, flushed);
+        }
+
+        public static async Task ClientThatLeavesCancelsAndEndsReading()
+        {
+            var seen = "";
+            var request = FakeApp.Request(
+                async context =>
+                {
+                    context.RequestAborted.Register(() => seen += "cancelled ");
+                    try
+                    {
+                        await context.Request.Body.ReadAsync(new byte[1]);
+                    }
+                    catch (ConnectionResetException)
+                    {
+                        seen += "reset";
+                    }
+                    await Until(() => seen.Contains("cancelled"));
+                },
+                "POST",
+                RequestFlags.HasBody);
+            FakeNative.Begin(request);
+            FakeNative.Abort(request.Id);
+            await Check.InTime(request.Completed);
+            Check.Equal(true, seen.Contains("reset"), seen);
+        }
+
+        public static async Task ClientThatLeftBeforeItsRequestCameIsKnown()
+        {
+            var aborted = false;
+            var request = FakeApp.Request(context =>
+            {
+                aborted = context.RequestAborted.IsCancellationRequested;
+                return Task.CompletedTask;
+            });
+            FakeNative.Abort(request.Id);
+            await Run(request);
+            Check.Equal(true, aborted);
+        }
+
+        public static async Task LateNoticeDoesNotTouchTheNextRequest()
+        {
+            var first = FakeApp.Request(context => Task.CompletedTask);
+            await Run(first);
+            var aborted = true;
+            var second = FakeApp.Request(async context =>
+            {
+                FakeNative.Abort(first.Id);
+                FakeNative.ReadReady(first.Id);
+                FakeNative.WriteReady(first.Id);
+                await Task.Delay(20);
+                aborted = context.RequestAborted.IsCancellationRequested;
+            });
+            var sameSlot = new FakeRequest(first.Id + (1UL << 32), target: "/" + (uint)second.Id);
+            await Run(sameSlot);
+            Check.Equal(false, aborted);
+        }
+
+        public static async Task UserOfTheFrontIsTheAppsUser()
+        {
+            var name = "";
+            var request = FakeApp.Request(context =>
+            {
+                name = context.User.Identity.Name + " " + context.User.Identity.AuthenticationType;
+                return Task.CompletedTask;
+            });
+            request.User = "alice@REALM";
+            await Run(request);
+            Check.Equal("alice@REALM Kerberos", name);
+        }
+
+        public static unsafe void PathBaseIsMatchedBySegmentsInAnyCase()
+        {
+            foreach (var (target, pathBase, path) in new[]
+            {
+                ("/shop/a", "/shop", "/a"), ("/SHOP", "/SHOP", ""), ("/shopping", "", "/shopping"), ("/x/shop", "", "/x/shop"),
+            })
+            {
+                var reader = new Http.TargetReader();
+                reader.Read(*new FakeRequest(0, target: target).Head(), "/Shop");
+                Check.Equal(pathBase, reader.PathBase, target);
+                Check.Equal(path, reader.Path, target);
+            }
+        }
+
+        public static async Task LimitOfTheBodyReachesNative()
+        {
+            var request = FakeApp.Request(
+                context =>
+                {
+                    context.Features.Get<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = 7;
+                    return Task.CompletedTask;
+                },
+                "POST",
+                RequestFlags.HasBody);
+            await Run(request);
+            Check.Equal((long?)7, request.MaxBody);
+        }
+
+        private static async Task Run(FakeRequest request)
+        {
+            FakeNative.Begin(request);
+            await Check.InTime(request.Completed);
+        }
+
+        private static async Task Until(Func<bool> condition)
+        {
+            for (var round = 0; !condition(); round++)
+            {
+                if (round == 4000)
+                {
+                    throw new TimeoutException("it did not happen in time");
+                }
+                await Task.Delay(5);
+            }
+        }
+    }
+}
