@@ -16,8 +16,9 @@ use ancm::{
     },
     config::Config,
     headers::{MS_ASPNETCORE_CLIENTCERT, MS_ASPNETCORE_TOKEN},
+    proxy::{ProxyOptions, rewrite_head},
 };
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, request::Parts};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -198,4 +199,93 @@ pub(crate) fn web_config(data: &[u8]) {
         }
         Err(errors) => assert!(!errors.to_string().is_empty()),
     }
+}
+
+/// A request: a line with method, target, version and `t` for a trusted peer, then a line for each field.
+///
+/// Whatever it is, the app gets one host, one target and what only the module says, or nothing.
+pub(crate) fn heads(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let Some((mut parts, trusted)) = request_line(lines.next().unwrap_or_default()) else {
+        return;
+    };
+    for line in lines {
+        let mut halves = line.splitn(2, |byte| *byte == b':');
+        let name = halves.next().map(HeaderName::from_bytes);
+        let value = halves.next().map(HeaderValue::from_bytes);
+        if let (Some(Ok(name)), Some(Ok(value))) = (name, value) {
+            parts.headers.append(name, value);
+        }
+    }
+    let token = PairingToken::new("secret").expect("a token");
+    let connection = Connection::new("192.0.2.7:4711".parse().expect("an address"));
+    let mut options = ProxyOptions::new().via(Some("us")).trace_context(true);
+    if trusted {
+        options = options.trusted_proxies(["192.0.2.0/24".parse().expect("a range")]);
+    }
+    match rewrite_head(&mut parts, &connection, Some(&token), &options) {
+        Ok(()) => well_formed(&parts, trusted),
+        Err(error) => assert!(matches!(error.status().as_u16(), 400 | 405), "{error}"),
+    }
+}
+
+fn request_line(line: &[u8]) -> Option<(Parts, bool)> {
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let request = Request::builder()
+        .method(words.next()?)
+        .uri(words.next()?)
+        .version(match words.next()? {
+            "1.0" => Version::HTTP_10,
+            "2" => Version::HTTP_2,
+            _ => Version::HTTP_11,
+        });
+    let parts = request.body(()).ok()?.into_parts().0;
+    Some((parts, words.next() == Some("t")))
+}
+
+fn well_formed(parts: &Parts, trusted: bool) {
+    let all = |name: &str| -> Vec<_> { parts.headers.get_all(name).iter().collect() };
+    assert_eq!(all("ms-aspnetcore-token"), ["secret"]);
+    assert_eq!(all("host").len(), 1);
+    assert!(all("content-length").len() <= 1 && all("transfer-encoding").is_empty());
+    let signed = all("via")
+        .last()
+        .is_some_and(|line| line.as_bytes().ends_with(b" us"));
+    assert!(signed, "{:?}", all("via"));
+    assert_eq!(all("traceparent").len(), 1);
+    let (peers, schemes) = (all("x-forwarded-for"), all("x-forwarded-proto"));
+    assert!(peers.len() == 1 && peers[0].as_bytes().ends_with(b"192.0.2.7:4711"));
+    assert!(schemes.len() == 1 && schemes[0].as_bytes().ends_with(b"http"));
+    assert!(trusted || (peers == ["192.0.2.7:4711"] && schemes == ["http"]));
+    assert!(matches!(&*all("connection"), [] | [_]));
+    for option in all("connection") {
+        assert!(option == "TE" || option == "Upgrade", "{option:?}");
+    }
+    for name in parts.headers.keys().map(HeaderName::as_str) {
+        let dashed = name.replace('_', "-");
+        let reserved = dashed.starts_with("ms-aspnetcore") && name != "ms-aspnetcore-token";
+        let theirs = [
+            "x-forwarded-host",
+            "x-forwarded-prefix",
+            "forwarded",
+            "client-cert",
+        ];
+        let hop = ["keep-alive", "proxy-connection", "http2-settings"];
+        let managed = [
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "transfer-encoding",
+            "content-length",
+        ];
+        let alias = dashed != name && managed.contains(&&*dashed);
+        assert!(!reserved && !hop.contains(&name) && !alias, "{name}");
+        assert!(trusted || !theirs.contains(&name), "{name}");
+    }
+    assert!(parts.uri.authority().is_none() && parts.uri.scheme().is_none());
+    let path = parts.uri.path();
+    assert!(
+        path.starts_with('/') || (path == "*" && parts.method == "OPTIONS"),
+        "{path}"
+    );
+    assert_eq!(parts.version, Version::HTTP_11);
 }

@@ -25,6 +25,10 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The path base that a proxy took off the path.
 pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// The certificate that the client showed to a proxy (RFC 9440).
+pub const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+/// The certificates that vouch for [`CLIENT_CERT`] (RFC 9440).
+pub const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 /// The peer's address before a forwarded one took its place.
 pub const X_ORIGINAL_FOR: HeaderName = HeaderName::from_static("x-original-for");
 /// The scheme before a forwarded one took its place.
@@ -109,7 +113,8 @@ pub(crate) enum Field {
     Expect,
     /// The module's alone, in whatever spelling: see [`is_reserved`].
     Reserved,
-    /// Where a request came from: the names of [`is_forwarded`], and RFC 7239's `Forwarded`.
+    /// Where a request came from: the names of [`is_forwarded`], RFC 7239's `Forwarded`, RFC 9440's `Client-Cert` and
+    /// `Client-Cert-Chain`.
     Forwarded,
     /// One of the names above but for underscores in the place of dashes.
     ///
@@ -132,6 +137,7 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
             (b"connection", Field::Connection),
             (b"keep-alive", Field::HopByHop),
         ],
+        11 => &[(b"client-cert", Field::Forwarded)],
         14 => &[
             (b"content-length", Field::ContentLength),
             (b"http2-settings", Field::HopByHop),
@@ -144,19 +150,57 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
         17 => &[
             (b"x-forwarded-proto", Field::Forwarded),
             (b"transfer-encoding", Field::HopByHop),
+            (b"client-cert-chain", Field::Forwarded),
         ],
         18 => &[(b"x-forwarded-prefix", Field::Forwarded)],
         _ => &[],
     }
 }
 
+/// For each length, a bit for each letter that a name with a meaning begins with; the last is for all that are longer.
+#[cfg(feature = "host")]
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const FIRST_LETTERS: [u32; 20] = {
+    let mut letters = [0; 20];
+    let mut length = 0;
+    while length < letters.len() {
+        let known = known_fields(length);
+        let mut index = 0;
+        while index < known.len() {
+            letters[length] |= letter(known[index].0[0]);
+            index += 1;
+        }
+        if length >= RESERVED_PREFIX.len() {
+            letters[length] |= letter(RESERVED_PREFIX[0]);
+        }
+        length += 1;
+    }
+    letters
+};
+
+/// The bit of a letter, and of a few bytes that are none.
+#[cfg(feature = "host")]
+const fn letter(byte: u8) -> u32 {
+    1 << (byte & 31)
+}
+
 #[cfg(feature = "host")]
 impl Field {
     /// What `name` means.
+    #[inline]
     pub(crate) fn of(name: &HeaderName) -> Self {
         let text = name.as_str().as_bytes();
+        // Length and first byte tell most names from all that are looked for.
+        let letters = FIRST_LETTERS.get(text.len()).or(FIRST_LETTERS.last());
+        match (text.first(), letters) {
+            (Some(&first), Some(letters)) if letter(first) & letters != 0 => Self::look_up(name),
+            _ => Self::EndToEnd,
+        }
+    }
+
+    fn look_up(name: &HeaderName) -> Self {
+        let text = name.as_str().as_bytes();
         let first = text.first();
-        // The first byte tells most names from all that are looked for.
         if first == RESERVED_PREFIX.first() && is_reserved(name) {
             return Self::Reserved;
         }
@@ -296,7 +340,14 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 16);
+        assert_eq!(count, 18);
+        for text in [
+            "ms-aspnetcore",
+            "MS_ASPNETCORE-EVENT",
+            "ms-aspnetcore-of-any-length-whatever",
+        ] {
+            assert_eq!(Field::of(&name(text)), Field::Reserved, "{text}");
+        }
         for text in ["x", "hosts", "x_y", "content-type", "authorization"] {
             assert_eq!(Field::of(&name(text)), Field::EndToEnd, "{text}");
         }

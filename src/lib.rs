@@ -7,7 +7,7 @@
 //! published ASP.NET Core app as it is, and an axum app with the app half runs behind IIS.
 //!
 //! ```text
-//! host half   client ─▶ front ─▶ offline ─▶ supervisor ─▶ proxy ─▶ the app's process
+//! host half   client ─▶ front ─▶ authentication ─▶ offline ─▶ supervisor ─▶ proxy ─▶ the app's process
 //! app half    request ─▶ pairing ─▶ forwarded ─▶ path base ─▶ identity ─▶ shutdown ─▶ the app
 //! ```
 //!
@@ -92,9 +92,10 @@
 //! | *(none)* | always | the app half as tower layers: [`app::AncmLayer`] and its stages |
 //! | `axum` | yes | the app half's values as axum extractors, the client's address as `ConnectInfo`; in a [`Host`], the path that `nest_service` took off |
 //! | `serve` | yes | [`app::serve`] and [`app::Server`] |
-//! | `host` | no | the host half: [`Host`], [`config`], [`control`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
+//! | `host` | no | the host half: [`Host`], [`authentication`], [`config`], [`control`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
 //! | `front` | no | `host` and [`front`], a hyper server made for it |
-//! | `cli` | no | all of the above and the `ancm` program |
+//! | `negotiate` | no | `authentication::negotiate::Kerberos`: Windows authentication on Unix, by the system's GSSAPI |
+//! | `cli` | no | all of the above but `negotiate`, and the `ancm` program |
 //!
 //! # Cancel safety
 //!
@@ -131,7 +132,7 @@
 //!   and what left the app's process group may outlive it. Not tested.
 //! * **Windows**: a job object ends all of a process's descendants; the owner of a listener is known; the app half takes over
 //!   the user whom IIS authenticated. Tested under Wine only.
-//! * TLS and authentication at the front are not there yet; `docs/parity.md` lists what else is not.
+//! * `docs/parity.md` lists what is not there yet.
 //!
 // What is not built here is linked to where it is.
 #![cfg_attr(
@@ -142,6 +143,7 @@
 [`app::Server`]: crate::app::Server
 [`app::Server::run`]: crate::app::Server::run
 [`app::serve`]: fn@crate::app::serve
+[`authentication`]: crate::authentication
 [`config`]: crate::config
 [`control`]: crate::control
 [`error`]: mod@crate::error
@@ -162,6 +164,7 @@
 [`app::Server`]: https://docs.rs/ancm/latest/ancm/app/struct.Server.html
 [`app::Server::run`]: https://docs.rs/ancm/latest/ancm/app/struct.Server.html#method.run
 [`app::serve`]: https://docs.rs/ancm/latest/ancm/app/fn.serve.html
+[`authentication`]: https://docs.rs/ancm/latest/ancm/authentication/index.html
 [`config`]: https://docs.rs/ancm/latest/ancm/config/index.html
 [`control`]: https://docs.rs/ancm/latest/ancm/control/index.html
 [`error`]: https://docs.rs/ancm/latest/ancm/error/index.html
@@ -181,11 +184,16 @@ pub mod headers;
 
 mod body;
 mod connection;
+#[cfg(feature = "host")]
+mod lines;
+mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod token;
 
+#[cfg(feature = "host")]
+pub mod authentication;
 #[cfg(feature = "host")]
 pub mod config;
 #[cfg(feature = "host")]
@@ -198,7 +206,7 @@ mod files;
 pub mod front;
 #[cfg(feature = "host")]
 mod host;
-#[cfg(feature = "host")]
+#[cfg(feature = "in-process")]
 pub mod in_process;
 #[cfg(feature = "host")]
 pub mod offline;
@@ -208,6 +216,9 @@ pub mod proxy;
 pub mod supervisor;
 #[cfg(feature = "host")]
 mod watch;
+
+#[cfg(all(test, feature = "host"))]
+mod samples;
 
 #[cfg(feature = "host")]
 pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};

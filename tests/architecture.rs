@@ -20,7 +20,10 @@ const VOCABULARY: &[&str] = &[
     "error",
     "files",
     "headers",
+    "lines",
+    "occasionally",
     "path_base",
+    "samples",
     "sealed",
     "token",
 ];
@@ -30,6 +33,7 @@ const HOST: &[&str] = &[
     "front",
     "control",
     "watch",
+    "authentication",
     "offline",
     "supervisor",
     "proxy",

@@ -277,6 +277,7 @@ fn check_says_what_was_understood_of_a_published_app() {
     fs::set_permissions(bin.join("dotnet"), fs::Permissions::from_mode(0o755)).unwrap();
 
     let mut check = ancm(&app, &["check", "--path-base", "/shop", "--threads", "2"]);
+    check.args(["--max-connections", "7", "--trusted-proxy", "::1"]);
     let (status, stdout, stderr) = texts(check.env("PATH", &bin).output().unwrap());
     assert_eq!((status, &*stderr), (0, ""));
     let stdout = stdout.replace(dir.path().to_str().unwrap(), "<dir>");
@@ -296,11 +297,17 @@ fn check_says_what_was_understood_of_a_published_app() {
         ("", "ConnectionStrings__Shop=***"),
         ("listens on", "127.0.0.1:8080"),
         ("threads", "2"),
+        ("front maxConnections", "7"),
+        ("trustedProxies", "::1/128"),
+        ("forwarded headers", "For append, Proto append"),
     ] {
         assert!(rows.contains(&want), "{want:?} in\n{stdout}");
     }
-    let warned = |(name, value): &(&str, &str)| *name == "warning" && value.contains("inprocess");
-    assert!(rows.iter().any(warned), "{stdout}");
+    // Nothing beside the test's program can host it.
+    let hosted = |(name, value): &(&str, &str)| {
+        *name == "hosted" && value.contains("out of process, though")
+    };
+    assert!(rows.iter().any(hosted), "{stdout}");
     assert!(!stdout.contains("hunter2"), "{stdout}");
 }
 

@@ -8,6 +8,8 @@
 
 #[path = "front/framing.rs"]
 mod framing;
+#[path = "front/listening.rs"]
+mod listening;
 
 use std::{
     convert::Infallible,
@@ -400,6 +402,9 @@ async fn a_port_that_is_taken_is_an_error() {
         .bind(first.local_addresses())
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    let named = format!("can't listen on {}", first.local_addresses()[0]);
+    assert_eq!(error.to_string(), named);
+    assert!(std::error::Error::source(&error).is_some(), "why");
     assert!(Front::new().bind(&[]).is_err());
 }
 
@@ -678,6 +683,53 @@ async fn an_http2_client_that_takes_no_data_is_cut() {
     let response = within(response).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let _ = within(ended).await.unwrap();
+    server.ends_clean().await;
+}
+
+/// One byte of room is no progress: the system opens the window again only when there is room for much more.
+#[tokio::test]
+async fn a_client_that_reads_a_byte_now_and_then_is_cut() {
+    let server = start(one().write_timeout(SHORT * 2));
+    let mut raw = server.connect().await;
+    raw.send("GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let reading = tokio::spawn(async move {
+        while raw.0.read_u8().await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    });
+    let Server {
+        app, stop, ended, ..
+    } = server;
+    within(async {
+        while app.requests() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    tokio::time::sleep(SHORT * 6).await;
+    stop.send(()).unwrap();
+    assert_eq!(within(ended).await.unwrap().unwrap(), Drained::default());
+    reading.abort();
+}
+
+/// The limit is for the head as a whole, not for its next byte.
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_gets_408() {
+    let server = start(one().header_timeout(SHORT * 3));
+    let mut raw = server.connect().await;
+    let (mut reading, mut writing) = raw.0.split();
+    let trickle = async {
+        loop {
+            let _ = writing.write_all(b"x").await;
+            tokio::time::sleep(SHORT / 5).await;
+        }
+    };
+    let mut said = Vec::new();
+    tokio::select! {
+        _ = within(reading.read_to_end(&mut said)) => {}
+        () = trickle => {}
+    }
+    assert!(said.starts_with(b"HTTP/1.1 408 "), "{said:?}");
     server.ends_clean().await;
 }
 

@@ -67,4 +67,4 @@ macro_rules! tests {
     )+ };
 }
 
-tests! { certificate forwarded path_base sealed token web_config x_forwarded }
+tests! { certificate forwarded heads path_base sealed token web_config x_forwarded }

@@ -1,12 +1,22 @@
 //! What the module tells a process when it starts it: its environment variables, typed.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{PairingToken, PathBase};
 
 const PORT: &str = "ASPNETCORE_PORT";
+/// Where an app listens that was given no port; the module's own.
+pub(super) const URLS: &str = "ASPNETCORE_URLS";
+/// What a Unix socket's address begins with.
+const UNIX_URL: &str = "http://unix:";
+/// A listener that is inherited; this module's own.
+const LISTEN_FD: &str = "ANCM_LISTEN_FD";
 const APPL_PATH: &str = "ASPNETCORE_APPL_PATH";
 const TOKEN: &str = "ASPNETCORE_TOKEN";
 const HTTP_AUTH: &str = "ASPNETCORE_IIS_HTTPAUTH";
@@ -61,7 +71,9 @@ pub struct ModuleEnvironment {
 
 #[derive(Debug)]
 struct Facts {
+    /// 0 where there is none.
     port: u16,
+    socket: Option<PathBuf>,
     path_base: PathBase,
     token: PairingToken,
     http_auth: Option<String>,
@@ -107,6 +119,9 @@ impl ModuleEnvironment {
     ///
     /// ANCM: the app half is on when `PORT`, `APPL_PATH` and `TOKEN` are all there and none is empty.
     ///
+    /// Differs from ANCM: a Unix socket will do in the place of the port, inherited (`ANCM_LISTEN_FD`) or to be opened
+    /// (`http://unix:/path` alone in `ASPNETCORE_URLS`).
+    ///
     /// # Errors
     ///
     /// As [`from_env`](Self::from_env).
@@ -114,11 +129,18 @@ impl ModuleEnvironment {
         var: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, EnvironmentError> {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
-        let (Some(port), Some(path), Some(token)) = (var(PORT), var(APPL_PATH), var(TOKEN)) else {
+        let (Some(path), Some(token)) = (var(APPL_PATH), var(TOKEN)) else {
             return Ok(None);
         };
+        let (port, socket) = match (var(PORT), var(LISTEN_FD), unix_path(var(URLS))) {
+            (Some(port), _, _) => (parse_port(PORT, &port)?, None),
+            (None, Some(_), _) => (0, None),
+            (None, None, Some(path)) => (0, Some(path)),
+            (None, None, None) => return Ok(None),
+        };
         let facts = Facts {
-            port: parse_port(PORT, &port)?,
+            port,
+            socket,
             path_base: parse_path_base(&path)?,
             token: PairingToken::new(&token).map_err(|_| EnvironmentError::token())?,
             http_auth: var(HTTP_AUTH),
@@ -134,10 +156,17 @@ impl ModuleEnvironment {
         }))
     }
 
-    /// `ASPNETCORE_PORT`: where the module expects this process to listen, on `127.0.0.1`.
+    /// `ASPNETCORE_PORT`: where the module expects this process to listen, on `127.0.0.1`; 0 where it is a Unix socket.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.facts.port
+    }
+
+    /// The Unix socket where the module expects this process to listen, of `ASPNETCORE_URLS`; `None` where it is a port,
+    /// or a socket that the process inherits.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.facts.socket.as_deref()
     }
 
     /// `ASPNETCORE_APPL_PATH`: where the app is mounted, percent-encoded as clients send it.
@@ -207,6 +236,12 @@ impl Iis {
             application_virtual_path: var("ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH"),
         }
     }
+}
+
+/// ASP.NET Core: `http://unix:/path`. Of several addresses, none is ours.
+fn unix_path(urls: Option<String>) -> Option<PathBuf> {
+    let path = urls?.strip_prefix(UNIX_URL)?.to_owned();
+    (path.starts_with('/') && !path.contains(';')).then(|| path.into())
 }
 
 fn parse_port(name: &'static str, text: &str) -> Result<u16, EnvironmentError> {
@@ -323,6 +358,31 @@ mod tests {
         }
         // What is wrong in a variable does not matter then.
         assert!(parse(&[(TOKEN, ""), (PORT, "x")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_unix_socket_will_do_in_the_place_of_the_port() {
+        let none = (PORT, "");
+        let module_of = |more: &[(&str, &str)]| parse(more).unwrap();
+        let inherited = module_of(&[none, (LISTEN_FD, "7")]).unwrap();
+        assert_eq!((inherited.port(), inherited.socket()), (0, None));
+        let opened = module_of(&[none, (URLS, "http://unix:/run/a.sock")]).unwrap();
+        assert_eq!(opened.port(), 0);
+        assert_eq!(opened.socket(), Some(Path::new("/run/a.sock")));
+        for urls in [
+            "",
+            "http://localhost:5000",
+            "http://unix:a",
+            "http://unix:/a;http://b",
+        ] {
+            assert!(module_of(&[none, (URLS, urls)]).is_none(), "{urls}");
+        }
+        let port = module(&[(URLS, "http://unix:/run/a.sock"), (LISTEN_FD, "7")]);
+        assert_eq!(
+            (port.port(), port.socket()),
+            (12345, None),
+            "the port counts"
+        );
     }
 
     #[test]

@@ -63,7 +63,6 @@ pub mod forwarded;
 mod hosting;
 mod identity;
 mod layer;
-mod occasionally;
 mod pairing;
 mod path_base;
 #[cfg(feature = "sealed")]

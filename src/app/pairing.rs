@@ -6,11 +6,8 @@ use http::{HeaderMap, Request, StatusCode};
 use tower_layer::Layer;
 use tracing::warn;
 
-use super::{
-    occasionally::Occasionally,
-    stage::{Guard, Guarded},
-};
-use crate::{PairingToken, headers::MS_ASPNETCORE_TOKEN};
+use super::stage::{Guard, Guarded};
+use crate::{PairingToken, headers::MS_ASPNETCORE_TOKEN, occasionally::Occasionally};
 
 /// Answers 400 to every request that does not carry the pairing token, and nothing else.
 ///

@@ -6,11 +6,10 @@ use http::{HeaderMap, Request, StatusCode};
 use tower_layer::Layer;
 use tracing::warn;
 
-use super::{
-    occasionally::Occasionally,
-    stage::{Guard, Guarded, Rewrite, Rewriting},
+use super::stage::{Guard, Guarded, Rewrite, Rewriting};
+use crate::{
+    Identity, PairingToken, SealError, headers::MS_ASPNETCORE_IDENTITY, occasionally::Occasionally,
 };
-use crate::{Identity, PairingToken, SealError, headers::MS_ASPNETCORE_IDENTITY};
 
 /// Opens the identity that the host half sealed, which the app then finds as an [`Identity`] in the request's extensions.
 ///

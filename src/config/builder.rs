@@ -5,10 +5,14 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
+
 use super::{
     command::{Places, resolve},
     environment::invalid_name,
     findings::{Errors, Findings, Kind},
+    forwarding::Forwarding,
+    front::FrontLimits,
     load::directory,
     processes::Processes,
     settings::{Config, HostingModel},
@@ -169,6 +173,19 @@ impl Builder {
         self
     }
 
+    /// Whether the user whom Windows authentication found is that of all later requests of its connection. Defaults to
+    /// false.
+    pub fn keep_user(mut self, keep: bool) -> Self {
+        self.config.handler_settings.keep_user = keep;
+        self
+    }
+
+    /// The header that tells the app the user who was authenticated. Defaults to none.
+    pub fn user_header(mut self, name: HeaderName) -> Self {
+        self.config.handler_settings.user_header = Some(name);
+        self
+    }
+
     /// Whether the front lets anonymous users in. Defaults to true.
     pub fn anonymous_authentication(mut self, offer: bool) -> Self {
         self.config.authentication.anonymous = offer;
@@ -185,6 +202,16 @@ impl Builder {
     pub fn https_port(mut self, port: u16) -> Self {
         self.config.https_port = Some(port);
         self
+    }
+
+    /// What the front lets clients do, where it is to serve this app alone. Defaults to the front's own defaults.
+    pub fn front(mut self, limits: FrontLimits) -> Self {
+        self.config.front = limits;
+        self
+    }
+
+    pub(super) const fn forwarding(&mut self) -> &mut Forwarding {
+        &mut self.config.forwarding
     }
 
     pub(super) const fn processes(&mut self) -> &mut Processes {
@@ -212,6 +239,8 @@ impl Builder {
         check_numbers(&config, &mut findings);
         check_names(&config, &mut findings);
         config.processes.check(&mut findings);
+        config.forwarding.check(&mut findings);
+        config.front.check(&mut findings);
         make_absolute(&mut config);
         let places = Places {
             root: &config.content_root,

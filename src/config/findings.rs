@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tracing::{info, warn};
+
 /// A place in a file; both numbers count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -225,6 +227,16 @@ impl Warning {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Says it in the log: what is taken in another way so that it works here is the normal case, the rest deserves a look.
+    pub fn log(&self) {
+        match self.kind {
+            WarningKind::Translated => info!(warning = %self, "Configuration translated"),
+            WarningKind::Unknown | WarningKind::Ignored | WarningKind::Suspicious => {
+                warn!(warning = %self, "Configuration not taken as written");
+            }
+        }
     }
 }
 

@@ -53,6 +53,7 @@
 //! idleTimeout = "00:20:00"                # or whole seconds; never by default
 //! drainTimeout = 30                       # seconds or [d.]hh:mm:ss, as all that follow
 //! retry = true
+//! listener = "port"                       # or "inherited", "inheritedUnix", "unix"
 //!
 //! [probe]                                 # none by default
 //! path = "/health"
@@ -73,10 +74,46 @@
 //! [affinity]                              # none by default
 //! cookie = "shop-process"
 //!
+//! [proxy]
+//! trustedProxies = ["10.0.0.0/8", "::1"]  # none by default
+//! forwardedFor = "append"                 # off, set, append
+//! forwardedProto = "append"
+//! forwardedHost = "off"
+//! forwardedPrefix = "off"
+//! forwarded = "off"                       # RFC 7239
+//! clientCert = "off"                      # RFC 9440
+//! underscores = "dropAliases"             # dropAll, refuse, keep
+//! via = "front-1"                         # none by default
+//! traceContext = false
+//! connectTimeout = 5
+//! continueTimeout = 1
+//! uploadTimeout = 120                     # 0: no limit
+//! headTimeout = 120                       # requestTimeout by default
+//! bodyTimeout = 120                       # requestTimeout by default
+//! totalTimeout = 3600                     # none by default
+//! maxBodySize = 1000000000                # bytes; no limit by default
+//!
+//! [front]                                 # the defaults are those of `ancm::front::Front`
+//! maxConnections = 10000
+//! maxHeadSize = 65536
+//! maxHeaders = 100
+//! headerTimeout = 30
+//! idleTimeout = 130
+//! writeTimeout = 60
+//! drainTimeout = 10
+//! maxStreams = 100
+//! maxPendingResets = 20
+//! maxErrorResets = 100
+//! pingInterval = 30
+//! pingTimeout = 20
+//! halfClose = false
+//!
 //! [authentication]
 //! windows = false
 //! basic = false
 //! anonymous = true
+//! keepUser = false                        # that of the whole connection, as in IIS
+//! userHeader = "X-Remote-User"            # none by default
 //!
 //! [environmentVariables]
 //! ASPNETCORE_ENVIRONMENT = "Production"
@@ -95,8 +132,10 @@
 //! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
-//! `drainTimeout`, `retry`, `affinityCookie`. IIS passes over names that it does not know, so one file serves both.
-//! [`Processes`] has their defaults and the reasons for them.
+//! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser` and `userHeader`. IIS passes
+//! over names that it does not know, so one file serves both.
+//! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
+//! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them.
 //!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
@@ -106,6 +145,9 @@ mod detail;
 pub(crate) mod environment;
 mod expand;
 mod findings;
+mod forwarding;
+mod forwarding_builder;
+pub(crate) mod front;
 mod load;
 mod parse;
 mod processes;
@@ -125,8 +167,10 @@ pub use self::{
     builder::Builder,
     command::{CommandLine, Unresolved},
     findings::{Error, Errors, Position, Warning, WarningKind},
+    forwarding::{Forwarding, HeaderPolicy, Underscores},
+    front::FrontLimits,
     load::Loaded,
-    processes::{Processes, StartMode},
+    processes::{Listener, Processes, StartMode},
     report::Report,
     settings::{Authentication, Config, HandlerSettings, HostingModel},
     source::Source,

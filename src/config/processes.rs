@@ -17,6 +17,50 @@ pub enum StartMode {
     Eager,
 }
 
+/// Where a process listens, and who opened the listener.
+///
+/// With all but the first, nobody else can listen there: not for a moment, not for another user's process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Listener {
+    /// On the port that `ASPNETCORE_PORT` names, as with the module; the process opens it.
+    #[default]
+    Port,
+    /// On a port of the loopback that is open before the process starts, which inherits it: `ANCM_LISTEN_FD` is its
+    /// file descriptor. Unix.
+    Inherited,
+    /// The same with a Unix socket in a folder that only this user may enter; there is no `ASPNETCORE_PORT`. Unix.
+    InheritedUnix,
+    /// On a Unix socket in such a folder that the process opens itself, where `ASPNETCORE_URLS` says
+    /// (`http://unix:/path`); there is no `ASPNETCORE_PORT`. Unix.
+    Unix,
+}
+
+impl Listener {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Port => "port",
+            Self::Inherited => "inherited",
+            Self::InheritedUnix => "inheritedUnix",
+            Self::Unix => "unix",
+        }
+    }
+
+    /// What is written so, in any ASCII case.
+    pub(super) fn named(text: &str) -> Option<Self> {
+        let all = [Self::Port, Self::Inherited, Self::InheritedUnix, Self::Unix];
+        let mut all = all.into_iter();
+        all.find(|one| one.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// Whether this system has it.
+    pub(super) const fn is_supported(self) -> bool {
+        cfg!(unix) || matches!(self, Self::Port)
+    }
+}
+
 /// How an app's processes are started, looked after, replaced and shared; see [`Config::processes`].
 ///
 /// All of it is this module's own. Unless something is set, an app is kept as the module keeps it, but for the queue,
@@ -44,6 +88,7 @@ pub struct Processes {
     pub(crate) drain_timeout: Duration,
     pub(crate) retry: bool,
     pub(crate) affinity_cookie: Option<String>,
+    pub(crate) listener: Listener,
 }
 
 impl Default for Processes {
@@ -65,6 +110,7 @@ impl Default for Processes {
             drain_timeout: Duration::from_secs(30),
             retry: true,
             affinity_cookie: None,
+            listener: Listener::Port,
         }
     }
 }
@@ -182,6 +228,13 @@ impl Processes {
         self.affinity_cookie.as_deref()
     }
 
+    /// `listener`: where a process listens, and who opens the listener. Default: on a port that it opens itself, as with
+    /// the module; a program that knows only that needs nothing else.
+    #[must_use]
+    pub fn listener(&self) -> Listener {
+        self.listener
+    }
+
     /// What is wrong with the values that a type alone does not keep right.
     pub(super) fn check(&self, findings: &mut Findings) {
         let paths = self.warm_up.iter().map(|path| ("warmUp", path));
@@ -198,6 +251,12 @@ impl Processes {
         if let Some(name) = self.affinity_cookie.as_ref().filter(|name| !is_token(name)) {
             findings.error(None, Kind::bad("affinityCookie", TOKEN, name));
         }
+        if !self.listener.is_supported() {
+            findings.error(
+                None,
+                Kind::bad("listener", LISTENER, self.listener.as_str()),
+            );
+        }
     }
 }
 
@@ -207,6 +266,12 @@ pub(super) const PATH: &str = "a path such as `/health`, percent-encoded";
 pub(super) const OVERFLOW: &str = "a status from 400 to 599";
 /// What [`is_token`] expects.
 pub(super) const TOKEN: &str = "letters, digits and the like (RFC 9110, 5.6.2)";
+/// What a [`Listener`] may be here.
+pub(super) const LISTENER: &str = if cfg!(unix) {
+    "port, inherited, inheritedUnix or unix"
+} else {
+    "port; this system hands no sockets over"
+};
 
 /// Whether it can be asked for, below the path base.
 pub(super) fn is_path(text: &str) -> bool {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{builder::Builder, processes::StartMode};
+use super::{
+    builder::Builder,
+    processes::{Listener, StartMode},
+};
 
 /// How the processes are kept: the defaults, and the reasons for them, are those of [`Processes`](super::Processes).
 impl Builder {
@@ -101,6 +104,12 @@ impl Builder {
     /// The name of the cookie that keeps a client at one process. Defaults to none.
     pub fn affinity_cookie(mut self, name: impl Into<String>) -> Self {
         self.processes().affinity_cookie = Some(name.into());
+        self
+    }
+
+    /// Where a process listens, and who opens the listener. Defaults to [`Listener::Port`].
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.processes().listener = listener;
         self
     }
 }

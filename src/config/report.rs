@@ -4,7 +4,9 @@ use std::{fmt, path::Path, time::Duration};
 
 use super::{
     findings::{Warning, shown},
-    processes::StartMode,
+    forwarding::HeaderPolicy,
+    front::FrontLimits,
+    processes::{Listener, StartMode},
     settings::{Config, HostingModel},
 };
 
@@ -48,6 +50,7 @@ impl fmt::Display for Report<'_> {
         self.what(f)?;
         self.limits(f)?;
         self.processes(f)?;
+        self.forwarding(f)?;
         self.rest(f)?;
         self.environment(f)?;
         self.findings(f)
@@ -107,13 +110,14 @@ impl Report<'_> {
                 format_args!("{path} until {status}, every {every} ms"),
             )?;
         }
-        for (name, time) in [
-            ("idleTimeout", kept.idle_timeout),
-            ("recycleAge", kept.recycle_age),
-            ("queueTime", kept.queue_time),
-        ] {
-            time.map_or(Ok(()), |time| row(f, name, Span(time)))?;
-        }
+        spans(
+            f,
+            &[
+                ("idleTimeout", kept.idle_timeout),
+                ("recycleAge", kept.recycle_age),
+                ("queueTime", kept.queue_time),
+            ],
+        )?;
         if let Some(requests) = kept.recycle_requests {
             row(f, "recycleRequests", requests)?;
         }
@@ -132,9 +136,60 @@ impl Report<'_> {
         )?;
         row(f, "drainTimeout", Span(kept.drain_timeout))?;
         row(f, "retry", on(kept.retry))?;
-        kept.affinity_cookie
-            .as_ref()
-            .map_or(Ok(()), |name| row(f, "affinityCookie", name))
+        if let Some(name) = &kept.affinity_cookie {
+            row(f, "affinityCookie", name)?;
+        }
+        match kept.listener {
+            Listener::Port => Ok(()),
+            other @ (Listener::Inherited | Listener::InheritedUnix | Listener::Unix) => {
+                row(f, "listener", other.as_str())
+            }
+        }
+    }
+
+    fn forwarding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = &self.config.forwarding;
+        let trusted: Vec<_> = said
+            .trusted_proxies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let trusted: Vec<_> = trusted.iter().map(String::as_str).collect();
+        row(f, "trustedProxies", list(&trusted))?;
+        let told: Vec<_> = [
+            ("For", said.forwarded_for),
+            ("Proto", said.forwarded_proto),
+            ("Host", said.forwarded_host),
+            ("Prefix", said.forwarded_prefix),
+            ("Forwarded", said.forwarded),
+            ("Client-Cert", said.client_cert),
+        ]
+        .into_iter()
+        .filter(|(_, policy)| *policy != HeaderPolicy::Off)
+        .map(|(name, policy)| format!("{name} {}", policy.as_str()))
+        .collect();
+        let told: Vec<_> = told.iter().map(String::as_str).collect();
+        row(f, "forwarded headers", list(&told))?;
+        row(f, "underscores", said.underscores.as_str())?;
+        row(f, "via", said.via.as_deref().unwrap_or("none"))?;
+        row(f, "traceContext", on(said.trace_context))?;
+        row(f, "connectTimeout", Span(said.connect_timeout))?;
+        row(f, "continueTimeout", Span(said.continue_timeout))?;
+        match said.upload_timeout {
+            Some(time) => row(f, "uploadTimeout", Span(time))?,
+            None => row(f, "uploadTimeout", "none")?,
+        }
+        spans(
+            f,
+            &[
+                ("headTimeout", said.head_timeout),
+                ("bodyTimeout", said.body_timeout),
+                ("totalTimeout", said.total_timeout),
+            ],
+        )?;
+        said.max_body_size.map_or(Ok(()), |bytes| {
+            row(f, "maxBodySize", format_args!("{bytes} bytes"))
+        })
     }
 
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,6 +208,12 @@ impl Report<'_> {
         .filter_map(|(offered, name)| offered.then_some(name))
         .collect();
         row(f, "authentication", list(&offered))?;
+        if let Some(name) = &config.handler_settings.user_header {
+            row(f, "userHeader", name)?;
+        }
+        if config.handler_settings.keep_user {
+            row(f, "keepUser", on(true))?;
+        }
         row(f, "WebSocket", on(config.websockets))?;
         row(
             f,
@@ -191,6 +252,46 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
+
+/// What is not set has the front's default, and no line.
+impl fmt::Display for FrontLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, number) in [
+            ("maxConnections", self.max_connections),
+            ("maxHeadSize", self.max_head_size),
+            ("maxHeaders", self.max_headers),
+            ("maxStreams", self.max_streams),
+            ("maxPendingResets", self.max_pending_resets),
+            ("maxErrorResets", self.max_error_resets),
+        ] {
+            number.map_or(Ok(()), |number| row(f, &format!("front {name}"), number))?;
+        }
+        spans(
+            f,
+            &[
+                ("front headerTimeout", self.header_timeout),
+                ("front idleTimeout", self.idle_timeout),
+                ("front writeTimeout", self.write_timeout),
+                ("front drainTimeout", self.drain_timeout),
+                ("front pingInterval", self.ping_interval),
+                ("front pingTimeout", self.ping_timeout),
+            ],
+        )?;
+        self.half_close
+            .map_or(Ok(()), |half| row(f, "front halfClose", on(half)))
+    }
+}
+
+/// A line for each time that is set.
+fn spans(f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt::Result {
+    let set = spans
+        .iter()
+        .filter_map(|(name, time)| Some((name, (*time)?)));
+    for (name, time) in set {
+        row(f, name, Span(time))?;
+    }
+    Ok(())
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {

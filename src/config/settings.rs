@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{command::CommandLine, processes::Processes};
+use http::HeaderName;
+
+use super::{
+    command::CommandLine, forwarding::Forwarding, front::FrontLimits, processes::Processes,
+};
 use crate::PathBase;
 
 /// An app's configuration: only valid values.
@@ -34,6 +38,8 @@ pub struct Config {
     pub(crate) recycle_on_file_change: Vec<PathBuf>,
     pub(crate) handler_settings: HandlerSettings,
     pub(crate) processes: Processes,
+    pub(crate) forwarding: Forwarding,
+    pub(crate) front: FrontLimits,
     pub(crate) authentication: Authentication,
     pub(crate) websockets: bool,
     pub(crate) https_port: Option<u16>,
@@ -46,7 +52,7 @@ pub enum HostingModel {
     /// In a process of its own, behind the proxy.
     #[default]
     OutOfProcess,
-    /// In the front's process.
+    /// In a worker's process, which calls the app instead of forwarding to it.
     InProcess,
 }
 
@@ -58,6 +64,8 @@ pub struct HandlerSettings {
     pub(crate) disallow_rotation_on_config_change: bool,
     pub(crate) detailed_errors_to_loopback: bool,
     pub(crate) shutdown_delay: Duration,
+    pub(crate) keep_user: bool,
+    pub(crate) user_header: Option<HeaderName>,
 }
 
 /// Which authentication the front offers for the app.
@@ -110,6 +118,8 @@ impl Config {
             recycle_on_file_change: Vec::new(),
             handler_settings: HandlerSettings::default(),
             processes: Processes::default(),
+            forwarding: Forwarding::default(),
+            front: FrontLimits::default(),
             authentication: Authentication::default(),
             websockets: true,
             https_port: None,
@@ -120,6 +130,13 @@ impl Config {
     #[must_use]
     pub fn with_path_base(mut self, path_base: PathBase) -> Self {
         self.path_base = path_base;
+        self
+    }
+
+    /// The same app behind a front whose HTTPS port this is, unless its configuration says another.
+    #[must_use]
+    pub fn or_https_port(mut self, port: Option<u16>) -> Self {
+        self.https_port = self.https_port.or(port);
         self
     }
 
@@ -220,6 +237,18 @@ impl Config {
         &self.processes
     }
 
+    /// How requests are forwarded, beyond what the module knows.
+    #[must_use]
+    pub fn forwarding(&self) -> &Forwarding {
+        &self.forwarding
+    }
+
+    /// What the front lets clients do, as far as the file says so.
+    #[must_use]
+    pub fn front(&self) -> &FrontLimits {
+        &self.front
+    }
+
     /// Which authentication the front offers for the app.
     #[must_use]
     pub fn authentication(&self) -> Authentication {
@@ -270,6 +299,20 @@ impl HandlerSettings {
     pub fn shutdown_delay(&self) -> Duration {
         self.shutdown_delay
     }
+
+    /// `keepUser`: whether the user whom Windows authentication found is that of all later requests of its connection, as
+    /// in IIS. Default false: a proxy in front may send several users' requests through one connection.
+    #[must_use]
+    pub fn keep_user(&self) -> bool {
+        self.keep_user
+    }
+
+    /// `userHeader`: the header that tells the app the user who was authenticated, for apps without our app half.
+    /// Default: none.
+    #[must_use]
+    pub fn user_header(&self) -> Option<&HeaderName> {
+        self.user_header.as_ref()
+    }
 }
 
 impl Default for HandlerSettings {
@@ -280,6 +323,8 @@ impl Default for HandlerSettings {
             disallow_rotation_on_config_change: false,
             detailed_errors_to_loopback: false,
             shutdown_delay: Duration::from_secs(1),
+            keep_user: false,
+            user_header: None,
         }
     }
 }

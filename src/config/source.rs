@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use super::{findings::Errors, load::Loaded, settings::Config, vars::Vars};
 use crate::PathBase;
 
@@ -28,6 +30,8 @@ pub struct Source {
     root: PathBuf,
     file: Option<PathBuf>,
     path_base: Option<PathBase>,
+    trusted_proxies: Vec<IpNet>,
+    https_port: Option<u16>,
 }
 
 impl Source {
@@ -37,6 +41,8 @@ impl Source {
             root: content_root.into(),
             file: None,
             path_base: None,
+            trusted_proxies: Vec::new(),
+            https_port: None,
         }
     }
 
@@ -49,6 +55,18 @@ impl Source {
     /// The prefix under which the app is mounted, whatever the file says. Defaults to that.
     pub fn path_base(mut self, path_base: PathBase) -> Self {
         self.path_base = Some(path_base);
+        self
+    }
+
+    /// The proxies that are trusted besides those of the file. Defaults to none.
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        self.trusted_proxies = proxies.into_iter().collect();
+        self
+    }
+
+    /// The HTTPS port of the front, for where the file says none. Defaults to not known.
+    pub fn https_port(mut self, port: Option<u16>) -> Self {
+        self.https_port = port;
         self
     }
 
@@ -68,6 +86,9 @@ impl Source {
         if let Some(path_base) = &self.path_base {
             loaded.config = loaded.config.with_path_base(path_base.clone());
         }
+        let trusted = &mut loaded.config.forwarding.trusted_proxies;
+        trusted.extend(&self.trusted_proxies);
+        loaded.config = loaded.config.or_https_port(self.https_port);
         Ok(loaded)
     }
 

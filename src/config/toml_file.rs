@@ -9,22 +9,26 @@ use toml::{
 
 use super::{
     findings::{Findings, Kind, shown},
+    parse::{FORWARDING, FRONT},
     raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
     text::Lines,
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 20] = [
     "affinity",
     "arguments",
     "authentication",
     "drainTimeout",
     "environmentVariables",
+    "front",
     "handlerSettings",
     "httpsPort",
     "idleTimeout",
+    "listener",
     "pathBase",
     "probe",
+    "proxy",
     "queue",
     "recycle",
     "recycleOnFileChange",
@@ -98,14 +102,18 @@ impl Reader<'_> {
                 "authentication" => self.authentication(value, raw),
                 "environmentVariables" => raw.environment = self.strings(key, value),
                 "handlerSettings" => raw.handler_settings.extend(self.scalars(key, value)),
-                "drainTimeout" | "idleTimeout" | "retry" | "startMode" => {
+                "drainTimeout" | "idleTimeout" | "listener" | "retry" | "startMode" => {
                     let text = self.scalar(key, value);
                     self.setting(key, key.get_ref(), text, raw);
                 }
-                "warmUp" => self.warm_up(key, value, raw),
+                "warmUp" => self.in_one_line("warmUp", key, value, raw),
                 name @ ("affinity" | "probe" | "queue" | "recycle") => {
-                    self.processes(name, value, raw);
+                    let mut tables = PROCESSES.iter();
+                    let keys = tables.find(|(table, _)| *table == name);
+                    self.settings(name, keys.map_or(&[], |(_, keys)| keys), value, raw);
                 }
+                "proxy" => self.settings("proxy", &FORWARDING.map(|name| (name, name)), value, raw),
+                "front" => self.settings("front", &FRONT, value, raw),
                 "httpsPort" => raw.https_port = self.scalar(key, value),
                 "pathBase" => raw.path_base = self.string(key, value),
                 "recycleOnFileChange" => {
@@ -130,23 +138,28 @@ impl Reader<'_> {
         raw.handler_settings.extend(text);
     }
 
-    /// ANCM has lists nowhere in `handlerSettings`: there, the paths stand in one line.
-    fn warm_up(&mut self, key: &Key<'_>, value: &Value<'_>, raw: &mut RawConfig) {
-        let paths = self.list("warmUp", value);
-        let paths: Vec<_> = paths.into_iter().map(|path| path.text).collect();
-        let line = self.text(&paths.join(" "), value);
-        self.setting(key, "warmUp", Some(line), raw);
+    /// ANCM has lists nowhere in `handlerSettings`: there, their elements stand in one line.
+    fn in_one_line(&mut self, name: &str, key: &Key<'_>, value: &Value<'_>, raw: &mut RawConfig) {
+        let elements = self.list(name, value);
+        let elements: Vec<_> = elements.into_iter().map(|element| element.text).collect();
+        let line = self.text(&elements.join(" "), value);
+        self.setting(key, name, Some(line), raw);
     }
 
-    fn processes(&mut self, name: &str, value: &Value<'_>, raw: &mut RawConfig) {
+    /// A table of settings, with the keys that it may have and their names in `handlerSettings`.
+    fn settings(
+        &mut self,
+        name: &str,
+        keys: &[(&str, &str)],
+        value: &Value<'_>,
+        raw: &mut RawConfig,
+    ) {
         let Some(table) = value.get_ref().as_table() else {
             return self.mistyped(name, "a table", value);
         };
-        let tables = PROCESSES.iter();
-        let mut keys = tables.filter(|(table, _)| *table == name);
-        let keys = keys.next().map_or(&[][..], |&(_, keys)| keys);
         for (key, value) in table {
             match keys.iter().find(|(known, _)| known == key.get_ref()) {
+                Some((_, setting @ "trustedProxies")) => self.in_one_line(setting, key, value, raw),
                 Some((_, setting)) => {
                     let text = self.scalar(key, value);
                     self.setting(key, setting, text, raw);
@@ -173,11 +186,17 @@ impl Reader<'_> {
         };
         for (key, value) in table {
             let slot = match &**key.get_ref() {
+                name @ ("keepUser" | "userHeader") => {
+                    let text = self.scalar(key, value);
+                    self.setting(key, name, text, raw);
+                    continue;
+                }
                 "windows" => &mut raw.windows_authentication,
                 "basic" => &mut raw.basic_authentication,
                 "anonymous" => &mut raw.anonymous_authentication,
                 _ => {
-                    self.unknown(key, ["windows", "basic", "anonymous"]);
+                    let known = ["windows", "basic", "anonymous", "keepUser", "userHeader"];
+                    self.unknown(key, known);
                     continue;
                 }
             };

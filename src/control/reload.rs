@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::{
-    config::{Config, Errors, Source, Vars, Warning, WarningKind},
+    config::{Config, Errors, Source, Vars, Warning},
     watch::{self, Files},
 };
 
@@ -71,7 +71,7 @@ pub(super) async fn read(source: Source, vars: Arc<dyn Vars>) -> Result<Reloaded
         Ok(loaded) => loaded.map_err(|errors| lines(&errors))?,
         Err(error) => return Err(vec![error.to_string()]),
     };
-    tell(&loaded.warnings);
+    loaded.warnings.iter().for_each(Warning::log);
     Ok(Reloaded {
         config: Arc::new(loaded.config),
         file: loaded.source,
@@ -80,17 +80,6 @@ pub(super) async fn read(source: Source, vars: Arc<dyn Vars>) -> Result<Reloaded
 
 fn lines(errors: &Errors) -> Vec<String> {
     errors.to_string().lines().map(str::to_owned).collect()
-}
-
-fn tell(warnings: &[Warning]) {
-    for warning in warnings {
-        match warning.kind() {
-            WarningKind::Translated => info!(%warning, "Configuration translated"),
-            WarningKind::Unknown | WarningKind::Ignored | WarningKind::Suspicious => {
-                warn!(%warning, "Configuration not taken as written");
-            }
-        }
-    }
 }
 
 /// `new`, but with what can't change while the program runs as it is in `old`.
@@ -120,6 +109,9 @@ fn fixed(new: &Config, old: &Config) -> Vec<&'static str> {
     if new.processes_per_application() != old.processes_per_application() {
         fixed.push("processesPerApplication");
     }
+    if new.front() != old.front() {
+        fixed.push("front");
+    }
     fixed
 }
 
@@ -146,10 +138,18 @@ mod tests {
     #[test]
     fn the_rest_changes_without_a_word() {
         let old = config(|builder| builder);
-        let new = config(|builder| builder.websockets(false).arguments(["x"]));
+        let new = config(|builder| builder.websockets(false).arguments(["x"]).via("x"));
         assert!(fixed(&new, &old).is_empty());
         assert_eq!(fit(Arc::clone(&new), &old), new);
         let new = config(|builder| builder.processes_per_application(3));
         assert_eq!(fixed(&new, &old), ["processesPerApplication"]);
+        let limits = crate::config::FrontLimits {
+            max_headers: Some(7),
+            ..Default::default()
+        };
+        assert_eq!(
+            fixed(&config(|builder| builder.front(limits)), &old),
+            ["front"]
+        );
     }
 }

@@ -3,17 +3,21 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header::ACCEPT};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, Version,
+    header::{ACCEPT, CONNECTION},
+};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use super::{CorrelationId, Error, ErrorPage, page::Format};
+use super::{CorrelationId, Error, ErrorPage, chain, page::Format};
 use crate::ResponseBody;
 
 /// Answers with an [`ErrorPage`] where the service inside ends in an [`Error`].
@@ -36,7 +40,7 @@ impl<S> Layer<S> for ErrorPageLayer {
     fn layer(&self, inner: S) -> Self::Service {
         ErrorPages {
             inner,
-            page: self.page.clone(),
+            page: Arc::new(self.page.clone()),
             broken: None,
         }
     }
@@ -46,7 +50,7 @@ impl<S> Layer<S> for ErrorPageLayer {
 #[derive(Debug)]
 pub struct ErrorPages<S> {
     inner: S,
-    page: ErrorPage,
+    page: Arc<ErrorPage>,
     /// Why the service inside can't be called, to be told to the next client.
     broken: Option<Error>,
 }
@@ -55,7 +59,7 @@ impl<S: Clone> Clone for ErrorPages<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            page: self.page.clone(),
+            page: Arc::clone(&self.page),
             broken: None,
         }
     }
@@ -77,6 +81,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let accept = Accept::of(request.headers());
+        let http1 = request.version() <= Version::HTTP_11;
         let state = match self.broken.take() {
             Some(error) => State::Broken { error: Some(error) },
             None => State::Forward {
@@ -84,8 +89,9 @@ where
             },
         };
         ResponseFuture {
-            page: self.page.clone(),
+            page: Arc::clone(&self.page),
             accept,
+            http1,
             state,
         }
     }
@@ -95,8 +101,9 @@ pin_project! {
     /// The future of [`ErrorPages`].
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        page: ErrorPage,
+        page: Arc<ErrorPage>,
         accept: Accept,
+        http1: bool,
         #[pin]
         state: State<F>,
     }
@@ -125,7 +132,14 @@ where
         };
         let response = match result {
             Ok(response) => response.map(ResponseBody::inner),
-            Err(error) => answer(this.page, &error, this.accept.format()).map(ResponseBody::short),
+            Err(error) => {
+                let mut response = answer(this.page, &error, this.accept.format());
+                if *this.http1 && error.ends_connection() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                response.map(ResponseBody::short)
+            }
         };
         Poll::Ready(Ok(response))
     }
@@ -140,10 +154,11 @@ enum Accept {
 
 impl Accept {
     fn of(headers: &HeaderMap) -> Self {
-        let mut lines = headers.get_all(ACCEPT).iter();
+        // A walk, because it costs less than a look-up where there are not many.
+        let mut lines = headers.iter().filter(|(name, _)| *name == ACCEPT);
         match (lines.next(), lines.next()) {
             (None, _) => Self::Known(Format::default()),
-            (Some(line), None) => Self::Line(line.clone()),
+            (Some((_, line)), None) => Self::Line(line.clone()),
             (Some(_), Some(_)) => Self::Known(Format::preferred(headers)),
         }
     }
@@ -159,7 +174,7 @@ impl Accept {
 fn answer(page: &ErrorPage, error: &Error, format: Format) -> Response<Bytes> {
     let id = CorrelationId::generate();
     let cause = std::error::Error::source(error)
-        .map(ToString::to_string)
+        .map(chain)
         .unwrap_or_default();
     let status = error.status().as_u16();
     let of_client = error.status().is_client_error() && !error.is_transient();
@@ -195,6 +210,27 @@ mod tests {
                 .to_bytes()
                 .is_empty()
         );
+    }
+
+    #[tokio::test]
+    async fn who_sends_a_head_that_nobody_takes_is_not_listened_to_on_http_1() {
+        for (version, error, want) in [
+            (Version::HTTP_11, Error::bad_request("x"), true),
+            (Version::HTTP_10, Error::method_refused(), true),
+            (Version::HTTP_2, Error::bad_request("x"), false),
+            (Version::HTTP_11, Error::stopping(), false),
+        ] {
+            let mut error = Some(error);
+            let inner = service_fn(move |_: Request<()>| {
+                std::future::ready(Err::<Response<Empty<Bytes>>, _>(error.take().unwrap()))
+            });
+            let mut request = Request::new(());
+            *request.version_mut() = version;
+            let service = ErrorPageLayer::default().layer(inner);
+            let response = service.oneshot(request).await.unwrap();
+            let closes = response.headers().contains_key(CONNECTION);
+            assert_eq!(closes, want, "{version:?} {}", response.status());
+        }
     }
 
     #[tokio::test]

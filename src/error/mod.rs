@@ -3,6 +3,7 @@
 mod layer;
 mod page;
 mod start;
+mod sub_status;
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -12,10 +13,24 @@ pub use self::{
     layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
     page::{CorrelationId, ErrorPage, Format},
     start::{Stage, StartFailure},
+    sub_status::SubStatus,
 };
 
 /// An error of another crate.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// `error` and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
 
 /// Why the host half could not get an answer from the app.
 ///
@@ -33,6 +48,8 @@ enum Kind {
     Stopping,
     BadRequest(&'static str),
     MethodRefused,
+    TooLarge,
+    ClientSlow,
     ClientGone,
     Connect,
     NotOwner,
@@ -41,7 +58,7 @@ enum Kind {
 }
 
 impl Error {
-    /// The app's process could not be started: 502, the module's 502.5.
+    /// The app's process could not be started: 502, the module's 502.5; in process 500, its 500.30 and the like.
     #[must_use]
     pub fn start(failure: Arc<StartFailure>) -> Self {
         Self {
@@ -101,6 +118,24 @@ impl Error {
         }
     }
 
+    /// The body of the request is longer than it may be: 413.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self {
+            kind: Kind::TooLarge,
+            source: None,
+        }
+    }
+
+    /// The client took too long for the body of its request: 408.
+    #[must_use]
+    pub fn client_slow() -> Self {
+        Self {
+            kind: Kind::ClientSlow,
+            source: None,
+        }
+    }
+
     /// The client left, or broke its request off: 400, which nobody sees.
     #[must_use]
     pub fn client_gone(source: impl Into<BoxError>) -> Self {
@@ -154,6 +189,11 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::ClientSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::Start(ref failure) if failure.sub_status.is_some() => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Kind::Start(_) | Kind::Connect | Kind::NotOwner | Kind::Backend => {
                 StatusCode::BAD_GATEWAY
             }
@@ -173,6 +213,8 @@ impl Error {
             | Kind::Stopping
             | Kind::BadRequest(_)
             | Kind::MethodRefused
+            | Kind::TooLarge
+            | Kind::ClientSlow
             | Kind::ClientGone
             | Kind::Connect
             | Kind::NotOwner
@@ -185,6 +227,15 @@ impl Error {
     #[must_use]
     pub fn is_client_gone(&self) -> bool {
         matches!(self.kind, Kind::ClientGone)
+    }
+
+    /// Whether what else comes on the client's connection is better not listened to: whoever wrote that head may mean
+    /// another end of it than we do, and the rest of that body would have to be read first.
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::BadRequest(_) | Kind::MethodRefused | Kind::TooLarge | Kind::ClientSlow
+        )
     }
 
     /// Whether the app's process took no connection, so that it saw nothing of the request.
@@ -222,6 +273,8 @@ impl fmt::Display for Error {
             Kind::Stopping => f.write_str("the app is being stopped"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
+            Kind::TooLarge => f.write_str("the body of the request is too long"),
+            Kind::ClientSlow => f.write_str("the client took too long to send its request"),
             Kind::ClientGone => f.write_str("the client broke its request off"),
             Kind::Connect => f.write_str("can't connect to the app"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),
@@ -234,5 +287,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_names_every_cause_once() {
+        let inner = std::io::Error::other("no route");
+        let outer = Error::connect(Error::backend(inner));
+        assert_eq!(
+            chain(&outer),
+            "can't connect to the app: the app broke the exchange off: no route"
+        );
+        assert_eq!(chain(&Error::stopping()), "the app is being stopped");
     }
 }

@@ -174,6 +174,9 @@ impl ErrorPage {
         });
         if let (Some(failure), Some(members)) = (error.start_failure(), problem.as_object_mut()) {
             members.insert("stage".to_owned(), failure.stage.as_str().into());
+            if let Some(sub) = failure.sub_status {
+                members.insert("subStatus".to_owned(), sub.code().into());
+            }
             if self.detailed {
                 let facts = facts(failure).into_iter();
                 members.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));
@@ -202,7 +205,10 @@ impl ErrorPage {
     }
 
     fn start_section(&self, page: &mut String, failure: &StartFailure) {
-        page.push_str(START_CAUSES);
+        match failure.sub_status {
+            Some(sub) => causes(page, sub.causes()),
+            None => causes(page, START_CAUSES),
+        }
         let _ = write!(
             page,
             "<p>Stage: <b>{}</b>. {}.</p>\r\n",
@@ -236,20 +242,33 @@ h2{font-size:1.1rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}\
 dt{font-weight:600;margin-top:.7rem}dd{margin:0}.id{opacity:.75;font-size:.9rem}\
 </style>\r\n";
 
-const START_CAUSES: &str = "<p>Common causes:</p>\r\n<ul>\r\n\
-<li>The application's process could not be started.</li>\r\n\
-<li>It started and then ended.</li>\r\n\
-<li>It started but did not listen on the port it was given.</li>\r\n</ul>\r\n";
+const START_CAUSES: &[&str] = &[
+    "The application's process could not be started.",
+    "It started and then ended.",
+    "It started but did not listen on the port it was given.",
+];
 
 const START_HINTS: &str = "<p>What to do:</p>\r\n<ul>\r\n\
 <li>Look at the log of the server.</li>\r\n\
 <li>Let the application's own output be logged: <code>stdoutLogEnabled=\"true\"</code>.</li>\r\n\
 <li>Start the application by hand from its folder and see what it says.</li>\r\n</ul>\r\n";
 
+fn causes(page: &mut String, causes: &[&str]) {
+    page.push_str("<p>Common causes:</p>\r\n<ul>\r\n");
+    for cause in causes {
+        let _ = write!(page, "<li>{cause}</li>\r\n");
+    }
+    page.push_str("</ul>\r\n");
+}
+
 /// As the module titles its page, where it has one.
 fn title(error: &Error) -> String {
-    if error.start_failure().is_some() {
-        return "HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure".to_owned();
+    match error.start_failure().map(|failure| failure.sub_status) {
+        Some(Some(sub)) => return format!("HTTP Error 500.{} - {}", sub.code(), sub.title()),
+        Some(None) => {
+            return "HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure".to_owned();
+        }
+        None => {}
     }
     let status = error.status();
     format!(
@@ -288,6 +307,7 @@ fn facts(failure: &StartFailure) -> Vec<(&'static str, String)> {
     );
     facts.push(("elapsed", format!("{:.3} s", failure.elapsed.as_secs_f64())));
     facts.push(("startupTimeLimit", format!("{} s", failure.limit.as_secs())));
+    facts.extend(failure.detail.clone().map(|detail| ("detail", detail)));
     if !failure.output.is_empty() {
         facts.push(("output", failure.output.clone()));
     }
@@ -344,6 +364,29 @@ mod tests {
         );
         assert!(!page.contains("dotnet") && !page.contains("boom"), "{page}");
         assert!(page.ends_with("</html>\r\n"));
+    }
+
+    #[test]
+    fn a_failed_start_in_process_has_its_own_number_and_page() {
+        let mut failure = StartFailure::new(Stage::Hosting, "Main threw", "dotnet App.dll");
+        failure.sub_status = Some(crate::error::SubStatus::Start);
+        failure.detail = Some("System.Exception: <no> database".to_owned());
+        let error = Error::start(Arc::new(failure));
+        assert_eq!(error.status(), 500);
+        let page = body(&ErrorPage::new(), &error, Format::Html);
+        let title = "HTTP Error 500.30 - ANCM In-Process Start Failure";
+        assert!(
+            page.contains(title) && page.contains("<b>hosting</b>"),
+            "{page}"
+        );
+        assert!(!page.contains("database"), "{page}");
+        let page = body(&ErrorPage::new().detailed(true), &error, Format::Html);
+        assert!(
+            page.contains("System.Exception: &lt;no&gt; database"),
+            "{page}"
+        );
+        let json = body(&ErrorPage::new(), &error, Format::Json);
+        assert!(json.contains("\"subStatus\":30"), "{json}");
     }
 
     #[test]

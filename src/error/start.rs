@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::SubStatus;
+
 /// How far a start came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -18,6 +20,8 @@ pub enum Stage {
     WrongOwner,
     /// The process listens, but did not answer its probe in time.
     Probe,
+    /// The process runs, but could not host the app in process.
+    Hosting,
     /// Too many failures within a minute: not tried again for a while.
     RapidFail,
 }
@@ -33,6 +37,7 @@ impl Stage {
             Self::NotListening => "not-listening",
             Self::WrongOwner => "wrong-owner",
             Self::Probe => "probe",
+            Self::Hosting => "hosting",
             Self::RapidFail => "rapid-fail",
         }
     }
@@ -47,6 +52,7 @@ impl Stage {
             Self::NotListening => "The process started but did not listen on its port in time",
             Self::WrongOwner => "A process that is not the app's listens on the app's port",
             Self::Probe => "The process listens, but did not answer its probe in time",
+            Self::Hosting => "The app could not be hosted in process",
             Self::RapidFail => "The app failed too often within a minute",
         }
     }
@@ -80,6 +86,10 @@ pub struct StartFailure {
     pub limit: Duration,
     /// The last output of the process, at most 30,000 characters.
     pub output: String,
+    /// For an app that is hosted in process: which of the module's 500s it is.
+    pub sub_status: Option<SubStatus>,
+    /// What else is known, where there is more than the reason: the app's exception.
+    pub detail: Option<String>,
 }
 
 impl StartFailure {
@@ -96,17 +106,23 @@ impl StartFailure {
             elapsed: Duration::ZERO,
             limit: Duration::ZERO,
             output: String::new(),
+            sub_status: None,
+            detail: None,
         }
     }
 }
 
 impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the app could not be started ({}): {}",
-            self.stage, self.reason
-        )
+        let Self { stage, reason, .. } = self;
+        match self.sub_status {
+            Some(sub) => write!(
+                f,
+                "the app could not be started ({stage}, 500.{}): {reason}",
+                sub.code()
+            ),
+            None => write!(f, "the app could not be started ({stage}): {reason}"),
+        }
     }
 }
 

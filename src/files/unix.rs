@@ -16,6 +16,12 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
+/// Whether others than its user and its group may read a file.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "keys are for TLS"))]
+pub(crate) fn is_readable_by_all(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o004 != 0
+}
+
 /// What changes when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {

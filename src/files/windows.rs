@@ -24,6 +24,12 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Never said: who may read a file stands in its access control list, which is not looked at.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "keys are for TLS"))]
+pub(crate) fn is_readable_by_all(_: &Metadata) -> bool {
+    false
+}
+
 /// What changes when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {

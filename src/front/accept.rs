@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::{self, SocketAddr},
     pin::pin,
     sync::{
         Arc,
@@ -12,19 +11,23 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{self, Instant},
 };
 use tracing::{debug, warn};
 
-use super::{clients::Clients, connection::Accepted};
+use super::{
+    clients::Clients,
+    connection::Accepted,
+    listen::Endpoint,
+    socket::{Listener, Listening, Peer, Socket},
+    standby::Turn,
+};
+use crate::occasionally::Occasionally;
 
 /// How long to wait after an error of the whole process, such as no free file descriptor.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How often it is said that nobody can be accepted.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long until the next idle connection is looked for, while there is no room.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -77,54 +80,98 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Warns of an error, but not of each in a row of them: a flood of clients must not become one of the log.
-fn tell(error: &io::Error, told: &mut Option<time::Instant>) {
-    let now = time::Instant::now();
-    if told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN) {
-        *told = Some(now);
-        warn!(%error, "Connections can't be accepted");
-    }
-}
-
 /// Accepts on one socket, for one thread.
 pub(super) struct Acceptor {
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) clients: Clients,
     pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
     pub(super) stop: Stop,
+    pub(super) turn: Turn,
+    /// Somebody else has the socket too, and goes on with it.
+    pub(super) adopted: bool,
+}
+
+/// Why nobody is accepted.
+#[derive(Debug, PartialEq, Eq)]
+enum Pause {
+    /// The front stops.
+    Stop,
+    /// Somebody else accepts.
+    Standby,
 }
 
 impl Acceptor {
-    /// Accepts until the front stops.
-    pub(super) async fn run(mut self, listener: TcpListener) {
+    /// Accepts until the front stops, whenever it is its turn.
+    pub(super) async fn run(mut self, mut listener: Listener) {
+        while self.accept(&listener).await == Pause::Standby {
+            self.clients.retire();
+            // The runtime would be woken for each connection that somebody else takes.
+            let Ok(listening) = listener.into_listening() else {
+                return;
+            };
+            match self.stand_by(listening).await {
+                Ok(back) => listener = back,
+                Err(error) => return warn!(%error, "Front does not accept any more"),
+            }
+        }
+        if self.adopted {
+            return;
+        }
+        if let Ok(listener) = listener.into_listening() {
+            self.last_call(&listener);
+        }
+    }
+
+    /// Waits for its turn, or for the end. An error, such as no free file descriptor, may pass.
+    async fn stand_by(&mut self, listening: Listening) -> io::Result<Listener> {
         let mut pause = FIRST_PAUSE;
-        let mut told = None;
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.stop) => {}
+            () = self.turn.until(true) => {}
+        }
+        while pause < LONGEST_PAUSE {
+            match Listener::adopt(listening.try_clone()?) {
+                Ok(listener) => return Ok(listener),
+                Err(_) => time::sleep(pause).await,
+            }
+            pause *= 2;
+        }
+        Listener::adopt(listening)
+    }
+
+    /// Accepts until the front stops or somebody else is to accept.
+    async fn accept(&mut self, listener: &Listener) -> Pause {
+        let mut pause = FIRST_PAUSE;
+        let refused = Occasionally::default();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = stopped(&mut self.stop) => break,
+                () = stopped(&mut self.stop) => return Pause::Stop,
+                () = self.turn.until(false) => return Pause::Standby,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
+                Ok((socket, peer)) => {
                     pause = FIRST_PAUSE;
                     let Some(permit) = self.permit().await else {
-                        break;
+                        return Pause::Stop;
                     };
-                    self.begin(stream, peer, permit);
+                    self.begin(socket, peer, permit);
                 }
                 Err(error) if is_the_clients(&error) => debug!(%error, "Connection not accepted"),
+                // A flood of clients must not become one of the log.
                 Err(error) => {
-                    tell(&error, &mut told);
+                    if let Some(count) = refused.due() {
+                        warn!(%error, count, "Connections can't be accepted");
+                    }
                     if self.recover(pause).await.is_none() {
-                        break;
+                        return Pause::Stop;
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
-        }
-        if let Ok(listener) = listener.into_std() {
-            self.last_call(&listener);
         }
     }
 
@@ -158,14 +205,15 @@ impl Acceptor {
         }
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        if let Err(error) = stream.set_nodelay(true) {
+    fn begin(&self, socket: Socket, peer: Peer, permit: OwnedSemaphorePermit) {
+        if let Err(error) = socket.set_nodelay() {
             debug!(client.addr = %peer, %error, "Connection is gone already");
             return;
         }
         (self.begin)(Accepted {
-            stream,
+            socket,
             peer,
+            endpoint: self.endpoint.clone(),
             place: self.clients.enter(permit),
         });
     }
@@ -173,28 +221,18 @@ impl Acceptor {
     /// Takes who is in the kernel's queue already: closing the socket would reset them.
     ///
     /// Asks the kernel itself, as the runtime may not have heard of them yet.
-    fn last_call(&self, listener: &net::TcpListener) {
+    fn last_call(&self, listener: &Listening) {
         for _ in 0..LAST_CALL {
             let Some(permit) = self.room.try_take() else {
                 return;
             };
             match listener.accept() {
-                Ok((stream, peer)) => {
-                    if let Ok(stream) = adopt(stream) {
-                        self.begin(stream, peer, permit);
-                    }
-                }
+                Ok((socket, peer)) => self.begin(socket, peer, permit),
                 Err(error) if is_the_clients(&error) => {}
                 Err(_) => return,
             }
         }
     }
-}
-
-/// A socket as the runtime wants it.
-fn adopt(stream: net::TcpStream) -> io::Result<TcpStream> {
-    stream.set_nonblocking(true)?;
-    TcpStream::from_std(stream)
 }
 
 /// Waits until the front stops, or nobody is left to stop it.

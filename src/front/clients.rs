@@ -25,6 +25,7 @@ pub(super) struct Clients {
 
 struct Shared {
     table: Mutex<Table>,
+    entered: Notify,
     gone: Notify,
 }
 
@@ -41,6 +42,15 @@ struct Entry {
     since: Instant,
 }
 
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// A connection did something since the last sweep, or has to be looked at again soon.
+    pub(super) restless: bool,
+    /// How many were told that they may rest.
+    pub(super) rested: usize,
+}
+
 /// A place in the table, as long as the socket lives: in its connection, or in a tunnel.
 pub(super) struct Place {
     clients: Clients,
@@ -54,6 +64,7 @@ impl Clients {
         Self {
             shared: Arc::new(Shared {
                 table: Mutex::default(),
+                entered: Notify::new(),
                 gone: Notify::new(),
             }),
         }
@@ -71,6 +82,7 @@ impl Clients {
         let id = table.next;
         table.next += 1;
         table.entries.insert(id, entry);
+        self.shared.entered.notify_one();
         Place {
             clients: self.clone(),
             id,
@@ -79,21 +91,35 @@ impl Clients {
         }
     }
 
-    /// Ends every connection whose time is over.
-    pub(super) fn sweep(&self, now: Instant, limits: &Limits) {
+    /// Ends every connection whose time is over, and lets those rest that are idle.
+    pub(super) fn sweep(&self, now: Instant, limits: &Limits) -> Found {
+        let mut found = Found::default();
         for entry in self.table().entries.values_mut() {
-            entry.look(now, limits);
+            entry.look(now, limits, &mut found);
         }
+        found
+    }
+
+    /// Waits for a connection that no sweep has seen. Cancel safe.
+    pub(super) async fn entered(&self) {
+        self.shared.entered.notified().await;
     }
 
     /// Closes the connection that is idle for the longest time, to make room.
     pub(super) fn close_longest_idle(&self) {
         let table = self.table();
         let idle = table.entries.values().filter(|entry| {
-            matches!(entry.pulse.phase(), Phase::Idle(_)) && entry.pulse.order() == Order::None
+            matches!(entry.pulse.phase(), Phase::Idle(_)) && entry.pulse.order() < Order::Finish
         });
         if let Some(entry) = idle.min_by_key(|entry| entry.since) {
             entry.pulse.tell(Order::Finish);
+        }
+    }
+
+    /// Lets every connection go with its next answer.
+    pub(super) fn retire(&self) {
+        for entry in self.table().entries.values() {
+            entry.pulse.tell(Order::Retire);
         }
     }
 
@@ -138,20 +164,33 @@ impl Clients {
 }
 
 impl Entry {
-    fn look(&mut self, now: Instant, limits: &Limits) {
+    fn look(&mut self, now: Instant, limits: &Limits, found: &mut Found) {
         let phase = self.pulse.phase();
         if phase != self.phase {
             self.phase = phase;
             self.since = now;
+            found.restless = true;
             return;
         }
         let spent = now.duration_since(self.since);
+        if matches!(phase, Phase::Idle(_)) && self.pulse.could_rest() {
+            found.restless = true;
+            if spent >= REST_AFTER {
+                found.rested += 1;
+                self.pulse.let_rest();
+            }
+        }
         let order = verdict(phase, spent, self.pulse.order(), limits);
         if order != Order::None {
             self.pulse.tell(order);
         }
     }
 }
+
+/// How long a connection is idle until what was held for its next request is given back.
+///
+/// To make it anew takes a tenth of what a request takes. A client that is back sooner does not pay that.
+const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a client that was asked to go may take for it: an HTTP/2 one has to answer a ping.
 const FAREWELL: Duration = Duration::from_secs(2);

@@ -3,10 +3,9 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -14,18 +13,27 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1::Parts};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time,
+};
 use tower_service::Service;
 use tracing::debug;
 
 use super::{
     clients::Place,
+    drive::{Driven, drive, rest},
     guard::Guard,
     http::Protocols,
     io::Io,
+    listen::Endpoint,
+    open::{self, Opened},
     preface::{self, Sniffed, Version},
-    pulse::{Order, Pulse},
+    proxy_protocol,
+    pulse::{Order, Phase, Pulse},
     service::Adapter,
+    socket::{Peer, Socket},
+    stream::Stream,
 };
 use crate::{Connection, error::BoxError};
 
@@ -44,8 +52,9 @@ const REQUEST_TIMEOUT: &[u8] =
 /// A connection that was accepted.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) socket: Socket,
+    pub(super) peer: Peer,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) place: Place,
 }
 
@@ -61,33 +70,39 @@ where
     B::Error: Into<BoxError>,
 {
     let Accepted {
-        stream,
+        socket,
         peer,
+        endpoint,
         place,
     } = accepted;
     let pulse = place.pulse().clone();
     register(&pulse).await;
-    let (version, sniffed) = match sniff(&stream, &pulse).await {
-        Ok(Some(found)) => found,
+    let Opened {
+        mut stream,
+        facts,
+        agreed,
+    } = match open::open(socket, peer, &endpoint, &pulse).await {
+        Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
     };
-    let service = Adapter::new(make(facts(&stream, peer)), peer, pulse.clone());
+    let peer = Peer(facts.peer());
+    let (version, sniffed) = match sniff(&mut stream, &pulse).await {
+        Ok(Some((version, sniffed))) => (agreed.unwrap_or(version), sniffed),
+        Ok(None) => return,
+        Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
+    };
+    if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
+        return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
+    }
+    let service = Adapter::new(make(facts), peer, pulse.clone());
     let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
     let ended = match version {
-        Version::Http1 => http1(&protocols, io, service, &pulse).await,
+        Version::Http1 => http1(&protocols, io, service, peer, &pulse).await,
         Version::Http2 => http2(&protocols, io, service, &pulse).await,
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
-    }
-}
-
-fn facts(stream: &TcpStream, peer: SocketAddr) -> Connection {
-    let connection = Connection::new(peer);
-    match stream.local_addr() {
-        Ok(local) => connection.with_local(local),
-        Err(_) => connection,
     }
 }
 
@@ -107,11 +122,11 @@ async fn register(pulse: &Pulse) {
 }
 
 /// What the client speaks, or `None` when it is not to be served any more.
-async fn sniff(stream: &TcpStream, pulse: &Pulse) -> io::Result<Option<(Version, Sniffed)>> {
+async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version, Sniffed)>> {
     let mut sniff = pin!(preface::sniff(stream));
     let first = poll_fn(|cx| match sniff.as_mut().poll(cx) {
         Poll::Ready(found) => Poll::Ready(Some(found)),
-        Poll::Pending if pulse.order() == Order::None => Poll::Pending,
+        Poll::Pending if pulse.order() < Order::Finish => Poll::Pending,
         Poll::Pending => Poll::Ready(None),
     })
     .await;
@@ -126,8 +141,9 @@ async fn sniff(stream: &TcpStream, pulse: &Pulse) -> io::Result<Option<(Version,
 
 async fn http1<S, B>(
     protocols: &Protocols,
-    io: TokioIo<Io>,
-    service: Adapter<S>,
+    mut io: TokioIo<Io>,
+    mut service: Adapter<S>,
+    peer: Peer,
     pulse: &Pulse,
 ) -> hyper::Result<()>
 where
@@ -136,24 +152,37 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let mut connection = protocols
-        .http1
-        .serve_connection(io, service)
-        .with_upgrades();
-    let ended = drive(Pin::new(&mut connection), pulse, |c| c.graceful_shutdown()).await;
-    let Some(Parts { io, .. }) = connection.into_parts() else {
-        pulse.set_tunnel();
-        return Ok(());
+    let builder = if !protocols.half_close && io.inner_mut().look_out() {
+        &protocols.http1_unwatched
+    } else {
+        &protocols.http1
     };
-    let io = io.into_inner();
+    let (ended, mut io) = loop {
+        // Boxed, so that it can be given back.
+        let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
+        let ended = drive(Pin::new(&mut *connection), pulse, |c| c.graceful_shutdown()).await;
+        let Some(parts) = connection.into_parts() else {
+            pulse.set_tunnel();
+            return Ok(());
+        };
+        match ended {
+            // It has read nothing that it did not hand on, or else it would not rest.
+            Driven::Rests if parts.read_buf.is_empty() => {
+                Parts { io, service, .. } = parts;
+                rest(io.inner_mut(), pulse).await;
+            }
+            Driven::Rests | Driven::Cut => break (None, parts.io.into_inner()),
+            Driven::Ended(ended) => break (Some(ended), parts.io.into_inner()),
+        }
+    };
     if let Some(refusal) = io.refusal() {
-        debug!(client.addr = ?io.stream().peer_addr().ok(), reason = %refusal, "Request refused");
+        debug!(client.addr = %peer, reason = %refusal, "Request refused");
     }
     match &ended {
         Some(Ok(())) => linger(io.stream(), false).await,
         Some(Err(error)) if error.is_parse() => linger(io.stream(), true).await,
         Some(Err(_)) => {}
-        None => say_timeout(io.stream(), pulse),
+        None => say_timeout(io.stream(), pulse).await,
     }
     ended.unwrap_or(Ok(()))
 }
@@ -174,64 +203,43 @@ where
 {
     pulse.set_http2();
     let mut connection = pin!(protocols.http2.serve_connection(io, service));
-    let ended = drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await;
-    ended.unwrap_or(Ok(()))
-}
-
-/// Polls a connection until it ends, or returns `None` when it is to end now.
-///
-/// The connection comes first: what arrived before an order counts as begun.
-async fn drive<C>(
-    mut connection: Pin<&mut C>,
-    pulse: &Pulse,
-    finish: fn(Pin<&mut C>),
-) -> Option<C::Output>
-where
-    C: Future,
-{
-    let mut finishing = false;
-    poll_fn(|cx| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(ended));
-        }
-        match pulse.order() {
-            Order::Finish if !finishing => {
-                finishing = true;
-                finish(connection.as_mut());
-                connection.as_mut().poll(cx).map(Some)
-            }
-            Order::None | Order::Finish => Poll::Pending,
-            Order::End => Poll::Ready(None),
-        }
-    })
-    .await
+    match drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await {
+        Driven::Ended(ended) => ended,
+        Driven::Cut | Driven::Rests => Ok(()),
+    }
 }
 
 /// Tells a client whose head took too long (RFC 9110, 15.5.9), if it sent anything at all and
 /// nothing else is on its way to it.
-fn say_timeout(stream: &TcpStream, pulse: &Pulse) {
-    let head = matches!(pulse.phase(), super::pulse::Phase::Head(_));
+async fn say_timeout(stream: &mut Stream, pulse: &Pulse) {
+    let head = matches!(pulse.phase(), Phase::Head(_));
     if head && pulse.heard() && pulse.flushed() {
         // Who does not take these few bytes at once does not get them.
-        let _ = stream.try_write(REQUEST_TIMEOUT);
+        poll_fn(|cx| {
+            let mut stream = Pin::new(&mut *stream);
+            if let Poll::Ready(Ok(_)) = stream.as_mut().poll_write(cx, REQUEST_TIMEOUT) {
+                let _ = stream.poll_shutdown(cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
 /// Reads off what the client still sends. Without `expected` only if something is there.
-async fn linger(stream: &TcpStream, expected: bool) {
-    match discard(stream) {
-        Ok(0) => return,
-        Err(error) if !expected || error.kind() != io::ErrorKind::WouldBlock => return,
-        Ok(_) | Err(_) => {}
+async fn linger(stream: &mut Stream, expected: bool) {
+    let first = poll_fn(|cx| Poll::Ready(poll_discard(stream, cx))).await;
+    match first {
+        Poll::Ready(Ok(0) | Err(_)) => return,
+        Poll::Pending if !expected => return,
+        Poll::Ready(Ok(_)) | Poll::Pending => {}
     }
     let _ = time::timeout(LINGER, async {
         let mut discarded = 0;
-        while discarded < LINGER_BYTES && stream.readable().await.is_ok() {
-            match discard(stream) {
-                Ok(0) => return,
+        while discarded < LINGER_BYTES {
+            match poll_fn(|cx| poll_discard(stream, cx)).await {
+                Ok(0) | Err(_) => return,
                 Ok(read) => discarded += read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
             }
         }
     })
@@ -239,7 +247,170 @@ async fn linger(stream: &TcpStream, expected: bool) {
 }
 
 /// Not part of a future, so that the buffer is not part of every connection.
-fn discard(stream: &TcpStream) -> io::Result<usize> {
+fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut scratch = [0; 4096];
-    stream.try_read(&mut scratch)
+    let mut buf = ReadBuf::new(&mut scratch);
+    ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
+    Poll::Ready(Ok(buf.filled().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Full};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        sync::Semaphore,
+        task::{JoinHandle, yield_now},
+        time::Instant,
+    };
+    use tower::service_fn;
+
+    use super::*;
+    use crate::front::{Front, clients::Clients};
+
+    const GET: &[u8] = b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    /// A connection with its client, and the sweep of its thread, done by hand.
+    struct Open {
+        clients: Clients,
+        front: Front,
+        pulse: Arc<Pulse>,
+        client: TcpStream,
+        served: JoinHandle<()>,
+    }
+
+    impl Open {
+        async fn new() -> Self {
+            let front = Front::new();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            let (socket, peer) = accepted.unwrap();
+            let clients = Clients::new();
+            let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let place = clients.enter(permit);
+            let pulse = place.pulse().clone();
+            let accepted = Accepted {
+                socket: Socket::Tcp(socket),
+                peer: Peer(Some(peer)),
+                endpoint: Arc::default(),
+                place,
+            };
+            let protocols = Arc::new(Protocols::new(&front.limits));
+            let served = tokio::spawn(serve(accepted, protocols, |_| {
+                service_fn(async |request: Request<Incoming>| {
+                    let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
+                    // Answers before it has read, and goes on to read.
+                    tokio::spawn(request.into_body().collect());
+                    Ok::<_, Infallible>(Response::new(Full::new(path)))
+                })
+            }));
+            Self {
+                clients,
+                front,
+                pulse,
+                client: client.unwrap(),
+                served,
+            }
+        }
+
+        async fn send(&mut self, bytes: &[u8]) {
+            self.client.write_all(bytes).await.unwrap();
+        }
+
+        /// Reads an answer, which is to be of this path.
+        async fn answer(&mut self, path: &str) {
+            let mut answer = String::new();
+            while !answer.ends_with(&format!("\r\n\r\n{path}")) {
+                let mut bytes = [0; 1024];
+                let read = self.client.read(&mut bytes).await.unwrap();
+                assert_ne!(read, 0, "after {answer:?}");
+                answer.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
+        }
+
+        /// Has a sweep see the connection now, and one in a while.
+        fn sweep(&self) -> usize {
+            let now = Instant::now();
+            self.clients.sweep(now, &self.front.limits);
+            let later = now + Duration::from_secs(1);
+            self.clients.sweep(later, &self.front.limits).rested
+        }
+
+        async fn rests(&self) {
+            while !self.pulse.could_rest() {
+                yield_now().await;
+            }
+            assert_eq!(self.sweep(), 1);
+            while self.pulse.could_rest() {
+                yield_now().await;
+            }
+            assert!(matches!(self.pulse.phase(), Phase::Idle(_)));
+            assert_eq!(self.sweep(), 0, "once is enough");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_idle_rests_and_is_served_again() {
+        let mut open = Open::new().await;
+        for _ in 0..3 {
+            open.send(GET).await;
+            open.answer("/a").await;
+            open.rests().await;
+        }
+        // However its next request comes.
+        for byte in GET {
+            open.send(&[*byte]).await;
+            yield_now().await;
+        }
+        open.answer("/a").await;
+        open.rests().await;
+        open.send(&[b"GET /b HTTP/1.1\r\nhost: a\r\n\r\n", GET].concat())
+            .await;
+        open.answer("/a").await;
+        open.rests().await;
+        drop(open.client);
+        open.served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_rests_hears_an_order() {
+        for order in [Order::Finish, Order::End] {
+            let mut open = Open::new().await;
+            open.send(GET).await;
+            open.answer("/a").await;
+            open.rests().await;
+            open.pulse.tell(order);
+            open.served.await.unwrap();
+            assert_eq!(open.client.read(&mut [0]).await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_in_the_middle_of_something_does_not_rest() {
+        let posted = "POST /p HTTP/1.1\r\nhost: a\r\n";
+        for (part, last) in [
+            ("GET / HT".to_owned(), "/a"),
+            (format!("{posted}content-length: 2\r\n\r\na"), "/p"),
+            (
+                format!("{posted}transfer-encoding: chunked\r\n\r\n1\r\na\r\n"),
+                "/p",
+            ),
+        ] {
+            let mut open = Open::new().await;
+            // In one piece with what is answered, so that nothing is heard after it.
+            open.send(&[GET, part.as_bytes()].concat()).await;
+            open.answer(last).await;
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            assert!(!open.pulse.could_rest(), "{part:?}");
+            assert_eq!(open.sweep(), 0, "{part:?}");
+        }
+    }
 }

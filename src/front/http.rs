@@ -22,13 +22,21 @@ const SEND_BUFFER: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Protocols {
     pub(super) http1: http1::Builder,
+    /// The same for a socket that looks out for a client that leaves by itself.
+    pub(super) http1_unwatched: http1::Builder,
+    /// Whether a client may send all it has to say, close its half, and get its answer.
+    pub(super) half_close: bool,
     pub(super) http2: http2::Builder<TokioExecutor>,
 }
 
 impl Protocols {
     pub(super) fn new(limits: &Limits) -> Self {
+        let mut unwatched = http1(limits);
+        unwatched.half_close(true);
         Self {
             http1: http1(limits),
+            http1_unwatched: unwatched,
+            half_close: limits.half_close,
             http2: http2(limits),
         }
     }

@@ -8,42 +8,74 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     clients::Place,
     guard::{Guard, Refusal},
     preface::Sniffed,
     pulse::Pulse,
+    socket::Socket,
+    stream::Stream,
 };
 
 /// A client's socket.
 #[derive(Debug)]
 pub(super) struct Io {
-    stream: TcpStream,
+    stream: Stream,
     sniffed: Sniffed,
     guard: Guard,
     /// What was read behind a request whose answer decides what it is. At most what one read gave.
     held: Bytes,
+    /// Whether to look out for a client that leaves before its answer.
+    looks_out: bool,
     place: Place,
 }
 
 impl Io {
-    pub(super) fn new(stream: TcpStream, sniffed: Sniffed, place: Place, guard: Guard) -> Self {
+    pub(super) fn new(stream: Stream, sniffed: Sniffed, place: Place, guard: Guard) -> Self {
         Self {
             stream,
             sniffed,
             guard,
             held: Bytes::new(),
+            looks_out: false,
             place,
         }
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// Looks out from now on for a client that leaves before its answer, if that can be done here.
+    ///
+    /// hyper can do it too, but by reading, for which it takes a buffer with each request.
+    pub(super) fn look_out(&mut self) -> bool {
+        self.looks_out = self.stream.plain().is_some_and(Socket::can_peek);
+        self.looks_out
+    }
+
+    /// Waits for the next byte without anything to keep it in but a few bytes. Cancel safe.
+    pub(super) async fn rest(&mut self) {
+        self.sniffed = Sniffed::first_of(&mut self.stream).await;
+    }
+
+    /// Ready when the client has left before it got its answer.
+    ///
+    /// Only once its request has come whole: before that hyper reads, and after it, what is there to be read is the
+    /// next request.
+    fn poll_left(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let awaits = self.guard.is_between_requests() || self.guard.awaits_answer();
+        if !self.looks_out || !awaits || !self.pulse().is_busy() {
+            return Poll::Pending;
+        }
+        let Some(socket) = self.stream.plain() else {
+            return Poll::Pending;
+        };
+        socket
+            .poll_left(cx)
+            .map(|()| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
     }
 
     /// Why the guard refused a request, if it did.
@@ -99,9 +131,16 @@ impl Io {
         buf.set_filled(start + passed);
     }
 
-    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         self.pulse().did_write(result.is_ready());
-        result
+        match result {
+            Poll::Pending => self.poll_left(cx).map(Err),
+            ready @ Poll::Ready(_) => ready,
+        }
     }
 }
 
@@ -118,7 +157,11 @@ impl AsyncRead for Io {
         let start = buf.filled().len();
         if this.held.is_empty() {
             // While an answer is awaited too: the client may leave before it.
-            ready!(this.poll_receive(cx, buf))?;
+            let Poll::Ready(received) = this.poll_receive(cx, buf) else {
+                this.pulse().waits(this.guard.is_between_requests());
+                return Poll::Pending;
+            };
+            received?;
         } else if !this.guard.awaits_answer() {
             this.release(buf);
         }
@@ -140,7 +183,7 @@ impl AsyncWrite for Io {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(result)
+        self.wrote(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -153,14 +196,18 @@ impl AsyncWrite for Io {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(result)
+        self.wrote(cx, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes only once its own buffer is empty.
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.pulse().did_flush();
-        Poll::Ready(Ok(()))
+        // hyper flushes whenever it has done what it could.
+        match self.poll_left(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -61,24 +61,37 @@
 //!
 //! # How it is built
 //!
-//! `accept` → `connection` (which version?) → `io` (`guard`) → `http` (hyper) → `service` (yours).
-//! What is to be said before HTTP, TLS for example, belongs between the first two.
+//! `accept` → `open` (`proxy_protocol`, `tls`) → `connection` (which version?) → `io` (`guard`) →
+//! `http` (hyper) → `service` (yours).
 
 mod accept;
 mod clients;
 mod connection;
+mod drive;
 mod guard;
 mod http;
+pub mod https;
 mod io;
 mod listen;
+mod memory;
+mod open;
 mod options;
+mod patience;
 mod preface;
+mod proxy_protocol;
 mod pulse;
 mod server;
 mod service;
+mod socket;
+mod standby;
+mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod worker;
 
 pub use self::{
+    listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
+    standby::Standby,
 };

@@ -8,17 +8,21 @@ use std::{
     time::Duration,
 };
 
-use super::{Bound, listen};
+use super::{Bound, Listen, Standby};
+use crate::config::FrontLimits;
 
 /// Options of a front end: how many threads, which limits, how long to wait for whom.
 ///
-/// Every limit has a default that is safe on the open internet. Ends in [`bind`](Self::bind) or
-/// [`listeners`](Self::listeners).
+/// Every limit has a default that is safe on the open internet. Ends in [`bind`](Self::bind),
+/// [`listeners`](Self::listeners), or [`listen`](Self::listen) for everything else.
 #[derive(Clone, Debug)]
 #[must_use = "a front does nothing until it is bound and served"]
 pub struct Front {
     pub(super) threads: NonZeroUsize,
     pub(super) limits: Limits,
+    pub(super) standby: Standby,
+    /// The sockets are another front's.
+    pub(super) adopted: bool,
 }
 
 /// What one connection needs to know.
@@ -55,6 +59,8 @@ impl Front {
     /// A front with all defaults.
     pub fn new() -> Self {
         Self {
+            standby: Standby::new(),
+            adopted: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {
                 header_timeout: Duration::from_secs(30),
@@ -79,6 +85,35 @@ impl Front {
     /// Sets the number of threads, each with a runtime of its own. Defaults to one per core.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Sets who says whether it accepts. Defaults to nobody: it does.
+    pub fn standby(mut self, standby: &Standby) -> Self {
+        self.standby = standby.clone();
+        self
+    }
+
+    /// Takes over what `limits` say; the rest stays as it is.
+    pub fn configured(mut self, limits: &FrontLimits) -> Self {
+        let (to, count) = (&mut self.limits, |number: u32| number as usize);
+        replace(&mut to.header_timeout, limits.header_timeout);
+        replace(&mut to.idle_timeout, limits.idle_timeout);
+        replace(&mut to.write_timeout, limits.write_timeout);
+        replace(&mut to.drain_timeout, limits.drain_timeout);
+        replace(&mut to.max_connections, limits.max_connections.map(count));
+        replace(&mut to.max_head_size, limits.max_head_size);
+        replace(&mut to.max_headers, limits.max_headers.map(count));
+        replace(&mut to.half_close, limits.half_close);
+        let to = &mut to.h2;
+        replace(&mut to.max_streams, limits.max_streams);
+        replace(
+            &mut to.max_pending_resets,
+            limits.max_pending_resets.map(count),
+        );
+        replace(&mut to.max_error_resets, limits.max_error_resets.map(count));
+        replace(&mut to.ping_interval, limits.ping_interval);
+        replace(&mut to.ping_timeout, limits.ping_timeout);
         self
     }
 
@@ -193,11 +228,7 @@ impl Front {
     ///
     /// When `addresses` is empty, or one can't be listened on.
     pub fn bind(self, addresses: &[SocketAddr]) -> io::Result<Bound> {
-        let sockets = addresses
-            .iter()
-            .map(|address| listen::open(*address, self.threads))
-            .collect::<io::Result<Vec<_>>>()?;
-        Bound::new(self, sockets)
+        self.listen(addresses.iter().copied())
     }
 
     /// Takes over sockets that listen already: inherited ones, say. All threads share each.
@@ -206,10 +237,29 @@ impl Front {
     ///
     /// When `listeners` is empty, or one can't be duplicated.
     pub fn listeners(self, listeners: Vec<TcpListener>) -> io::Result<Bound> {
-        let sockets = listeners
+        self.listen(listeners)
+    }
+
+    /// Listens in every one of these places.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one can't be listened on: the error names it, and its source says why.
+    pub fn listen<I>(self, places: I) -> io::Result<Bound>
+    where
+        I: IntoIterator,
+        I::Item: Into<Listen>,
+    {
+        let sockets = places
             .into_iter()
-            .map(|listener| listen::share(listener, self.threads))
+            .map(|place| place.into().open(self.threads))
             .collect::<io::Result<Vec<_>>>()?;
         Bound::new(self, sockets)
+    }
+}
+
+fn replace<T>(to: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *to = value;
     }
 }

@@ -1,8 +1,8 @@
 //! Tells HTTP/2 with prior knowledge from HTTP/1 by the first bytes (RFC 9113, 3.4).
 
-use std::io;
+use std::{future::poll_fn, io, pin::Pin};
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, ReadBuf};
 
 const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -29,8 +29,26 @@ impl Sniffed {
         self.bytes.get(from..self.start).unwrap_or_default()
     }
 
-    fn read(&self) -> &[u8] {
+    pub(super) fn read(&self) -> &[u8] {
         self.bytes.get(..self.end).unwrap_or_default()
+    }
+
+    /// The first bytes of what `stream` says, or none where it has ended or failed: whoever reads on finds out which.
+    pub(super) async fn first_of(stream: &mut (impl AsyncRead + Unpin)) -> Self {
+        let mut sniffed = Self::default();
+        sniffed.end = sniffed.read_from(stream).await.unwrap_or(0);
+        sniffed
+    }
+
+    /// How many bytes came, not counted yet.
+    async fn read_from(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let room = self.bytes.get_mut(self.end..).unwrap_or_default();
+            let mut buf = ReadBuf::new(room);
+            let read = Pin::new(&mut *stream).poll_read(cx, &mut buf);
+            read.map_ok(|()| buf.filled().len())
+        })
+        .await
     }
 }
 
@@ -45,18 +63,16 @@ fn version(read: &[u8]) -> Option<Version> {
 /// Reads until it is clear what the client speaks, or `None` when it left first.
 ///
 /// The caller sets the deadline. Not cancel safe: what was read is lost.
-pub(super) async fn sniff(stream: &TcpStream) -> io::Result<Option<(Version, Sniffed)>> {
+pub(super) async fn sniff(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<(Version, Sniffed)>> {
     let mut sniffed = Sniffed::default();
     loop {
-        stream.readable().await?;
-        let room = sniffed.bytes.get_mut(sniffed.end..).unwrap_or_default();
-        match stream.try_read(room) {
-            Ok(0) if sniffed.end == 0 => return Ok(None),
+        match sniffed.read_from(stream).await? {
+            0 if sniffed.end == 0 => return Ok(None),
             // Whatever was cut off here, HTTP/1 has an answer for it.
-            Ok(0) => return Ok(Some((Version::Http1, sniffed))),
-            Ok(read) => sniffed.end += read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+            0 => return Ok(Some((Version::Http1, sniffed))),
+            read => sniffed.end += read,
         }
         if let Some(version) = version(sniffed.read()) {
             return Ok(Some((version, sniffed)));

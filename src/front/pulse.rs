@@ -40,6 +40,11 @@ pub(super) struct Pulse {
     switched: AtomicBool,
     /// What was read is held back until the last request ended.
     held_back: AtomicBool,
+    /// hyper waits for the first byte of another request, and has nothing of it.
+    ready_to_rest: AtomicBool,
+    /// It is time to rest for who is ready for it.
+    may_rest: AtomicBool,
+    resting: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -65,6 +70,8 @@ pub(super) enum Phase {
 pub(super) enum Order {
     /// Go on.
     None,
+    /// Go with the next answer.
+    Retire,
     /// Finish what was begun, take no more.
     Finish,
     /// End now.
@@ -132,6 +139,41 @@ impl Pulse {
         self.switched.load(Relaxed)
     }
 
+    /// Something was asked for and is not there yet. `between` tells that it is the first byte of a request.
+    pub(super) fn waits(&self, between: bool) {
+        let ready = between && self.in_flight.load(Relaxed) == 0;
+        self.ready_to_rest.store(ready, Relaxed);
+    }
+
+    /// Whether it waits for another request, with more than its socket held for it.
+    pub(super) fn could_rest(&self) -> bool {
+        self.ready_to_rest.load(Relaxed) && !self.resting.load(Relaxed)
+    }
+
+    /// Has the connection's task [rest](Self::could_rest) if it still could.
+    pub(super) fn let_rest(&self) {
+        self.may_rest.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether to rest now: told once.
+    pub(super) fn take_rest(&self) -> bool {
+        if !self.may_rest.load(Relaxed) {
+            return false;
+        }
+        self.may_rest.store(false, Relaxed);
+        self.ready_to_rest.load(Relaxed) && self.flushed() && !self.heard()
+    }
+
+    pub(super) fn set_resting(&self, resting: bool) {
+        self.resting.store(resting, Relaxed);
+    }
+
+    /// Whether a request is served.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
     /// Has the connection's task woken when the last request ends.
     pub(super) fn hold_back(&self) {
         self.held_back.store(true, Relaxed);
@@ -149,6 +191,7 @@ impl Pulse {
 
     pub(super) fn did_read(&self) {
         self.heard.store(true, Relaxed);
+        self.ready_to_rest.store(false, Relaxed);
     }
 
     pub(super) fn did_write(&self, taken: bool) {
@@ -167,6 +210,21 @@ impl Pulse {
         self.http2.store(true, Relaxed);
     }
 
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.load(Relaxed)
+    }
+
+    /// Whether the next answer of an HTTP/1 connection is its last.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.order() == Order::Retire && !self.is_http2()
+    }
+
+    /// Whether hyper is to be told to take no more requests. Of one that retires, HTTP/2 says so by itself, and is not cut
+    /// short by it; HTTP/1 closes at once what is idle, though a request may be on its way.
+    pub(super) fn is_to_finish(&self) -> bool {
+        self.order() == Order::Finish || self.is_http2()
+    }
+
     pub(super) fn set_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
     }
@@ -175,7 +233,8 @@ impl Pulse {
     pub(super) fn order(&self) -> Order {
         match self.order.load(Relaxed) {
             0 => Order::None,
-            1 => Order::Finish,
+            1 => Order::Retire,
+            2 => Order::Finish,
             _ => Order::End,
         }
     }
@@ -200,6 +259,8 @@ impl Pulse {
     fn turn(&self) {
         bump(&self.turns);
         self.heard.store(false, Relaxed);
+        // Whoever waits from now on says so again.
+        self.ready_to_rest.store(false, Relaxed);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::Poll,
@@ -29,10 +29,12 @@ use super::{
     accept::{Begin, Room},
     connection,
     http::Protocols,
-    listen::Sockets,
+    listen::{Endpoint, Sockets},
+    socket::Listening,
+    standby::Standby,
     worker::Worker,
 };
-use crate::{Connection, error::BoxError};
+use crate::{Connection, Scheme, error::BoxError};
 
 /// A front that listens: the kernel takes connections already, and [`serve`](Self::serve) will
 /// answer them.
@@ -40,9 +42,16 @@ use crate::{Connection, error::BoxError};
 pub struct Bound {
     front: Front,
     addresses: Vec<SocketAddr>,
+    endpoints: Vec<Endpoint>,
     /// For each thread, its listeners.
-    shares: Vec<Vec<TcpListener>>,
+    shares: Vec<Share>,
+    /// The Unix sockets that were made here.
+    #[cfg(unix)]
+    names: Vec<super::listen::Name>,
 }
+
+/// What one thread listens on.
+type Share = Vec<(Listening, Arc<Endpoint>)>;
 
 /// How a front ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,25 +79,73 @@ impl Bound {
                 "a front needs an address to listen on",
             ));
         }
-        let mut shares: Vec<_> = (0..front.threads.get()).map(|_| Vec::new()).collect();
-        let mut addresses = Vec::new();
-        for Sockets { local, listeners } in sockets {
-            addresses.push(local);
-            for (share, listener) in shares.iter_mut().zip(listeners) {
-                share.push(listener);
-            }
-        }
-        Ok(Self {
+        let mut bound = Self {
+            shares: (0..front.threads.get()).map(|_| Share::new()).collect(),
             front,
-            addresses,
-            shares,
-        })
+            addresses: Vec::new(),
+            endpoints: Vec::new(),
+            #[cfg(unix)]
+            names: Vec::new(),
+        };
+        for sockets in sockets {
+            bound.add(sockets);
+        }
+        Ok(bound)
     }
 
-    /// The addresses that are listened on, with the ports that the system chose.
+    fn add(&mut self, sockets: Sockets) {
+        let endpoint = Arc::new(sockets.endpoint.clone());
+        for (share, listening) in self.shares.iter_mut().zip(sockets.listeners) {
+            share.push((listening, endpoint.clone()));
+        }
+        self.addresses.extend(sockets.endpoint.tcp());
+        self.endpoints.push(sockets.endpoint);
+        #[cfg(unix)]
+        self.names.extend(sockets.name);
+    }
+
+    /// The TCP addresses that are listened on, with the ports that the system chose.
     #[must_use]
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// All that is listened on, in the order in which it was asked for.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The port of all that speaks TLS, if that is one: what `ASPNETCORE_ANCM_HTTPS_PORT` tells an app.
+    ///
+    /// ANCM: of a site's `https` bindings; none where they have two different ports.
+    #[must_use]
+    pub fn https_port(&self) -> Option<u16> {
+        one_port(&self.endpoints)
+    }
+
+    /// Says whether it accepts, as [`Front::standby`] has it.
+    #[must_use]
+    pub fn standby(&self) -> &Standby {
+        &self.front.standby
+    }
+
+    /// The sockets of each thread, once more.
+    #[cfg(unix)]
+    pub(super) fn duplicates(&self) -> io::Result<Vec<Vec<std::os::fd::OwnedFd>>> {
+        if !self.endpoints.iter().all(Endpoint::is_plain) {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "what comes there begins with TLS or a PROXY header, or has no address",
+            ));
+        }
+        let of_share = |share: &Share| {
+            let listenings = share.iter().map(|(listening, _)| listening.try_clone());
+            listenings
+                .map(|listening| Ok(listening?.into_descriptor()))
+                .collect()
+        };
+        self.shares.iter().map(of_share).collect()
     }
 
     /// Serves until `shutdown` completes, then stops to accept and lets everything end.
@@ -130,18 +187,25 @@ impl Bound {
         .await
     }
 
-    async fn run(self, begin: Begin, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
+    async fn run(
+        mut self,
+        begin: Begin,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<Drained> {
         let drain_timeout = self.front.limits.drain_timeout;
         let (stop, stopped) = watch::channel(None);
-        let addresses = self.addresses.clone();
         let mut threads = self.start(&begin, &stopped)?;
-        info!(addresses = ?addresses, "Front started");
+        let endpoints: Vec<_> = self.endpoints.iter().map(Endpoint::to_string).collect();
+        info!(?endpoints, "Front started");
         tokio::select! {
             biased;
             () = shutdown => {}
             () = one_ended(&mut threads) => {}
         }
         let _ = stop.send(Some(Instant::now() + drain_timeout));
+        // Nobody is to come any more by names that lead to closed doors.
+        #[cfg(unix)]
+        self.names.clear();
         let mut drained = Ok(Drained::default());
         for running in threads {
             drained = add(drained, running.end().await);
@@ -151,13 +215,14 @@ impl Bound {
     }
 
     fn start(
-        self,
+        &mut self,
         begin: &Begin,
         stopped: &watch::Receiver<Option<Instant>>,
     ) -> io::Result<Vec<Running>> {
         let room = Arc::new(Room::new(self.front.limits.max_connections));
-        let limits = Arc::new(self.front.limits);
-        self.shares
+        let limits = Arc::new(self.front.limits.clone());
+        let (standby, adopted) = (self.front.standby.clone(), self.front.adopted);
+        std::mem::take(&mut self.shares)
             .into_iter()
             .enumerate()
             .map(|(number, listeners)| {
@@ -169,6 +234,8 @@ impl Bound {
                         room: room.clone(),
                         begin: begin.clone(),
                         stop: stopped.clone(),
+                        standby: standby.clone(),
+                        adopted,
                     },
                 )
             })
@@ -222,6 +289,16 @@ async fn one_ended(threads: &mut [Running]) {
     .await;
 }
 
+fn one_port(endpoints: &[Endpoint]) -> Option<u16> {
+    let mut ports = endpoints
+        .iter()
+        .filter(|endpoint| endpoint.scheme() == Scheme::Https)
+        .filter_map(Endpoint::tcp)
+        .map(|address| address.port());
+    let first = ports.next()?;
+    ports.all(|port| port == first).then_some(first)
+}
+
 fn add(sum: io::Result<Drained>, one: io::Result<Drained>) -> io::Result<Drained> {
     let (sum, one) = (sum?, one?);
     Ok(Drained {
@@ -234,7 +311,7 @@ impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bound")
             .field("front", &self.front)
-            .field("addresses", &self.addresses)
+            .field("endpoints", &self.endpoints)
             .finish_non_exhaustive()
     }
 }

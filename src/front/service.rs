@@ -1,35 +1,41 @@
 //! A tower service as hyper wants it: driven to readiness, counted, in a span.
 
 use std::{
+    cell::RefCell,
     fmt,
     future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
-use http::{Method, Request, Response, StatusCode};
+use h2::Reason;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, debug_span};
 
-use super::pulse::Pulse;
-use crate::error::BoxError;
+use super::{pulse::Pulse, socket::Peer};
+use crate::{authentication::Http11Required, error::BoxError};
 
 /// The service of one connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Adapter<S> {
-    inner: S,
-    peer: SocketAddr,
+    /// Lent to one call after the other: a clone for each would cost more than most of what it does.
+    inner: RefCell<S>,
+    peer: Peer,
     pulse: Arc<Pulse>,
 }
 
 impl<S> Adapter<S> {
-    pub(super) fn new(inner: S, peer: SocketAddr, pulse: Arc<Pulse>) -> Self {
-        Self { inner, peer, pulse }
+    pub(super) fn new(inner: S, peer: Peer, pulse: Arc<Pulse>) -> Self {
+        Self {
+            inner: RefCell::new(inner),
+            peer,
+            pulse,
+        }
     }
 }
 
@@ -46,9 +52,9 @@ where
         let span = span(self.peer, &request);
         let turn = Turn::begin(&self.pulse);
         let connects = request.method() == Method::CONNECT;
-        let mut service = self.inner.clone();
+        let mut service = self.inner.borrow_mut();
         // Most services are ready at once: theirs need not wait for the future's first poll. One
-        // that is not is asked again there, with a waker that wakes.
+        // that is not is asked again there, a clone of its own and with a waker that wakes.
         let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => {
                 let _entered = span.enter();
@@ -60,7 +66,7 @@ where
                 error: Some(error.into()),
             },
             Poll::Pending => State::Waiting {
-                service,
+                service: service.clone(),
                 request: Some(request),
             },
         };
@@ -74,7 +80,7 @@ where
 }
 
 /// Nothing but a check of one atomic while nobody listens at this level.
-fn span<B>(peer: SocketAddr, request: &Request<B>) -> Span {
+fn span<B>(peer: Peer, request: &Request<B>) -> Span {
     debug_span!(
         "request",
         client.addr = %peer,
@@ -166,10 +172,17 @@ where
         loop {
             let called = match this.state.as_mut().project() {
                 StateProj::Called { future } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let mut response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    if response.extensions().get::<Http11Required>().is_some() {
+                        // hyper resets the stream with the reason that it finds.
+                        return Poll::Ready(Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into()));
+                    }
                     let turn = this.turn.take().expect("not polled after completion");
                     if switches(*this.connects, response.status()) {
                         turn.pulse.set_switched();
+                    } else if turn.pulse.is_retiring() {
+                        let headers = response.headers_mut();
+                        headers.insert(CONNECTION, HeaderValue::from_static("close"));
                     }
                     return Poll::Ready(Ok(response.map(|inner| Counted { inner, turn })));
                 }
@@ -263,7 +276,7 @@ mod tests {
             .finish();
         let request = Request::get("/path?secret").body(()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            let span = span("192.0.2.1:5".parse().unwrap(), &request);
+            let span = span(Peer("192.0.2.1:5".parse().ok()), &request);
             span.in_scope(|| tracing::debug!("Done"));
         });
         let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

@@ -1,28 +1,33 @@
 //! One thread of the front: a runtime, its listeners, its connections.
 
-use std::{io, net, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    net::TcpListener,
     runtime,
     task::JoinSet,
-    time::{self, MissedTickBehavior},
+    time::{self, Instant},
 };
 
 use super::{
     Drained,
     accept::{Acceptor, Begin, Room, Stop},
     clients::Clients,
+    listen::Endpoint,
+    memory,
     options::Limits,
+    socket::{Listener, Listening},
+    standby::Standby,
 };
 
 /// What a thread is started with.
 pub(super) struct Worker {
-    pub(super) listeners: Vec<net::TcpListener>,
+    pub(super) listeners: Vec<(Listening, Arc<Endpoint>)>,
     pub(super) limits: Arc<Limits>,
     pub(super) room: Arc<Room>,
     pub(super) begin: Begin,
     pub(super) stop: Stop,
+    pub(super) standby: Standby,
+    pub(super) adopted: bool,
 }
 
 impl Worker {
@@ -62,27 +67,51 @@ impl Worker {
 
     fn accept(&mut self, clients: &Clients) -> io::Result<JoinSet<()>> {
         let mut accepting = JoinSet::new();
-        for listener in std::mem::take(&mut self.listeners) {
+        for (listening, endpoint) in std::mem::take(&mut self.listeners) {
             let acceptor = Acceptor {
+                endpoint,
                 clients: clients.clone(),
                 room: self.room.clone(),
                 begin: self.begin.clone(),
                 stop: self.stop.clone(),
+                turn: self.standby.turn(),
+                adopted: self.adopted,
             };
-            accepting.spawn(acceptor.run(TcpListener::from_std(listener)?));
+            accepting.spawn(acceptor.run(Listener::adopt(listening)?));
         }
         Ok(accepting)
     }
 }
 
+/// How long until the next look at connections of which one did something.
+const SOON: Duration = Duration::from_millis(50);
+
+/// So many connections that came to rest leave memory behind that is worth to be given back, where this can be done
+/// without haste or was not done for so long.
+const WORTH_GIVING_BACK: usize = 64;
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(10);
+
 /// Looks at every connection from time to time, for ever.
 async fn sweep(clients: &Clients, room: &Room, limits: &Limits) {
-    let mut ticks = time::interval(period(limits));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let period = period(limits);
+    let (mut rested, mut given_back) = (0, Instant::now());
     loop {
-        clients.sweep(ticks.tick().await, limits);
+        let now = Instant::now();
+        let found = clients.sweep(now, limits);
         if room.is_wanted() {
             clients.close_longest_idle();
+        }
+        rested += found.rested;
+        let calm = !found.restless || now.duration_since(given_back) >= GIVE_BACK_AFTER;
+        if rested >= WORTH_GIVING_BACK && calm {
+            memory::give_back();
+            (rested, given_back) = (0, now);
+        }
+        if found.restless {
+            time::sleep(period.min(SOON)).await;
+        } else {
+            // Nothing changes by itself but the time, and soon enough.
+            let _ = time::timeout(period, clients.entered()).await;
         }
     }
 }

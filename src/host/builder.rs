@@ -2,22 +2,36 @@
 
 use std::{fmt, io, sync::Arc};
 
+use tracing::warn;
+
 use super::{App, Host, Settings, Source, live::Live};
 use crate::{
-    config::{self, Config, ProcessVars, Vars},
+    authentication::{AuthenticationLayer, CheckPassword, negotiate::Mechanism},
+    config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
     error::ErrorPage,
     offline,
     proxy::{Proxy, ProxyOptions},
-    supervisor::Supervisor,
+    supervisor::{Supervisor, WorkerProgram},
 };
 
 /// What a [`Host`] can be told beyond the app's configuration.
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     config: Config,
     source: Option<config::Source>,
     vars: Arc<dyn Vars>,
+    proofs: Proofs,
+    /// What hosts the app in process, or why nothing does.
+    worker: Result<WorkerProgram, String>,
+}
+
+/// By what users can prove who they are.
+#[derive(Clone, Default)]
+struct Proofs {
+    negotiate: Option<Arc<dyn Mechanism>>,
+    basic: Option<(String, Arc<dyn CheckPassword>)>,
 }
 
 impl Builder {
@@ -26,6 +40,8 @@ impl Builder {
             config,
             source: None,
             vars: Arc::new(ProcessVars),
+            proofs: Proofs::default(),
+            worker: Err("no program was named that does so".to_owned()),
         }
     }
 
@@ -42,6 +58,34 @@ impl Builder {
         self
     }
 
+    /// Sets what checks the tickets of Windows authentication, where the configuration offers it. Defaults to nothing:
+    /// then nobody can prove who they are by it.
+    pub fn negotiate(mut self, mechanism: Arc<dyn Mechanism>) -> Self {
+        self.proofs.negotiate = Some(mechanism);
+        self
+    }
+
+    /// Sets who checks the passwords of Basic authentication, where the configuration offers it. Defaults to nobody:
+    /// then no password is right.
+    pub fn basic(mut self, realm: impl Into<String>, users: Arc<dyn CheckPassword>) -> Self {
+        self.proofs.basic = Some((realm.into(), users));
+        self
+    }
+
+    /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`. Defaults to nothing:
+    /// then it is hosted out of process, whatever its configuration says, and the log says so. Unix, with the feature
+    /// `in-process`.
+    pub fn worker(mut self, worker: WorkerProgram) -> Self {
+        self.worker = Ok(worker);
+        self
+    }
+
+    /// Says why there is no [`worker`](Self::worker), for the log.
+    pub fn no_worker(mut self, reason: impl Into<String>) -> Self {
+        self.worker = Err(reason.into());
+        self
+    }
+
     /// Makes the host. Its process starts with the first request.
     ///
     /// # Errors
@@ -53,14 +97,28 @@ impl Builder {
             config,
             source,
             vars,
+            proofs,
+            worker,
         } = self;
         let config = Arc::new(config);
         let proxy = Proxy::with_options(proxy_options(&config));
         let tunnels = proxy.tunnels().clone();
         let page = error_page(&config, &*vars);
-        let settings = Arc::new(Live::new(Settings { page, proxy }));
+        let settings = Arc::new(Live::new(Settings {
+            authentication: proofs.layer(&config),
+            page,
+            proxy,
+        }));
         let (gate, files) = offline::watch(config.content_root())?;
-        let supervisor = Supervisor::new(Arc::clone(&config), Arc::clone(&vars))?;
+        let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
+        match worker {
+            Ok(worker) => supervisor = supervisor.worker(worker),
+            Err(reason) if config.hosting_model() == HostingModel::InProcess => {
+                warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
+            }
+            Err(_) => {}
+        }
+        let supervisor = supervisor.build()?;
         let (operator, running) = operate(Parts {
             config: Arc::clone(&config),
             source,
@@ -68,7 +126,7 @@ impl Builder {
             supervisor: supervisor.clone(),
             gate: gate.clone(),
             switch: files.switch(),
-            apply: apply(Arc::clone(&settings), vars),
+            apply: apply(Arc::clone(&settings), vars, proofs),
         })?;
         Ok(Host::of(App {
             path_base: config.path_base().clone(),
@@ -86,19 +144,47 @@ impl Builder {
 }
 
 /// Has the settings follow the configuration.
-fn apply(settings: Arc<Live<Settings>>, vars: Arc<dyn Vars>) -> Box<dyn Fn(&Config) + Send + Sync> {
+fn apply(
+    settings: Arc<Live<Settings>>,
+    vars: Arc<dyn Vars>,
+    proofs: Proofs,
+) -> Box<dyn Fn(&Config) + Send + Sync> {
     Box::new(move |config| {
         let (_, old) = settings.current();
         settings.replace(Settings {
+            authentication: proofs.layer(config),
             page: error_page(config, &*vars),
             proxy: old.proxy.reconfigured(proxy_options(config)),
         });
     })
 }
 
+impl Proofs {
+    /// What the configuration offers, as far as it can be checked.
+    fn layer(&self, config: &Config) -> AuthenticationLayer {
+        let kinds = config.authentication();
+        let settings = config.handler_settings();
+        let mut layer = AuthenticationLayer::new()
+            .anonymous(kinds.anonymous())
+            .keep_user(settings.keep_user());
+        if let Some(name) = settings.user_header() {
+            layer = layer.user_header(name.clone());
+        }
+        if let Some(mechanism) = self.negotiate.as_ref().filter(|_| kinds.windows()) {
+            layer = layer.negotiate(Arc::clone(mechanism));
+        }
+        if let Some((realm, users)) = self.basic.as_ref().filter(|_| kinds.basic()) {
+            layer = layer.basic(realm, Arc::clone(users));
+        }
+        layer
+    }
+}
+
 fn proxy_options(config: &Config) -> ProxyOptions {
     let settings = config.handler_settings();
     ProxyOptions::new()
+        .forwarding(config.forwarding())
+        .path_base(config.path_base())
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())

@@ -1,4 +1,4 @@
-//! The host half as one service: offline gate, error pages, supervisor, proxy.
+//! The host half as one service: authentication, offline gate, error pages, supervisor, proxy.
 
 mod builder;
 mod live;
@@ -23,16 +23,17 @@ pub use self::builder::Builder;
 use self::{live::Live, route::Route};
 use crate::{
     Connection, PathBase, ResponseBody,
+    authentication::{Authenticated, AuthenticationLayer},
     config::{Config, ProcessVars, Vars},
     control::{Operator, Running},
     error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
     offline::{self, Gate, Offline, OfflineLayer},
-    proxy::{self, Address, Backend, FixedLayer, Proxy, Tunnels},
+    proxy::{self, Address, Backend, FixedLayer, Proxy, ProxyOptions, Tunnels},
     supervisor::{Supervisor, SupervisorLayer},
 };
 
-/// The body of a [`Host`]'s answers: the app's, an error page, or the offline page.
-pub type HostBody = ResponseBody<ResponseBody<proxy::Body>>;
+/// The body of a [`Host`]'s answers: the app's, an error page, the offline page, or a refusal.
+pub type HostBody = ResponseBody<ResponseBody<ResponseBody<proxy::Body>>>;
 
 /// An app behind the module: one tower service, in any front.
 ///
@@ -48,6 +49,8 @@ pub type HostBody = ResponseBody<ResponseBody<proxy::Body>>;
 pub struct Host {
     pipeline: Pipeline,
     connection: Option<Connection>,
+    /// What is offered to this connection, and what it has proved.
+    authentication: AuthenticationLayer,
     /// That of the settings in the pipeline.
     revision: u64,
     app: Arc<App>,
@@ -64,6 +67,7 @@ struct App {
 /// What follows the configuration while connections are open.
 #[derive(Clone, Debug)]
 struct Settings {
+    authentication: AuthenticationLayer,
     page: ErrorPage,
     proxy: Proxy,
 }
@@ -110,12 +114,19 @@ impl Host {
     /// An app that listens at `address` and that nobody here starts or stops; no token goes to it.
     #[must_use]
     pub fn to(address: Address) -> Self {
-        let proxy = Proxy::new();
+        Self::to_with(address, ProxyOptions::new())
+    }
+
+    /// [`to`](Self::to), where more is to be said of how requests get there.
+    #[must_use]
+    pub fn to_with(address: Address, options: ProxyOptions) -> Self {
+        let proxy = Proxy::with_options(options);
         Self::of(App {
             path_base: PathBase::root(),
             source: Source::Fixed(Backend::fixed(address)),
             tunnels: proxy.tunnels().clone(),
             settings: Arc::new(Live::new(Settings {
+                authentication: AuthenticationLayer::new(),
                 page: ErrorPage::new(),
                 proxy,
             })),
@@ -124,9 +135,11 @@ impl Host {
 
     fn of(app: App) -> Self {
         let (revision, settings) = app.settings.current();
+        let authentication = settings.authentication.clone();
         Self {
-            pipeline: app.pipeline(&settings, None),
+            pipeline: app.pipeline(&settings, &authentication, None),
             connection: None,
+            authentication,
             revision,
             app: Arc::new(app),
         }
@@ -136,9 +149,12 @@ impl Host {
     #[must_use]
     pub fn for_connection(&self, connection: Connection) -> Self {
         let (revision, settings) = self.app.settings.current();
+        let authentication = settings.authentication.for_connection(connection.clone());
+        let known = Some(connection.clone());
         Self {
-            pipeline: self.app.pipeline(&settings, Some(connection.clone())),
+            pipeline: self.app.pipeline(&settings, &authentication, known),
             connection: Some(connection),
+            authentication,
             revision,
             app: Arc::clone(&self.app),
         }
@@ -189,7 +205,10 @@ impl Host {
     fn refresh(&mut self) {
         if self.app.settings.revision() != self.revision {
             let (revision, settings) = self.app.settings.current();
-            self.pipeline = self.app.pipeline(&settings, self.connection.clone());
+            let authentication = settings.authentication.clone();
+            self.authentication = authentication.after(&self.authentication);
+            let known = self.connection.clone();
+            self.pipeline = self.app.pipeline(&settings, &self.authentication, known);
             self.revision = revision;
         }
     }
@@ -197,8 +216,13 @@ impl Host {
 
 impl App {
     /// What a request passes, from the outermost stage to the app.
-    fn pipeline(&self, settings: &Settings, connection: Option<Connection>) -> Pipeline {
-        let Settings { page, proxy } = settings.clone();
+    fn pipeline(
+        &self,
+        settings: &Settings,
+        authentication: &AuthenticationLayer,
+        connection: Option<Connection>,
+    ) -> Pipeline {
+        let Settings { page, proxy, .. } = settings.clone();
         let page = page.shown_to(connection.as_ref().and_then(Connection::peer));
         let (gate, route) = match &self.source {
             Source::Supervised {
@@ -219,11 +243,12 @@ impl App {
                 )
             }
         };
-        OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route))
+        let app = OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route));
+        authentication.layer(app)
     }
 }
 
-type Pipeline = Offline<ErrorPages<Route>>;
+type Pipeline = Authenticated<Offline<ErrorPages<Route>>>;
 
 impl<B> Service<Request<B>> for Host
 where

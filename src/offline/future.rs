@@ -24,7 +24,8 @@ pin_project! {
     #[project = StateProj]
     #[derive(Debug)]
     enum State<F, B> {
-        Page { response: Option<Response<ResponseBody<B>>> },
+        /// In a box: it is seldom, and would make every request's future as large.
+        Page { response: Option<Box<Response<ResponseBody<B>>>> },
         Forward { #[pin] future: F },
     }
 }
@@ -33,7 +34,7 @@ impl<F, B> ResponseFuture<F, B> {
     pub(super) fn page(response: Response<ResponseBody<B>>) -> Self {
         Self {
             state: State::Page {
-                response: Some(response),
+                response: Some(Box::new(response)),
             },
         }
     }
@@ -54,7 +55,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Page { response } => {
-                Poll::Ready(Ok(response.take().expect("not polled after completion")))
+                Poll::Ready(Ok(*response.take().expect("not polled after completion")))
             }
             StateProj::Forward { future } => {
                 let response = ready!(future.poll(cx))?;

@@ -8,8 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
 
-use super::{driven::Driven, wire::Answer};
+use super::{driven::Driven, limit::Ending, wire::Answer};
 use crate::error::Error;
 
 /// The body of an app's answer, as it arrives.
@@ -24,6 +25,8 @@ pub struct Body {
 enum Source {
     Wire(Answer),
     Driven(Driven),
+    /// In a box, because it is seldom.
+    Ending(Box<Ending>),
     Empty,
 }
 
@@ -37,6 +40,17 @@ impl Body {
     pub(super) const fn driven(answer: Driven) -> Self {
         Self {
             source: Source::Driven(answer),
+        }
+    }
+
+    /// The same, broken off at `end`.
+    pub(super) fn until(self, end: Instant) -> Self {
+        // What has ended has, and a tunnel's answer has no time limit.
+        if http_body::Body::is_end_stream(&self) {
+            return self;
+        }
+        Self {
+            source: Source::Ending(Box::new(Ending::new(self, end))),
         }
     }
 
@@ -59,6 +73,7 @@ impl http_body::Body for Body {
         match &mut self.get_mut().source {
             Source::Wire(answer) => answer.poll_frame(cx),
             Source::Driven(answer) => answer.poll_frame(cx),
+            Source::Ending(answer) => answer.poll_frame(cx),
             Source::Empty => Poll::Ready(None),
         }
     }
@@ -67,6 +82,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Wire(answer) => answer.is_end_stream(),
             Source::Driven(answer) => answer.is_end_stream(),
+            Source::Ending(answer) => answer.is_end_stream(),
             Source::Empty => true,
         }
     }
@@ -75,6 +91,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Wire(answer) => answer.size_hint(),
             Source::Driven(answer) => answer.size_hint(),
+            Source::Ending(answer) => answer.size_hint(),
             Source::Empty => SizeHint::with_exact(0),
         }
     }

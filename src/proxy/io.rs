@@ -28,7 +28,7 @@ pub(super) const fn is_gone(kind: io::ErrorKind) -> bool {
 
 /// A connection's bytes.
 #[derive(Debug)]
-pub(super) enum Io {
+pub(crate) enum Io {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
@@ -36,7 +36,7 @@ pub(super) enum Io {
 
 impl Io {
     /// Opens a connection. What is written goes out at once (`TCP_NODELAY`).
-    pub(super) async fn connect(address: &Address) -> io::Result<Self> {
+    pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;

@@ -78,6 +78,8 @@ mod driven;
 mod fixed;
 mod future;
 mod io;
+mod limit;
+mod linger;
 mod options;
 mod pool;
 mod request;
@@ -85,18 +87,23 @@ mod response;
 mod send;
 mod service;
 mod stall;
+mod trust;
 mod upgrade;
 mod upload;
 mod upstream;
 mod user;
 mod wire;
 
+pub(crate) use self::io::Io;
+#[doc(hidden)]
+pub use self::request::rewrite_head;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
-    options::{ProxyOptions, Underscores},
+    options::ProxyOptions,
     service::Proxy,
     upgrade::Tunnels,
 };
+pub use crate::config::{HeaderPolicy, Underscores};

@@ -2,25 +2,14 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use http::HeaderValue;
 use ipnet::IpNet;
 
-/// What becomes of a client's header whose name has an underscore in it.
-///
-/// CGI-like servers can't tell `X_Forwarded_For` from `X-Forwarded-For` (RFC 9110, 17.10).
-/// `MS_ASPNETCORE_*` never passes, whatever is chosen here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Underscores {
-    /// It is dropped where it reads like a name that the module writes or frames a message with.
-    #[default]
-    DropAliases,
-    /// It is dropped.
-    DropAll,
-    /// The request is refused with 400.
-    Refuse,
-    /// It passes, as in the module.
-    Keep,
-}
+use super::{request::Via, trust::Ranges, wire::Patience};
+use crate::{
+    PathBase,
+    config::{Forwarding, HeaderPolicy, Underscores},
+};
 
 /// What a [`Proxy`](super::Proxy) may do.
 ///
@@ -37,15 +26,17 @@ pub enum Underscores {
 #[must_use]
 pub struct ProxyOptions {
     pub(super) request_timeout: Option<Duration>,
-    pub(super) connect_timeout: Duration,
-    pub(super) continue_timeout: Duration,
     pub(super) forward_response_connection_header: bool,
     pub(super) websockets: bool,
     pub(super) retry: bool,
     #[cfg(windows)]
     pub(super) windows_user: bool,
-    pub(super) underscores: Underscores,
-    trusted_proxies: Vec<IpNet>,
+    pub(super) said: Forwarding,
+    /// What `X-Forwarded-Prefix` says, where it says anything.
+    pub(super) prefix: Option<HeaderValue>,
+    pub(super) via: Option<Via>,
+    /// What [`said`](Self::said) means by its proxies.
+    trusted: Ranges,
 }
 
 impl ProxyOptions {
@@ -53,16 +44,24 @@ impl ProxyOptions {
     pub fn new() -> Self {
         Self {
             request_timeout: Some(Duration::from_secs(120)),
-            connect_timeout: Duration::from_secs(5),
-            continue_timeout: Duration::from_secs(1),
             forward_response_connection_header: false,
             websockets: true,
             retry: true,
             #[cfg(windows)]
             windows_user: true,
-            underscores: Underscores::default(),
-            trusted_proxies: Vec::new(),
+            said: Forwarding::default(),
+            prefix: None,
+            via: None,
+            trusted: Ranges::default(),
         }
+    }
+
+    /// All that a configuration says of it. Defaults to the defaults of [`Forwarding`].
+    pub fn forwarding(mut self, forwarding: &Forwarding) -> Self {
+        self.trusted = Ranges::new(&forwarding.trusted_proxies);
+        self.via = forwarding.via.as_deref().and_then(Via::new);
+        self.said = forwarding.clone();
+        self
     }
 
     /// How long the app may keep the proxy waiting: to take more of the request, to begin its answer, to go on with it.
@@ -80,7 +79,7 @@ impl ProxyOptions {
     ///
     /// Differs from ANCM: `requestTimeout` there, far more than a listener on the same machine needs.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.said.connect_timeout = timeout;
         self
     }
 
@@ -88,7 +87,16 @@ impl ProxyOptions {
     ///
     /// An app may never say it (RFC 9110, 10.1.1).
     pub fn continue_timeout(mut self, timeout: Duration) -> Self {
-        self.continue_timeout = timeout;
+        self.said.continue_timeout = timeout;
+        self
+    }
+
+    /// How long a client may pause within the body of its request, while the app has not begun to answer; then it gets
+    /// 408. Defaults to 2 minutes, as http.sys has it. `None` is no limit.
+    ///
+    /// After that, a request may stay open as long as its answer does: a bidirectional stream is one.
+    pub fn upload_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.said.upload_timeout = timeout;
         self
     }
 
@@ -133,24 +141,136 @@ impl ProxyOptions {
 
     /// What becomes of names with an underscore. Defaults to [`Underscores::DropAliases`].
     pub fn underscores(mut self, underscores: Underscores) -> Self {
-        self.underscores = underscores;
+        self.said.underscores = underscores;
         self
     }
 
-    /// The peers whose `X-Forwarded-*` and `Forwarded` are believed. Defaults to none.
+    /// The peers whose `X-Forwarded-*`, `Forwarded` and `Client-Cert` are believed. Defaults to none.
     ///
-    /// Theirs are appended to, everybody else's are replaced.
+    /// Everybody else's are taken out. How many ranges there are matters little: they are sorted once.
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
-        self.trusted_proxies = proxies.into_iter().collect();
+        self.said.trusted_proxies = proxies.into_iter().collect();
+        self.trusted = Ranges::new(&self.said.trusted_proxies);
         self
+    }
+
+    /// What becomes of `X-Forwarded-For`. Defaults to [`HeaderPolicy::Append`].
+    ///
+    /// ANCM: appends, whoever wrote the rest.
+    pub fn forwarded_for(mut self, policy: HeaderPolicy) -> Self {
+        self.said.forwarded_for = policy;
+        self
+    }
+
+    /// What becomes of `X-Forwarded-Proto`. Defaults to [`HeaderPolicy::Append`].
+    ///
+    /// ANCM: appends, whoever wrote the rest.
+    pub fn forwarded_proto(mut self, policy: HeaderPolicy) -> Self {
+        self.said.forwarded_proto = policy;
+        self
+    }
+
+    /// What becomes of `X-Forwarded-Host`. Defaults to [`HeaderPolicy::Off`]: the app gets the `Host` itself.
+    pub fn forwarded_host(mut self, policy: HeaderPolicy) -> Self {
+        self.said.forwarded_host = policy;
+        self
+    }
+
+    /// What becomes of `X-Forwarded-Prefix`, which says [`path_base`](Self::path_base). Defaults to
+    /// [`HeaderPolicy::Off`].
+    pub fn forwarded_prefix(mut self, policy: HeaderPolicy) -> Self {
+        self.said.forwarded_prefix = policy;
+        self
+    }
+
+    /// The prefix that `X-Forwarded-Prefix` names, where that is written. Defaults to the root, which is none.
+    ///
+    /// The path itself keeps it, as it does in the module.
+    pub fn path_base(mut self, path_base: &PathBase) -> Self {
+        let named = Some(path_base).filter(|base| !base.is_root());
+        self.prefix = named.and_then(|base| HeaderValue::from_str(base.as_str()).ok());
+        self
+    }
+
+    /// What becomes of `Forwarded` (RFC 7239). Defaults to [`HeaderPolicy::Off`].
+    pub fn forwarded(mut self, policy: HeaderPolicy) -> Self {
+        self.said.forwarded = policy;
+        self
+    }
+
+    /// What becomes of `Client-Cert` (RFC 9440). Defaults to [`HeaderPolicy::Off`].
+    ///
+    /// There is one at most, so [`HeaderPolicy::Append`] keeps the one of a trusted proxy.
+    pub fn client_cert(mut self, policy: HeaderPolicy) -> Self {
+        self.said.client_cert = policy;
+        self
+    }
+
+    /// The name that stands in `Via` for this proxy (RFC 9110, 7.6.3), both ways. Defaults to none: no `Via` of ours.
+    ///
+    /// What is no name is none.
+    pub fn via(mut self, name: Option<&str>) -> Self {
+        self.via = name.and_then(Via::new);
+        self.said.via = name.map(str::to_owned);
+        self
+    }
+
+    /// Whether a request without a valid `traceparent` gets one (W3C Trace Context). Defaults to `false`.
+    ///
+    /// A valid one passes in any case; with this on, an invalid one is replaced, and its `tracestate` goes with it.
+    pub fn trace_context(mut self, start: bool) -> Self {
+        self.said.trace_context = start;
+        self
+    }
+
+    /// How long the app may keep a request waiting before it begins its answer. Defaults to `None`, which is
+    /// [`request_timeout`](Self::request_timeout).
+    pub fn head_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.said.head_timeout = timeout;
+        self
+    }
+
+    /// How long the app may pause within its answer. Defaults to `None`, which is
+    /// [`request_timeout`](Self::request_timeout).
+    pub fn body_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.said.body_timeout = timeout;
+        self
+    }
+
+    /// How long an exchange may take as a whole, up to the last byte of its answer. Defaults to none. Tunnels have
+    /// none.
+    pub fn total_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.said.total_timeout = timeout;
+        self
+    }
+
+    /// The bytes that the body of a request may have; more gets 413. Defaults to no limit.
+    pub fn max_body_size(mut self, bytes: Option<u64>) -> Self {
+        self.said.max_body_size = bytes;
+        self
+    }
+
+    /// How long the app may keep the head of its answer.
+    pub(super) fn head_limit(&self) -> Option<Duration> {
+        self.said.head_timeout.or(self.request_timeout)
+    }
+
+    /// How long either side may keep the head of the answer from coming.
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            app: self.head_limit(),
+            client: self.said.upload_timeout,
+        }
+    }
+
+    /// How long the app may pause within its answer.
+    pub(super) fn body_limit(&self) -> Option<Duration> {
+        self.said.body_timeout.or(self.request_timeout)
     }
 
     /// Whether the peer at `address` is believed.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.trusted_proxies
-            .iter()
-            .any(|net| net.contains(&address))
+        self.trusted.contains(address)
     }
 }
 

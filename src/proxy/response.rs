@@ -1,11 +1,12 @@
 //! The head of a response, from what the app sent to what the client gets.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, Entry, TRANSFER_ENCODING, UPGRADE},
     response::Parts,
 };
 
+use super::{body::Body, request::Via};
 use crate::headers::{Field, connection_options, nominated};
 
 /// What the client can be told.
@@ -22,7 +23,7 @@ pub(super) struct Client {
 /// `Date` and `Server` pass as the app sent them, repeated fields all pass.
 ///
 /// Differs from ANCM: it drops `Date`, and keeps only the last of a repeated known field.
-pub(super) fn rewrite(parts: &mut Parts, client: Client) {
+pub(super) fn rewrite(parts: &mut Parts, client: Client, via: Option<&Via>) {
     let headers = &mut parts.headers;
     let (mut drop, mut connection, mut length) = (Vec::<HeaderName>::new(), false, false);
     for name in headers.keys() {
@@ -56,7 +57,23 @@ pub(super) fn rewrite(parts: &mut Parts, client: Client) {
     if closes && client.hears_close && client.version <= Version::HTTP_11 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    pass(parts, client, via);
+}
+
+/// The same where no field but such as pass is there, and a length at most once.
+pub(super) fn pass(parts: &mut Parts, client: Client, via: Option<&Via>) {
+    if let Some(via) = via {
+        via.sign(&mut parts.headers, parts.version);
+    }
     parts.version = client.version.max(Version::HTTP_11);
+}
+
+/// The answer to a request that may not be forwarded any further (RFC 9110, 7.6.2 and 9.3.7): there is somebody here.
+pub(super) fn of_the_last_hop() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let length = HeaderValue::from_static("0");
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
 }
 
 /// Leaves the length that holds, said once: HTTP/2 takes two as an error, even two that agree.
@@ -74,8 +91,8 @@ fn one_length(headers: &mut HeaderMap, status: StatusCode) {
 }
 
 /// The head that makes the client's connection a tunnel.
-pub(super) fn switch(parts: &mut Parts, client: Client) {
-    rewrite(parts, client);
+pub(super) fn switch(parts: &mut Parts, client: Client, via: Option<&Via>) {
+    rewrite(parts, client, via);
     parts.headers.remove(CONTENT_LENGTH);
     parts
         .headers
@@ -113,7 +130,7 @@ mod tests {
 
     fn rewritten(lines: &[(&str, &str)], client: Client) -> String {
         let mut parts = head(200, lines);
-        rewrite(&mut parts, client);
+        rewrite(&mut parts, client, None);
         shown(&parts.headers)
     }
 
@@ -192,6 +209,7 @@ mod tests {
                     version: client,
                     hears_close: false,
                 },
+                None,
             );
             assert_eq!(parts.version, want);
         }
@@ -205,7 +223,7 @@ mod tests {
             (200, "content-length: 5"),
         ] {
             let mut parts = head(status, &[("content-length", "5")]);
-            rewrite(&mut parts, H1);
+            rewrite(&mut parts, H1, None);
             assert_eq!(shown(&parts.headers), want, "{status}");
         }
     }

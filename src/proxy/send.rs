@@ -7,6 +7,7 @@ use super::{
     backend::{Backend, Lease},
     dial::dial,
     io::Io,
+    limit,
     options::ProxyOptions,
     upload::{Opener, RequestBody, Upload},
     user::User,
@@ -58,7 +59,7 @@ impl Errand {
     pub(super) async fn dial(&mut self, options: &ProxyOptions) -> Result<Io, Error> {
         loop {
             let backend = self.lease.backend();
-            match dial(backend, options.connect_timeout).await {
+            match dial(backend, options.said.connect_timeout).await {
                 Err(error) if error.is_unconnected() => self.go_elsewhere(error, options).await?,
                 dialled => return dialled,
             }
@@ -129,7 +130,7 @@ impl Errand {
     /// What `error` is to whoever asked.
     fn failed(&self, error: impl Into<BoxError>) -> Error {
         if self.upload.as_ref().is_some_and(Upload::is_broken) {
-            Error::client_gone(error)
+            limit::broken_off(error.into())
         } else {
             Error::backend(error)
         }
@@ -148,7 +149,7 @@ pub(super) async fn send(
         let mut wire = errand.wire(options).await?;
         errand.introduce()?;
         let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
-        let answer = wire.ask(&mut errand.request, upload, opener, options.request_timeout);
+        let answer = wire.ask(&mut errand.request, upload, opener, options.patience());
         let error = match answer.await {
             Ok(answer) => return Ok((answer, wire)),
             // The app had closed the connection, or closed it as soon as it stood.
@@ -162,6 +163,7 @@ pub(super) async fn send(
             Err(Failure::Closed(error)) => return Err(errand.failed(error)),
             Err(Failure::Broken(error)) => return Err(errand.failed(error)),
             Err(Failure::Stalled) => return Err(Error::timeout("answer")),
+            Err(Failure::Slow) => return Err(Error::client_slow()),
         };
         if !wire.is_reused() {
             drop(wire);

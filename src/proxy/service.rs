@@ -13,15 +13,15 @@ use super::{
     backend::Forward,
     body::Body,
     driven::Driven,
+    limit,
     options::ProxyOptions,
-    request::{Sender, frame, rewrite},
+    request::{Sender, frame, is_last, rewrite},
     response::{self, Client},
     send::{Errand, send},
     upgrade::Tunnels,
-    upload::RequestBody,
     upstream::Upstream,
     user::User,
-    wire::Answer,
+    wire::{Answer, Wire},
 };
 use crate::error::{BoxError, Error};
 
@@ -91,35 +91,67 @@ impl Proxy {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        // Here and not in the future, which is smaller so.
-        let prepared = self.prepare(forward);
+        // Here and not in the future, which is smaller so; and lent there, as what is given lies in it twice.
+        let mut prepared = self.prepare(forward);
         let proxy = self.clone();
-        async move { proxy.exchange(prepared?).await }
+        async move {
+            let (answer, wire) = match &mut prepared {
+                Ok(Prepared {
+                    errand,
+                    tunnel: None,
+                    ..
+                }) if proxy.shared.options.said.total_timeout.is_none() => {
+                    send(errand, &proxy.shared.options).await?
+                }
+                // In a box, because it is seldom and large: it would make every request's future as large.
+                Ok(_) | Err(_) => return Box::pin(proxy.seldom(prepared)).await,
+            };
+            match prepared {
+                Ok(prepared) => Ok(proxy.answer(prepared, answer, wire)),
+                Err(settled) => settled.into_answer(),
+            }
+        }
     }
 
-    async fn exchange(self, prepared: Prepared) -> Result<Response<Body>, Error> {
-        let Prepared {
-            mut errand,
-            client,
-            tunnel,
-        } = prepared;
-        if let Some(tunnel) = tunnel {
-            // In a box, because it is seldom and large: it would make every request's future as large.
-            return Box::pin(self.upgrade(errand, client, tunnel)).await;
+    /// A request that is settled already, asks for a tunnel, or has a limit for all of it.
+    async fn seldom(&self, prepared: Result<Prepared, Settled>) -> Result<Response<Body>, Error> {
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(settled) => return settled.into_answer(),
+        };
+        match self.shared.options.said.total_timeout {
+            Some(limit) => limit::within(limit, self.exchange(prepared)).await,
+            None => self.exchange(prepared).await,
         }
-        let options = &self.shared.options;
-        let (answer, wire) = send(&mut errand, options).await?;
+    }
+
+    async fn exchange(&self, mut prepared: Prepared) -> Result<Response<Body>, Error> {
+        if prepared.tunnel.is_some() {
+            return self.upgrade(prepared).await;
+        }
+        let (answer, wire) = send(&mut prepared.errand, &self.shared.options).await?;
+        Ok(self.answer(prepared, answer, wire))
+    }
+
+    /// What the client gets of an answer.
+    fn answer(&self, prepared: Prepared, answer: Response<()>, wire: Box<Wire>) -> Response<Body> {
+        let Prepared { errand, client, .. } = prepared;
+        let (mut lease, options) = (errand.lease, &self.shared.options);
         let (mut parts, ()) = answer.into_parts();
-        response::rewrite(&mut parts, client);
-        if let Some(cookie) = errand.lease.take_cookie() {
+        if wire.is_plain() {
+            response::pass(&mut parts, client, options.via.as_ref());
+        } else {
+            response::rewrite(&mut parts, client, options.via.as_ref());
+        }
+        if let Some(cookie) = lease.take_cookie() {
             parts.headers.append(SET_COOKIE, cookie);
         }
-        let body = Answer::new(wire, errand.lease, options.request_timeout);
-        Ok(Response::from_parts(parts, Body::wire(body)))
+        let body = Answer::new(wire, lease, options.body_limit());
+        Response::from_parts(parts, Body::wire(body))
     }
 
     /// What the app gets, and what has to be remembered meanwhile.
-    fn prepare<B>(&self, forward: Forward<B>) -> Result<Prepared, Error>
+    fn prepare<B>(&self, forward: Forward<B>) -> Result<Prepared, Settled>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -130,10 +162,14 @@ impl Proxy {
             request,
         } = forward;
         let (mut parts, body) = request.into_parts();
-        let (mut body, upload) = RequestBody::new(body);
+        if is_last(&mut parts) {
+            return Err(Settled::Answered);
+        }
+        let options = &self.shared.options;
+        let (mut body, upload) = limit::upload(body, parts.version, options.said.max_body_size)?;
         let client = Client {
             version: parts.version,
-            hears_close: self.shared.options.forward_response_connection_header,
+            hears_close: options.forward_response_connection_header,
         };
         // Only a front that can hand its connection over can be asked for a tunnel.
         let upgrade = (parts.headers.contains_key(UPGRADE) && upload.is_none())
@@ -142,7 +178,7 @@ impl Proxy {
         let sender = Sender {
             connection: &connection,
             token: lease.backend().token(),
-            options: &self.shared.options,
+            options,
         };
         let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
@@ -150,10 +186,10 @@ impl Proxy {
         super::request::vouch(&mut parts, lease.backend().token());
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
-        let opener = (asked.expect && upload.is_some())
-            .then(|| body.hold(self.shared.options.continue_timeout));
+        let opener =
+            (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
         let request = Request::from_parts(parts, body);
-        let user = User::of(&connection, &self.shared.options);
+        let user = User::of(&connection, options);
         Ok(Prepared {
             errand: Errand::new(lease, request, upload, opener, user),
             client,
@@ -162,37 +198,37 @@ impl Proxy {
     }
 
     /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
-    async fn upgrade(
-        &self,
-        mut errand: Errand,
-        client: Client,
-        tunnel: OnUpgrade,
-    ) -> Result<Response<Body>, Error> {
+    async fn upgrade(&self, prepared: Prepared) -> Result<Response<Body>, Error> {
+        let Prepared {
+            mut errand,
+            client,
+            tunnel,
+        } = prepared;
         let options = &self.shared.options;
-        let limit = options.request_timeout;
         let mut upstream = Upstream::new(errand.dial(options).await?).await?;
         errand.introduce()?;
         let Errand {
             mut lease, request, ..
         } = errand;
-        let answer = upstream.send(request, limit).await?;
+        let answer = upstream.send(request, options.head_limit()).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (mut parts, inner) = answer.into_parts();
-            response::rewrite(&mut parts, client);
+            response::rewrite(&mut parts, client, options.via.as_ref());
             if let Some(cookie) = lease.take_cookie() {
                 parts.headers.append(SET_COOKIE, cookie);
             }
-            let body = Driven::new(inner, upstream, lease, limit);
+            let body = Driven::new(inner, upstream, lease, options.body_limit());
             return Ok(Response::from_parts(parts, Body::driven(body)));
         }
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
-        let Some(app) = app.filter(|_| response::agrees(&parts.headers)) else {
+        let app = app.filter(|_| response::agrees(&parts.headers));
+        let Some((tunnel, app)) = tunnel.zip(app) else {
             return Err(Error::backend(
                 "it switches to a protocol that nobody asked for",
             ));
         };
-        response::switch(&mut parts, client);
+        response::switch(&mut parts, client, options.via.as_ref());
         upstream.detach();
         self.shared.tunnels.open(tunnel, app, lease);
         Ok(Response::from_parts(parts, Body::empty()))
@@ -205,4 +241,27 @@ struct Prepared {
     client: Client,
     /// The client's side of the tunnel that is asked for.
     tunnel: Option<OnUpgrade>,
+}
+
+/// Why a request is not forwarded.
+enum Settled {
+    /// It can't be.
+    Refused(Error),
+    /// It said itself that it goes no further.
+    Answered,
+}
+
+impl Settled {
+    fn into_answer(self) -> Result<Response<Body>, Error> {
+        match self {
+            Self::Refused(error) => Err(error),
+            Self::Answered => Ok(response::of_the_last_hop()),
+        }
+    }
+}
+
+impl From<Error> for Settled {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
 }

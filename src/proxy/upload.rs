@@ -21,6 +21,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use super::linger;
 use crate::{error::BoxError, headers::clean_trailers};
 
 /// A body of any type in one type, so that the connections of a backend are of one type too.
@@ -28,6 +29,10 @@ pub(super) struct RequestBody {
     inner: Inner,
     upload: Option<Upload>,
     gate: Option<Gate>,
+    /// How many bytes may still come.
+    left: u64,
+    /// Whether the client is listened to for a while after nobody wants more of it.
+    lingers: bool,
 }
 
 enum Inner {
@@ -44,6 +49,8 @@ impl RequestBody {
             inner: Inner::Empty,
             upload: None,
             gate: None,
+            left: u64::MAX,
+            lingers: false,
         }
     }
 
@@ -61,8 +68,23 @@ impl RequestBody {
             inner: erase(body),
             upload: Some(upload.clone()),
             gate: None,
+            left: u64::MAX,
+            lingers: false,
         };
         (body, Some(upload))
+    }
+
+    /// Lets it end in [`TooLong`] after `max` bytes.
+    pub(super) const fn limit(&mut self, max: u64) {
+        self.left = max;
+    }
+
+    /// Has what nobody wants of it read and thrown away for a while, when it is dropped.
+    ///
+    /// For HTTP/2, where a stream whose body is not read to its end is reset. Some clients take that for the end of the
+    /// answer too, though it came before it (RFC 9113, 8.1). Over HTTP/1, the front listens on by itself.
+    pub(super) const fn linger(&mut self) {
+        self.lingers = true;
     }
 
     /// Holds the body back until the app says `100 Continue`, or for `limit`.
@@ -107,7 +129,10 @@ impl Body for RequestBody {
             ready!(gate.poll(cx));
             this.gate = None;
         }
-        let polled = this.inner.poll_frame(cx);
+        let polled = this
+            .inner
+            .poll_frame(cx)
+            .map(|frame| frame.map(|frame| this.count(frame)));
         let ended = this.inner.is_end_stream();
         if let Some(upload) = &this.upload {
             upload.note(&polled, ended);
@@ -132,6 +157,39 @@ impl Body for RequestBody {
         }
     }
 }
+
+impl RequestBody {
+    fn count(&mut self, frame: Result<Frame<Bytes>, BoxError>) -> Result<Frame<Bytes>, BoxError> {
+        let frame = frame?;
+        if let Some(data) = frame.data_ref() {
+            let left = self.left.checked_sub(data.len() as u64);
+            self.left = left.ok_or(TooLong)?;
+        }
+        Ok(frame)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if self.lingers
+            && let Inner::Incoming(body) = std::mem::replace(&mut self.inner, Inner::Empty)
+        {
+            linger::on(body);
+        }
+    }
+}
+
+/// A body that has more bytes than it may have.
+#[derive(Debug)]
+pub(super) struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("longer than it may be")
+    }
+}
+
+impl std::error::Error for TooLong {}
 
 impl Inner {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -200,7 +258,8 @@ pub(super) struct Upload {
 struct State {
     phase: AtomicU8,
     begun: Instant,
-    /// When a part of it was last taken, in milliseconds after it began.
+    /// When a part of it was last taken, or else when the client was first waited for after that, in milliseconds
+    /// after it began.
     moved: AtomicU64,
 }
 
@@ -233,11 +292,19 @@ impl Upload {
 
     /// Since when the app keeps it waiting, or `None` where the client does.
     pub(super) fn since(&self) -> Option<Instant> {
-        let moved = Duration::from_millis(self.state.moved.load(Ordering::Acquire));
         match self.state.phase.load(Ordering::Acquire) {
-            SENDING | DONE => Some(self.state.begun + moved),
+            SENDING | DONE => Some(self.moved()),
             _ => None,
         }
+    }
+
+    /// Since when the client keeps the app waiting, or `None` where it does not.
+    pub(super) fn client_since(&self) -> Option<Instant> {
+        (self.state.phase.load(Ordering::Acquire) == WAITING).then(|| self.moved())
+    }
+
+    fn moved(&self) -> Instant {
+        self.state.begun + Duration::from_millis(self.state.moved.load(Ordering::Acquire))
     }
 
     fn note<T>(&self, polled: &Poll<Option<Result<T, BoxError>>>, ended: bool) {
@@ -248,7 +315,8 @@ impl Upload {
             Poll::Ready(Some(Ok(_))) if ended => DONE,
             Poll::Ready(Some(Ok(_))) => SENDING,
         };
-        if phase != WAITING {
+        // Asked again in vain, the client is waited for no less long.
+        if phase != WAITING || self.state.phase.load(Ordering::Acquire) != WAITING {
             let moved = self.state.begun.elapsed().as_millis();
             let moved = u64::try_from(moved).unwrap_or(u64::MAX);
             self.state.moved.store(moved, Ordering::Release);

@@ -178,6 +178,8 @@ fn report(failure: &StartFailure, what: &'static str) {
         port = failure.port,
         exit = failure.exit,
         elapsed = ?failure.elapsed,
+        status = failure.sub_status.map(|sub| format!("500.{}", sub.code())),
+        detail = failure.detail.as_deref().map(end_of),
         output = ?end_of(&failure.output),
         "{what}"
     );

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(unix)]
+use super::place::taken;
 use super::{
     exchange::Peer,
     generation::{Child, Generation, Label},
     output::Output,
+    place::Place,
     probe::Probe,
     process::{Exit, Process},
     ready::{self, ListenerOwner, Listening, NotReady},
@@ -17,8 +20,8 @@ use super::{
 use crate::{
     PairingToken,
     config::Config,
-    error::{Stage, StartFailure},
-    proxy::{Address, Backend},
+    error::{Stage, StartFailure, SubStatus},
+    proxy::{Address, Backend, Owner},
 };
 
 /// How long a process that was killed may take to be gone.
@@ -65,35 +68,63 @@ impl<P: Process> Attempt<P> {
 
     /// Waits until the process listens and passes its probe.
     async fn ready(&self) -> Result<Listening, NotReady> {
-        let (process, port) = (self.child.process(), self.child.label().port);
+        let process = self.child.process();
         let limit = self.config.startup_time_limit;
-        let listening = ready::listening(process, port, limit).await?;
-        let peer = Peer {
-            address: listening.address,
-            token: Some(&self.token),
-            owner: self.owner(listening),
-            path_base: &self.config.path_base,
-        };
+        let listening = self.listening(limit).await?;
+        let peer = self.peer(&listening.address);
         let left = limit.saturating_sub(self.begin.elapsed());
         tokio::select! {
             biased;
             passed = self.probe.pass(&peer, left) => passed.map_err(NotReady::Unhealthy)?,
-            exit = ready::gone(process, listening) => return Err(NotReady::Gone(exit)),
+            exit = ready::gone(process, &listening) => return Err(NotReady::Gone(exit)),
         }
         Ok(listening)
     }
 
-    fn owner(&self, listening: Listening) -> ListenerOwner<P> {
+    /// Waits until the process is to be found in its place.
+    async fn listening(&self, limit: Duration) -> Result<Listening, NotReady> {
+        let (process, place) = (self.child.process(), self.child.place());
+        match place {
+            Place::Port(port) => ready::listening(process, *port, limit).await,
+            #[cfg(unix)]
+            Place::Inherited(_) | Place::InheritedSocket(_) | Place::Socket(_) => {
+                let opens = matches!(place, Place::Socket(_));
+                let address = place.address();
+                taken(process, &self.peer(&address), opens, limit).await
+            }
+            #[cfg(all(unix, feature = "in-process"))]
+            Place::Worker { channel, .. } => {
+                let address = place.address();
+                hosting(process, channel, limit).await.map(|()| Listening {
+                    pid: process.id(),
+                    address,
+                })
+            }
+        }
+    }
+
+    fn peer(&self, address: &Address) -> Peer<'_, ListenerOwner<P>> {
+        Peer {
+            address: address.clone(),
+            token: Some(&self.token),
+            owner: self.owner(address),
+            path_base: &self.config.path_base,
+        }
+    }
+
+    fn owner(&self, address: &Address) -> ListenerOwner<P> {
         ListenerOwner {
             process: self.child.process().clone(),
-            address: listening.address,
+            address: address.clone(),
         }
     }
 
     fn generation(self, listening: Listening) -> Generation<P> {
-        let owner = Arc::new(self.owner(listening));
-        let address = Address::Tcp(listening.address);
-        let backend = Backend::paired(address, self.token, Some(owner));
+        let address = listening.address.clone();
+        // Nobody has to be asked whose a socket of ours is.
+        let owner = matches!(address, Address::Tcp(_)).then(|| self.owner(&address));
+        let owner = owner.map(|owner| Arc::new(owner) as Arc<dyn Owner>);
+        let backend = Backend::paired(address, self.token, owner);
         Generation::new(self.child, backend, listening)
     }
 
@@ -101,20 +132,27 @@ impl<P: Process> Attempt<P> {
         let elapsed = self.begin.elapsed();
         let exit = self.end().await;
         let limit = self.config.startup_time_limit;
-        let (label, stage, reason) = (self.child.label(), why.stage(), why.reason(limit));
+        let (label, stage, reason) = (self.child.label(), why.stage(), self.reason(&why));
         let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.pid = Some(label.pid);
-        failure.port = Some(label.port);
+        failure.port = label.port;
         // How a process ended that we killed says nothing about the app.
         failure.exit = exit
             .filter(|_| stage == Stage::Exited)
             .map(|exit| exit.to_string());
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
-        Box::new(Failed {
-            failure,
-            critical: false,
-        })
+        // ANCM: in process a start is tried once.
+        let critical = self.child.place().is_worker();
+        if critical {
+            failure.sub_status = Some(why.sub_status());
+            failure.detail = why.detail();
+        }
+        Box::new(Failed { failure, critical })
+    }
+
+    fn reason(&self, why: &NotReady) -> String {
+        why.reason(self.child.place(), self.config.startup_time_limit)
     }
 
     /// Kills the process and its descendants, and waits until it is gone and its output is read.
@@ -134,16 +172,42 @@ impl NotReady {
             Self::Stranger(_) => Stage::WrongOwner,
             Self::Unhealthy(_) => Stage::Probe,
             Self::Gone(_) => Stage::Exited,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(_) => Stage::Hosting,
         }
     }
 
-    fn reason(&self, limit: Duration) -> String {
+    /// Which of the module's numbers it is, where it is a worker.
+    fn sub_status(&self) -> SubStatus {
+        match self {
+            Self::TimedOut(_) | Self::Unhealthy(_) => SubStatus::StartTimeout,
+            Self::Exited(_) | Self::Gone(_) | Self::Stranger(_) => SubStatus::Start,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => SubStatus::of(failed.sub_status),
+        }
+    }
+
+    /// The app's exception, where a worker told it.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Exited(_)
+            | Self::TimedOut(_)
+            | Self::Stranger(_)
+            | Self::Unhealthy(_)
+            | Self::Gone(_) => None,
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => failed.detail.clone(),
+        }
+    }
+
+    fn reason(&self, place: &Place, limit: Duration) -> String {
         match self {
             Self::Exited(exit) => format!("the process ended with {exit}"),
-            Self::TimedOut(None) => format!(
-                "the process did not listen on its port within {} s; it must use the port of ASPNETCORE_PORT",
-                limit.as_secs_f64()
-            ),
+            Self::TimedOut(None) => {
+                let (undone, hint) = place.left_undone();
+                let limit = limit.as_secs_f64();
+                format!("the process did not {undone} within {limit} s; {hint}")
+            }
             Self::TimedOut(Some(error)) => {
                 format!("it can't be seen who listens on the port: {error}")
             }
@@ -151,7 +215,39 @@ impl NotReady {
             Self::Gone(Some(exit)) => format!("the process ended with {exit} at its probe"),
             Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
             Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
+            #[cfg(all(unix, feature = "in-process"))]
+            Self::Unhosted(failed) => failed.reason.clone(),
             Self::Stranger(None) => "another process listens on the port".to_owned(),
         }
     }
+}
+
+/// Waits until a worker says that the app takes requests.
+#[cfg(all(unix, feature = "in-process"))]
+async fn hosting<P: Process>(
+    process: &P,
+    channel: &super::worker::Channel,
+    limit: Duration,
+) -> Result<(), NotReady> {
+    let told = async {
+        match channel.outcome().await {
+            Some(outcome) => outcome.map_err(NotReady::Unhosted),
+            None => Err(NotReady::Exited(process.exited().await)),
+        }
+    };
+    tokio::select! {
+        biased;
+        // Before its end: it says why it ends.
+        told = timeout(limit, told) => told.unwrap_or(Err(NotReady::TimedOut(None))),
+        exit = exited(process, channel) => Err(NotReady::Exited(exit)),
+    }
+}
+
+/// Waits for the end of a worker of which no last word is to come: what it started may hold its channel.
+#[cfg(all(unix, feature = "in-process"))]
+async fn exited<P: Process>(process: &P, channel: &super::worker::Channel) -> Exit {
+    const LAST_WORD: Duration = Duration::from_millis(200);
+    let exit = process.exited().await;
+    let _ = timeout(LAST_WORD, channel.outcome()).await;
+    exit
 }

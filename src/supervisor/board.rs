@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::output::Output;
+use super::{output::Output, worker::DirectLoad};
 use crate::{
     config::Config,
     error::StartFailure,
@@ -40,6 +40,8 @@ pub(super) struct Outlook {
     pub(super) restarts: u64,
     /// The configuration that the next start is with.
     pub(super) config: Option<Arc<Config>>,
+    /// Whether a worker takes connections by itself.
+    pub(super) direct: bool,
     /// The state of each slot.
     pub(super) states: Vec<&'static str>,
     /// Every process.
@@ -53,11 +55,20 @@ pub(super) struct Entry {
     pub(super) generation: u64,
     pub(super) attempt: u8,
     pub(super) pid: u32,
-    pub(super) port: u16,
+    pub(super) port: Option<u16>,
     pub(super) state: &'static str,
     pub(super) started: SystemTime,
     pub(super) backend: Option<Backend>,
+    pub(super) direct: Option<Arc<DirectLoad>>,
     pub(super) output: Output,
+}
+
+impl Entry {
+    /// The requests under way, by whichever way they came.
+    pub(super) fn in_flight(&self) -> usize {
+        let forwarded = self.backend.as_ref().map_or(0, Backend::in_flight);
+        forwarded + self.direct.as_ref().map_or(0, |direct| direct.in_flight())
+    }
 }
 
 /// The task's side.

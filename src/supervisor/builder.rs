@@ -15,6 +15,7 @@ use super::{
     start::Starter,
     state::ATTEMPTS,
     task::Task,
+    worker::WorkerProgram,
 };
 use crate::config::{Config, Processes, StartMode, Vars};
 
@@ -30,6 +31,7 @@ pub struct Builder {
     queue_time: Option<Duration>,
     probe: Probe,
     settings: Settings,
+    worker: Option<WorkerProgram>,
 }
 
 /// The bound of the queue, and what becomes of those for whom it has no place.
@@ -64,7 +66,17 @@ impl Builder {
             vars,
             probe,
             settings,
+            worker: None,
         }
+    }
+
+    /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`.
+    ///
+    /// Defaults to nothing: then every app has a process of its own, whatever its configuration says. Has no effect
+    /// without the feature `in-process`, and outside of Unix.
+    pub fn worker(mut self, worker: WorkerProgram) -> Self {
+        self.worker = cfg!(all(unix, feature = "in-process")).then_some(worker);
+        self
     }
 
     /// Sets how many requests may wait for a process; more are refused at once, with
@@ -176,6 +188,7 @@ impl Builder {
             .unwrap_or_else(|| queue_time(self.config.startup_time_limit));
         let affinity = Affinity::of(&self.config);
         let starter = Starter::new(self.config, self.vars, spawn, self.probe);
+        let starter = starter.with_worker(self.worker);
         let task = Task::new(starter, self.settings, board, receiver);
         let supervisor = Supervisor::with(view, sender, self.queue, queue_time, affinity);
         (supervisor, task)

@@ -1,18 +1,17 @@
 //! The few requests that we make ourselves: the shutdown event, the probe, the warm-up.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::{
     PairingToken, PathBase,
     headers::{MS_ASPNETCORE_EVENT, MS_ASPNETCORE_TOKEN},
-    proxy::Owner,
+    proxy::{Address, Io, Owner},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +28,7 @@ pub(super) enum Error {
 
 /// An app, as somebody who pairs with it sees it.
 pub(super) struct Peer<'a, O> {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) token: Option<&'a PairingToken>,
     pub(super) owner: O,
     pub(super) path_base: &'a PathBase,
@@ -57,15 +56,22 @@ impl<O: Owner> Peer<'_, O> {
         self.send(request).await
     }
 
+    /// Asks whether anybody is there: RFC 9110, 9.3.7. Gives the status of the answer.
+    #[cfg(unix)]
+    pub(super) async fn ping(&self) -> Result<StatusCode, Error> {
+        let request = Request::builder().method(Method::OPTIONS).uri("*");
+        self.send(request).await
+    }
+
     /// The token is sent only if the listener is the app's own, seen after the connection stands.
     /// Dropping the future breaks the exchange off.
     async fn send(&self, request: http::request::Builder) -> Result<StatusCode, Error> {
-        let mut request = request.header(header::HOST, self.address.to_string());
+        let mut request = request.header(header::HOST, self.host());
         if let Some(token) = self.token {
             request = request.header(MS_ASPNETCORE_TOKEN, token.header_value());
         }
         let request = request.body(Empty::<Bytes>::new())?;
-        let connected = TcpStream::connect(self.address).await;
+        let connected = Io::connect(&self.address).await;
         let stream = connected.map_err(Error::Connect)?;
         if !self.owner.owns_listener() {
             return Err(Error::NotOwner);
@@ -81,6 +87,15 @@ impl<O: Owner> Peer<'_, O> {
                 ended?;
                 Ok(exchange.await?.status())
             }
+        }
+    }
+
+    fn host(&self) -> String {
+        match &self.address {
+            Address::Tcp(address) => address.to_string(),
+            // RFC 3986, 3.2.2: a path is no host.
+            #[cfg(unix)]
+            Address::Unix(_) => "localhost".to_owned(),
         }
     }
 }

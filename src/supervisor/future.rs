@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use http::Request;
@@ -38,9 +38,11 @@ pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
         /// Waits for a process.
-        Wait { lease: Waiting, rest: Option<(S, Connection, Request<B>)> },
-        /// Waits for the proxy.
-        Ready { inner: S, forward: Option<Forward<B>> },
+        Wait { lease: Waiting, rest: Option<Box<(S, Connection, Request<B>)>> },
+        /// Waits for the proxy. In a box, as is the above: most requests never wait.
+        Ready { inner: S, forward: Option<Box<Forward<B>>> },
+        /// The proxy can't be called.
+        Failed { error: Option<Error> },
         /// Waits for the answer.
         Call { #[pin] future: F },
     }
@@ -50,11 +52,19 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Forward<B>, Error = Error>,
 {
-    pub(super) const fn forward(inner: S, forward: Forward<B>) -> Self {
-        let forward = Some(forward);
-        Self {
-            state: State::Ready { inner, forward },
-        }
+    pub(super) fn forward(mut inner: S, forward: Forward<B>) -> Self {
+        let state = match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => State::Call {
+                future: inner.call(forward),
+            },
+            Poll::Ready(Err(error)) => State::Failed { error: Some(error) },
+            // It is asked again by the future, with a waker that wakes.
+            Poll::Pending => State::Ready {
+                inner,
+                forward: Some(Box::new(forward)),
+            },
+        };
+        Self { state }
     }
 
     pub(super) fn wait(
@@ -64,7 +74,7 @@ where
         request: Request<B>,
     ) -> Self {
         let lease = Box::pin(async move { supervisor.lease().await });
-        let rest = Some((inner, connection, request));
+        let rest = Some(Box::new((inner, connection, request)));
         Self {
             state: State::Wait { lease, rest },
         }
@@ -83,10 +93,10 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Wait { lease, rest } => {
                     let lease = ready!(lease.as_mut().poll(cx))?;
-                    let (inner, connection, request) = rest
+                    let (inner, connection, request) = *rest
                         .take()
                         .expect("a wait ends once, and then this state is left");
-                    let forward = Some(Forward::new(lease, connection, request));
+                    let forward = Some(Box::new(Forward::new(lease, connection, request)));
                     State::Ready { inner, forward }
                 }
                 StateProj::Ready { inner, forward } => {
@@ -94,8 +104,12 @@ where
                     let forward = forward
                         .take()
                         .expect("called once, and then this state is left");
-                    let future = inner.call(forward);
+                    let future = inner.call(*forward);
                     State::Call { future }
+                }
+                StateProj::Failed { error } => {
+                    let error = error.take().expect("not polled after completion");
+                    return Poll::Ready(Err(error));
                 }
                 StateProj::Call { future } => return future.poll(cx),
             };

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Builder,
     affinity::Affinity,
-    board::{Outlook, View},
+    board::{Entry, Outlook, View},
     builder::Queue,
     message::{Message, Restarted},
     output::Output,
@@ -222,11 +222,20 @@ impl Supervisor {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         let outlook = self.shared.view.outlook();
-        let backends = outlook
-            .processes
-            .iter()
-            .filter_map(|process| process.backend.as_ref());
-        backends.map(Backend::in_flight).sum()
+        outlook.processes.iter().map(Entry::in_flight).sum()
+    }
+
+    /// Waits until a worker that is ready takes connections [by itself](super::WorkerProgram::front), or until none does.
+    /// Never returns where neither will be.
+    ///
+    /// Cancel safe.
+    pub async fn until_direct(&self, direct: bool) {
+        let mut outlook = self.shared.view.watch();
+        let seen = outlook.wait_for(|outlook| outlook.direct == direct);
+        let closed = seen.await.is_err();
+        if closed {
+            std::future::pending().await
+        }
     }
 
     /// How the processes are.

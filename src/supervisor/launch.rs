@@ -1,12 +1,13 @@
 //! From an app's configuration to what the operating system is to start.
 
 use super::{
-    port,
+    place::{Offer, Place},
     process::{Launch, Output},
 };
 use crate::{
     PairingToken,
     config::{Config, Vars, environment},
+    error::chain,
 };
 
 /// Why a process could not be described, and whether a second attempt would fail too.
@@ -21,24 +22,18 @@ pub(super) fn has_one_port(config: &Config, vars: &dyn Vars) -> bool {
     !matches!(environment::preset_port(config, vars), Ok(None))
 }
 
-/// The port and the secret of the next process.
+/// The place and the secret of the next process.
 ///
 /// ANCM: the port that the configuration names, or a random one; a bad one fails the start at its
 /// first attempt.
 ///
 /// Differs from ANCM: the second attempt of a start gets a token of its own. The first one's process
 /// may have told its token to whomever.
-pub(super) fn pair(config: &Config, vars: &dyn Vars) -> Result<(u16, PairingToken), Unprepared> {
+pub(super) fn pair(config: &Config, vars: &dyn Vars) -> Result<(Offer, PairingToken), Unprepared> {
     let preset = environment::preset_port(config, vars).map_err(|error| critical(&error))?;
-    let port = match preset {
-        Some(port) => port,
-        None => port::choose(port::RANGE).map_err(|error| Unprepared {
-            reason: chain(&error),
-            critical: false,
-        })?,
-    };
+    let offer = Offer::of(config.processes.listener, preset)?;
     let preset = environment::preset_token(config, vars).map_err(|error| critical(&error))?;
-    Ok((port, preset.unwrap_or_else(PairingToken::generate)))
+    Ok((offer, preset.unwrap_or_else(PairingToken::generate)))
 }
 
 fn critical(error: &dyn std::error::Error) -> Unprepared {
@@ -48,23 +43,26 @@ fn critical(error: &dyn std::error::Error) -> Unprepared {
     }
 }
 
-/// What to start so that it listens on `port` and knows `token`.
+/// What to start so that it takes the place on `offer` and knows `token`; and that place.
 pub(super) fn prepare(
     config: &Config,
     vars: &dyn Vars,
-    port: u16,
+    offer: Offer,
     token: &PairingToken,
     output: Output,
-) -> Launch {
+) -> (Launch, Place) {
     let command = &config.command;
-    Launch {
+    let launch = Launch {
         program: command.program.clone(),
         arguments: command.arguments.iter().map(Into::into).collect(),
         // ANCM: the content root, wherever the program lies.
         directory: config.content_root.clone(),
-        environment: environment::child(config, vars, port, token),
+        environment: environment::child(config, vars, &offer.reach, token),
         output,
-    }
+        #[cfg(unix)]
+        descriptors: offer.descriptors,
+    };
+    (launch, offer.place)
 }
 
 /// What is to be said of a program that could not be started: if its lookup had failed already, why.
@@ -73,17 +71,6 @@ pub(super) fn explain(config: &Config, error: &std::io::Error) -> String {
         Some(problem) => format!("{} ({})", chain(error), problem),
         None => chain(error),
     }
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -115,8 +102,8 @@ mod tests {
     #[test]
     fn a_preset_is_used_as_it_is() {
         let preset = config(&[("ASPNETCORE_PORT", "5000"), ("ASPNETCORE_TOKEN", "abc")]);
-        let (port, token) = pair(&preset, &vars()).unwrap();
-        assert!(port == 5_000 && token.matches(b"abc"));
+        let (offer, token) = pair(&preset, &vars()).unwrap();
+        assert!(offer.place.port() == Some(5_000) && token.matches(b"abc"));
         assert!(has_one_port(&preset, &vars()));
     }
 
@@ -124,9 +111,10 @@ mod tests {
     fn otherwise_every_process_gets_its_own() {
         let config = config(&[]);
         assert!(!has_one_port(&config, &vars()));
-        let (port, one) = pair(&config, &vars()).unwrap();
+        let (offer, one) = pair(&config, &vars()).unwrap();
         let (_, other) = pair(&config, &vars()).unwrap();
-        assert!(port::RANGE.contains(&port));
+        let port = offer.place.port().unwrap();
+        assert!(crate::supervisor::port::RANGE.contains(&port));
         assert!(!one.matches(other.header_value().as_bytes()));
     }
 }

@@ -64,6 +64,7 @@ mod logs;
 mod message;
 mod output;
 mod perform;
+mod place;
 mod port;
 mod probe;
 mod process;
@@ -78,6 +79,7 @@ mod tail;
 mod task;
 mod upkeep;
 mod window;
+pub(crate) mod worker;
 
 pub(crate) use self::status::rfc3339;
 
@@ -93,4 +95,5 @@ pub use self::{
     output::Output,
     service::{Supervised, SupervisorLayer},
     status::{FailureStatus, ProcessStatus, Status},
+    worker::WorkerProgram,
 };

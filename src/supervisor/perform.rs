@@ -153,6 +153,10 @@ impl<S: Spawn> Task<S> {
             listener,
             "Process is ready"
         );
+        #[cfg(all(unix, feature = "in-process"))]
+        if let Some(channel) = next.place().channel() {
+            channel.order(super::worker::protocol::Order::Accept);
+        }
         self.watch(index, next);
         if let Some(old) = old {
             self.stop(index, old, self.settings.drain_limit);
@@ -205,7 +209,7 @@ impl<S: Spawn> Task<S> {
             hurry: slot.hurry.clone(),
         };
         let label = old.label();
-        let (generation, in_flight) = (label.generation, old.backend().in_flight());
+        let (generation, in_flight) = (label.generation, old.in_flight());
         info!(
             process.pid = label.pid,
             generation, in_flight, "Process takes no more requests"

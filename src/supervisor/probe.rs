@@ -6,11 +6,8 @@ use http::StatusCode;
 use tokio::time::{Duration, Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::{
-    exchange::{Error, Peer},
-    launch::chain,
-};
-use crate::{config::Processes, proxy::Owner};
+use super::exchange::{Error, Peer};
+use crate::{config::Processes, error::chain, proxy::Owner};
 
 /// The longest wait for one answer; then the probe asks again.
 const ANSWER: Duration = Duration::from_secs(10);

@@ -10,11 +10,13 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
+#[cfg(unix)]
+use super::place::is_listening;
 use super::{
     probe::Unhealthy,
     process::{Exit, Listener, Process},
 };
-use crate::proxy::Owner;
+use crate::proxy::{Address, Owner};
 
 /// Where a process may listen, the likely one first.
 ///
@@ -33,14 +35,21 @@ const EAGER_FOR: Duration = Duration::from_secs(2);
 /// How often to look at a process that takes its time.
 const PATIENT: Duration = Duration::from_millis(20);
 /// How often to look whether a descendant still listens, whose end nobody tells us.
-const WATCH: Duration = Duration::from_millis(250);
+pub(super) const WATCH: Duration = Duration::from_millis(250);
 
 /// A process that listens, and where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Listening {
     /// The process that was started, or a descendant of it.
     pub(super) pid: u32,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
+}
+
+impl Listening {
+    const fn tcp(pid: u32, address: SocketAddr) -> Self {
+        let address = Address::Tcp(address);
+        Self { pid, address }
+    }
 }
 
 /// Why a process will not serve.
@@ -56,6 +65,9 @@ pub(super) enum NotReady {
     Unhealthy(Unhealthy),
     /// It ended, or stopped listening, at its probe.
     Gone(Option<Exit>),
+    /// It is a worker, and could not host the app.
+    #[cfg(all(unix, feature = "in-process"))]
+    Unhosted(super::worker::protocol::Failed),
 }
 
 /// Waits until `process`, or a descendant, listens on `port`; gives the one that does.
@@ -70,7 +82,7 @@ pub(super) async fn listening<P: Process>(
     let begin = Instant::now();
     loop {
         let blind = match look(process, port).await {
-            Ok((Listener::Own(pid), address)) => return Ok(Listening { pid, address }),
+            Ok((Listener::Own(pid), address)) => return Ok(Listening::tcp(pid, address)),
             Ok((Listener::Stranger(pid), _)) => return Err(NotReady::Stranger(pid)),
             Ok((Listener::None, _)) => None,
             Err(error) => Some(error),
@@ -93,7 +105,7 @@ pub(super) async fn listening<P: Process>(
 fn last_look<P: Process>(process: &P, port: u16, exit: Exit) -> Result<Listening, NotReady> {
     let addresses = LOOPBACK.map(|ip| SocketAddr::new(ip, port)).into_iter();
     let mut own = addresses.filter_map(|address| match process.listener(address) {
-        Ok(Listener::Own(pid)) => Some(Listening { pid, address }),
+        Ok(Listener::Own(pid)) => Some(Listening::tcp(pid, address)),
         Ok(Listener::None | Listener::Stranger(_)) | Err(_) => None,
     });
     own.next().ok_or(NotReady::Exited(exit))
@@ -133,11 +145,11 @@ async fn look_at<P: Process>(process: &P, address: SocketAddr) -> io::Result<Lis
 ///
 /// Differs from ANCM: the end of that descendant is noticed too, whether its launcher lives or not,
 /// and so is a port that a stranger took over.
-pub(super) async fn gone<P: Process>(process: &P, listening: Listening) -> Option<Exit> {
+pub(super) async fn gone<P: Process>(process: &P, listening: &Listening) -> Option<Exit> {
     let Listening { pid, address } = listening;
-    if pid == process.id() {
+    if *pid == process.id() {
         let exit = process.exited().await;
-        while owns(process, address) == Some(true) {
+        while owns(process, address).await == Some(true) {
             sleep(WATCH).await;
         }
         return Some(exit);
@@ -149,7 +161,7 @@ pub(super) async fn gone<P: Process>(process: &P, listening: Listening) -> Optio
             ended = process.exited(), if exit.is_none() => exit = Some(ended),
             () = sleep(WATCH) => {}
         }
-        match owns(process, address) {
+        match owns(process, address).await {
             Some(true) => {}
             None if exit.is_none() => {}
             Some(false) | None => return exit,
@@ -157,26 +169,41 @@ pub(super) async fn gone<P: Process>(process: &P, listening: Listening) -> Optio
     }
 }
 
-/// Whether the listener is the process's own; `None` where nobody can tell.
-fn owns<P: Process>(process: &P, address: SocketAddr) -> Option<bool> {
-    match process.listener(address) {
-        Ok(Listener::Own(_)) => Some(true),
-        Ok(Listener::None | Listener::Stranger(_)) => Some(false),
-        Err(_) => None,
+/// Whether the listener is the process's own; `None` where nobody can tell. At a Unix socket of ours, nobody else listens.
+pub(super) async fn owns<P: Process>(process: &P, address: &Address) -> Option<bool> {
+    match address {
+        Address::Tcp(address) => match process.listener(*address) {
+            Ok(Listener::Own(_)) => Some(true),
+            Ok(Listener::None | Listener::Stranger(_)) => Some(false),
+            Err(_) => None,
+        },
+        #[cfg(unix)]
+        Address::Unix(path) => Some(is_listening(path).await),
     }
 }
 
 /// Tells the proxy, after each dial, whether the listener is still the process's own.
 pub(super) struct ListenerOwner<P> {
     pub(super) process: P,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
+}
+
+impl<P: Process> ListenerOwner<P> {
+    fn listener(&self) -> io::Result<Listener> {
+        match &self.address {
+            Address::Tcp(address) => self.process.listener(*address),
+            // In a folder of ours, where nobody else can listen.
+            #[cfg(unix)]
+            Address::Unix(_) => Ok(Listener::Own(self.process.id())),
+        }
+    }
 }
 
 impl<P: Process> Owner for ListenerOwner<P> {
     /// Where the system does not know of owners there is nothing to be asked; any other failure
     /// to look is a no.
     fn owns_listener(&self) -> bool {
-        match self.process.listener(self.address) {
+        match self.listener() {
             Ok(Listener::Own(_)) => true,
             Ok(Listener::None | Listener::Stranger(_)) => false,
             Err(error) => error.kind() == io::ErrorKind::Unsupported,
@@ -185,7 +212,7 @@ impl<P: Process> Owner for ListenerOwner<P> {
 
     #[cfg(windows)]
     fn give_token(&self, token: std::os::windows::io::BorrowedHandle<'_>) -> io::Result<u32> {
-        match self.process.listener(self.address)? {
+        match self.listener()? {
             Listener::Own(id) => self.process.give_token(id, token),
             Listener::None | Listener::Stranger(_) => Err(io::ErrorKind::NotFound.into()),
         }

@@ -12,7 +12,7 @@ use super::{
     process::Process,
     state::{State, Then},
 };
-use crate::{error::StartFailure, proxy::Backend};
+use crate::error::StartFailure;
 
 /// A process that starts, and the way to stop that.
 pub(super) struct Starting {
@@ -97,33 +97,25 @@ impl<P: Process> Slot<P> {
     pub(super) fn entries(&self, slot: usize) -> impl Iterator<Item = Entry> + '_ {
         let current = self.current.iter().map(|one| ("ready", one));
         let retiring = self.retiring.iter().map(|one| ("draining", one));
-        let running = current
-            .chain(retiring)
-            .map(|(state, one)| {
-                (
-                    state,
-                    one.label(),
-                    Some(one.backend().clone()),
-                    one.output(),
-                )
-            })
-            .map(move |(state, label, backend, output)| {
-                entry(slot, state, label, backend, Output::of(label, output))
-            });
+        let running = current.chain(retiring).map(move |(state, one)| Entry {
+            backend: Some(one.backend().clone()),
+            direct: one.direct().cloned(),
+            ..entry(
+                slot,
+                state,
+                one.label(),
+                Output::of(one.label(), one.output()),
+            )
+        });
         let starting = self.starting.iter();
         let starting =
-            starting.map(move |one| entry(slot, "starting", &one.label, None, one.output.clone()));
+            starting.map(move |one| entry(slot, "starting", &one.label, one.output.clone()));
         running.chain(starting)
     }
 }
 
-fn entry(
-    slot: usize,
-    state: &'static str,
-    label: &Label,
-    backend: Option<Backend>,
-    output: Output,
-) -> Entry {
+/// A process that takes no requests.
+fn entry(slot: usize, state: &'static str, label: &Label, output: Output) -> Entry {
     Entry {
         slot,
         generation: label.generation,
@@ -132,7 +124,8 @@ fn entry(
         port: label.port,
         state,
         started: label.started,
-        backend,
+        backend: None,
+        direct: None,
         output,
     }
 }

@@ -10,12 +10,15 @@ use super::{
     generation::{Child, Generation, Label},
     launch::{self, Unprepared},
     logs::{Capture, LogFile, LogFiles},
+    place::Place,
     probe::Probe,
-    process::{Exit, Output, Process, Spawn},
+    process::{Exit, Launch, Output, Process, Spawn},
+    worker::WorkerProgram,
 };
 use crate::{
-    config::{Config, Vars},
-    error::{Stage, StartFailure},
+    PairingToken,
+    config::{Config, HostingModel, Vars},
+    error::{Stage, StartFailure, SubStatus, chain},
 };
 
 /// A start that failed, and whether a second attempt would fail too.
@@ -33,6 +36,8 @@ pub(super) struct Starter<S> {
     vars: Arc<dyn Vars>,
     spawn: S,
     probe: Arc<Probe>,
+    /// What hosts apps in process.
+    worker: Option<WorkerProgram>,
     generations: u64,
 }
 
@@ -44,8 +49,15 @@ impl<S: Spawn> Starter<S> {
             vars,
             spawn,
             probe: Arc::new(probe),
+            worker: None,
             generations: 0,
         }
+    }
+
+    /// Apps that want to be hosted in process are, by `worker`.
+    pub(super) fn with_worker(mut self, worker: Option<WorkerProgram>) -> Self {
+        self.worker = worker;
+        self
     }
 
     /// The next restart is with `config`.
@@ -72,7 +84,7 @@ impl<S: Spawn> Starter<S> {
     /// Whether every process of the app gets the same port, so that two can't run at a time.
     pub(super) fn has_one_port(&self) -> bool {
         let config = self.proposed.as_ref().unwrap_or(&self.config);
-        launch::has_one_port(config, self.vars.as_ref())
+        !self.hosts(config) && launch::has_one_port(config, self.vars.as_ref())
     }
 
     /// A failure before there is a process.
@@ -93,11 +105,40 @@ impl<S: Spawn> Starter<S> {
         };
         let mut failure = self.failure(Stage::Exited, reason);
         failure.pid = Some(generation.label().pid);
-        failure.port = Some(generation.label().port);
+        failure.port = generation.label().port;
         failure.exit = exit.map(|exit| exit.to_string());
         failure.elapsed = served;
         failure.output = generation.output().text();
+        let in_process = generation.place().is_worker();
+        failure.sub_status = in_process.then_some(SubStatus::Start);
         failure
+    }
+
+    /// Whether a worker hosts the app of `config`.
+    fn hosts(&self, config: &Config) -> bool {
+        self.worker.is_some() && config.hosting_model == HostingModel::InProcess
+    }
+
+    /// What to start, its place and its secret.
+    fn describe(
+        &self,
+        config: &Config,
+        output: Output,
+    ) -> Result<(Launch, Place, PairingToken), Unprepared> {
+        let vars = self.vars.as_ref();
+        #[cfg(all(unix, feature = "in-process"))]
+        if let Some(worker) = self.worker.as_ref().filter(|_| self.hosts(config)) {
+            let token = PairingToken::generate();
+            let prepared = worker.prepare(config, vars, &token, output);
+            let (launch, place) = prepared.map_err(|error| Unprepared {
+                reason: format!("no worker: {}", chain(&error)),
+                critical: false,
+            })?;
+            return Ok((launch, place, token));
+        }
+        let (offer, token) = launch::pair(config, vars)?;
+        let (launch, place) = launch::prepare(config, vars, offer, &token, output);
+        Ok((launch, place, token))
     }
 
     /// Starts a process, of the `proposed` configuration or of the proven one; the attempt that comes
@@ -109,18 +150,23 @@ impl<S: Spawn> Starter<S> {
     ) -> Result<Attempt<S::Process>, Box<Failed>> {
         let begin = Instant::now();
         let proposed = self.proposed.as_ref().filter(|_| proposed);
-        let (config, vars) = (proposed.unwrap_or(&self.config), self.vars.as_ref());
-        let (port, token) = launch::pair(config, vars).map_err(|unprepared| {
+        let config = proposed.unwrap_or(&self.config);
+        let (output, log) = output(config);
+        let described = self.describe(config, output).map_err(|unprepared| {
             let Unprepared { reason, critical } = unprepared;
-            let failure = failure_of(config, Stage::Prepare, reason);
+            let mut failure = failure_of(config, Stage::Prepare, reason);
+            failure.sub_status = self.hosts(config).then_some(SubStatus::Other);
             Box::new(Failed { failure, critical })
         })?;
-        let (output, log) = output(config);
-        let launch = launch::prepare(config, vars, port, &token, output);
+        let (launch, place, token) = described;
+        let (port, in_process) = (place.port(), place.is_worker());
         let spawned = self.spawn.spawn(&launch);
+        // What the process inherited is its own from now on.
+        drop(launch);
         let process = spawned.map_err(|error| {
             let mut failure = failure_of(config, Stage::Spawn, launch::explain(config, &error));
-            failure.port = Some(port);
+            failure.port = port;
+            failure.sub_status = in_process.then_some(SubStatus::Other);
             let critical = false;
             Box::new(Failed { failure, critical })
         })?;
@@ -148,7 +194,7 @@ impl<S: Spawn> Starter<S> {
             probe: Arc::clone(&self.probe),
             token,
             begin,
-            child: Child::new(process, capture, label),
+            child: Child::new(process, place, capture, label),
         })
     }
 }

@@ -38,8 +38,8 @@ pub struct ProcessStatus {
     pub attempt: u8,
     /// The process that was started; the one that listens may be a descendant of it.
     pub pid: u32,
-    /// The port that it was told to listen on.
-    pub port: u16,
+    /// The port that it was told to listen on; none where its place is a Unix socket.
+    pub port: Option<u16>,
     /// `starting`, `ready`, or `draining` when it no longer takes requests.
     pub state: &'static str,
     /// The requests under way.
@@ -92,7 +92,7 @@ impl ProcessStatus {
             pid: entry.pid,
             port: entry.port,
             state: entry.state,
-            in_flight: entry.backend.as_ref().map_or(0, |one| one.in_flight()),
+            in_flight: entry.in_flight(),
             started: rfc3339(entry.started),
         }
     }

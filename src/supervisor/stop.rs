@@ -4,6 +4,8 @@ use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+#[cfg(all(unix, feature = "in-process"))]
+use super::worker::protocol::{Order, milliseconds};
 use super::{
     exchange::Peer,
     generation::Generation,
@@ -51,7 +53,7 @@ impl Stop {
             warn!(process.pid = pid, generation = number, limit = ?self.limit, "Process did not stop in time and is killed");
         }
         end(generation).await;
-        let (elapsed, in_flight) = (begin.elapsed(), generation.backend().in_flight());
+        let (elapsed, in_flight) = (begin.elapsed(), generation.in_flight());
         info!(
             process.pid = pid,
             generation = number,
@@ -70,11 +72,11 @@ impl Stop {
         }
         tokio::select! {
             biased;
-            () = generation.backend().drained() => {}
+            () = drained(generation) => {}
             () = self.hurry.cancelled() => {}
             () = sleep(self.drain) => {
                 let pid = generation.label().pid;
-                let in_flight = generation.backend().in_flight();
+                let in_flight = generation.in_flight();
                 warn!(process.pid = pid, in_flight, "Process still has requests and is stopped nevertheless");
             }
         }
@@ -86,7 +88,7 @@ impl Stop {
         let accepted = tokio::select! {
             biased;
             _ = gone(generation) => true,
-            accepted = self.post(generation) => accepted,
+            accepted = self.tell(generation) => accepted,
         };
         if !accepted {
             debug!(
@@ -104,17 +106,27 @@ impl Stop {
         }
     }
 
+    /// Whether the process knows that it is to stop: a worker by its channel, every other by the shutdown event.
+    async fn tell<P: Process>(&self, generation: &Generation<P>) -> bool {
+        #[cfg(all(unix, feature = "in-process"))]
+        if let Some(channel) = generation.place().channel() {
+            let limit_ms = milliseconds(self.limit);
+            return channel.order(Order::Stop { limit_ms });
+        }
+        self.post(generation).await
+    }
+
     /// Whether the process took the shutdown event. It may have half of the time to answer, so that
     /// one that hangs still has the other half after the signal.
     async fn post<P: Process>(&self, generation: &Generation<P>) -> bool {
         let pid = generation.label().pid;
-        let address = generation.listening().address;
+        let address = &generation.listening().address;
         let peer = Peer {
-            address,
+            address: address.clone(),
             token: generation.backend().token(),
             owner: ListenerOwner {
                 process: generation.process().clone(),
-                address,
+                address: address.clone(),
             },
             path_base: &self.path_base,
         };
@@ -141,6 +153,16 @@ impl Stop {
             }
         }
     }
+}
+
+/// Waits until the process has no request, be it one that did not come by us.
+async fn drained<P: Process>(generation: &Generation<P>) {
+    #[cfg(all(unix, feature = "in-process"))]
+    if let Some(channel) = generation.place().channel() {
+        channel.order(Order::Drain);
+        channel.drained().await;
+    }
+    generation.backend().drained().await;
 }
 
 /// Waits until nobody of the process's own listens.

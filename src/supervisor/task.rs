@@ -257,6 +257,17 @@ impl<S: Spawn> Task<S> {
         self.slots.iter().all(|slot| slot.state == State::Stopped)
     }
 
+    /// Whether a worker that takes requests takes connections by itself.
+    fn serves_directly(&self) -> bool {
+        #[cfg(all(unix, feature = "in-process"))]
+        return {
+            let mut serving = self.slots.iter().filter_map(|slot| slot.current.as_ref());
+            serving.any(|one| one.place().is_direct())
+        };
+        #[cfg(not(all(unix, feature = "in-process")))]
+        false
+    }
+
     /// Shows the handles how things stand.
     fn show(&self) {
         let slots = &self.slots;
@@ -278,6 +289,7 @@ impl<S: Spawn> Task<S> {
             outlook.last_failure.clone_from(&self.last_failure);
             outlook.restarts = self.restarts;
             outlook.config = Some(Arc::clone(self.starter.config()));
+            outlook.direct = self.serves_directly();
             outlook.states = slots.iter().map(|slot| slot.state.as_str()).collect();
             let entries = slots.iter().enumerate();
             outlook.processes = entries

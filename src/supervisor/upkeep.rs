@@ -66,9 +66,15 @@ impl<S: Spawn> Task<S> {
         self.upkeep.looked = now;
         let busy = |slot: &Slot<_>| {
             let current = slot.current.as_ref();
-            current.is_some_and(|current| current.backend().in_flight() > 0)
+            current.is_some_and(|current| current.in_flight() > 0)
         };
-        if self.board.take_used() || self.slots.iter().any(busy) {
+        let directly = |slot: &Slot<_>| {
+            let direct = slot.current.as_ref().and_then(|current| current.direct());
+            direct.is_some_and(|direct| direct.take_used())
+        };
+        // Each is asked, because each forgets.
+        let directly = self.slots.iter().filter(|slot| directly(slot)).count() > 0;
+        if directly || self.board.take_used() || self.slots.iter().any(busy) {
             self.upkeep.used = now;
         }
         let idle = now - self.upkeep.used;
@@ -110,7 +116,7 @@ impl<S: Spawn> Task<S> {
         let requests = limits
             .request_limit
             .map(|all| f64::from(all) * (1.0 - earlier));
-        let taken = f64::from(current.backend().requests());
+        let taken = f64::from(current.requests());
         let memory = limits.memory_limit.filter(|_| served >= WEIGHED);
         let (why, pause) = if let Some(age) = age.filter(|&age| served >= age) {
             ("age", age)

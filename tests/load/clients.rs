@@ -155,7 +155,9 @@ async fn ask(
     };
     match timeout(HANGS, asked).await {
         Ok(Ok(answer)) => {
-            *client = Some(at_hand);
+            // RFC 9112, 9.6: the server says that this was the last one.
+            let last = answer.values("connection").contains(&"close");
+            *client = (!last).then_some(at_hand);
             Ok(answer)
         }
         Ok(Err(error)) => Err(format!("{error:?}")),

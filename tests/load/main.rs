@@ -16,12 +16,14 @@ mod support;
 mod budget;
 mod clients;
 mod kills;
+mod listener;
 mod module;
 mod offline;
 mod restarts;
 mod several;
 mod site;
 mod thief;
+mod worker;
 
 use std::{
     future::Future,

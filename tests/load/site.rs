@@ -12,9 +12,9 @@ use std::{
 
 use ancm::{
     Host,
-    config::{Builder, Config},
-    front::{Drained, Front},
-    supervisor::{ProcessStatus, Supervisor},
+    config::{Builder, Config, HostingModel},
+    front::{Bound, Drained, Front, Standby},
+    supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -55,6 +55,55 @@ impl Site {
         }
     }
 
+    /// Serves the twin in a worker of the same program, where its configuration says so.
+    pub(crate) fn of_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = Config::builder(folder.path()).program(twin());
+        let worker = WorkerProgram::new(twin());
+        Self::serve_with(folder, change(config), own_variables(), Some(worker))
+    }
+
+    /// The same, and the worker accepts connections itself.
+    pub(crate) fn of_direct_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = Config::builder(folder.path()).program(twin());
+        Self::serve_directly(
+            folder,
+            change(config),
+            own_variables(),
+            WorkerProgram::new(twin()),
+        )
+    }
+
+    fn serve_directly(
+        folder: TempDir,
+        config: Builder,
+        variables: BTreeMap<String, String>,
+        program: WorkerProgram,
+    ) -> Self {
+        let standby = Standby::new();
+        let bound = bind(&standby);
+        let worker = program.front(bound.sockets().unwrap());
+        let host = host(config, variables, Some(worker));
+        let supervisor = host.supervisor().unwrap().clone();
+        tokio::spawn(async move { standby.follow(&supervisor).await });
+        Self::serve_on(bound, folder, host)
+    }
+
+    /// The stock app as it was published, hosted in process by `ancm worker`, which accepts connections itself.
+    pub(crate) fn of_stock_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = apps::own_copy();
+        let mut variables = sourced(&published().environment);
+        let assembly = apps::hosting_assembly().to_str().unwrap().to_owned();
+        variables.insert("ANCM_HOSTING_ASSEMBLY".to_owned(), assembly);
+        let config = Config::builder(folder.path())
+            .program(Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+            .arguments(["StockApp.dll"])
+            .hosting_model(HostingModel::InProcess);
+        let program = WorkerProgram::new(env!("CARGO_BIN_EXE_ancm"));
+        Self::serve_directly(folder, change(config), variables, program)
+    }
+
     /// Serves what the shell makes of `script`, in which `$0` is the twin.
     pub(crate) fn of_script(script: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
@@ -66,11 +115,20 @@ impl Site {
     }
 
     fn serve(folder: TempDir, config: Builder, variables: BTreeMap<String, String>) -> Self {
-        let host = Host::with_vars(config.build().unwrap(), Arc::new(variables)).unwrap();
-        let bound = Front::new()
-            .threads(NonZeroUsize::new(2).unwrap())
-            .bind(&["127.0.0.1:0".parse().unwrap()])
-            .unwrap();
+        Self::serve_with(folder, config, variables, None)
+    }
+
+    fn serve_with(
+        folder: TempDir,
+        config: Builder,
+        variables: BTreeMap<String, String>,
+        worker: Option<WorkerProgram>,
+    ) -> Self {
+        let host = host(config, variables, worker);
+        Self::serve_on(bind(&Standby::new()), folder, host)
+    }
+
+    fn serve_on(bound: Bound, folder: TempDir, host: Host) -> Self {
         let address = bound.local_addresses()[0];
         let stop = CancellationToken::new();
         let make = {
@@ -143,6 +201,26 @@ impl Site {
             assert!(!pid.exists(), "process {} is left", process.pid);
         }
     }
+}
+
+fn bind(standby: &Standby) -> Bound {
+    Front::new()
+        .threads(NonZeroUsize::new(2).unwrap())
+        .standby(standby)
+        .bind(&["127.0.0.1:0".parse().unwrap()])
+        .unwrap()
+}
+
+fn host(
+    config: Builder,
+    variables: BTreeMap<String, String>,
+    worker: Option<WorkerProgram>,
+) -> Host {
+    let mut host = Host::builder(config.build().unwrap()).vars(Arc::new(variables));
+    if let Some(worker) = worker {
+        host = host.worker(worker);
+    }
+    host.build().unwrap()
 }
 
 /// What this program was started with, but what a module further out would have set.

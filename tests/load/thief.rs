@@ -105,7 +105,7 @@ fn who_takes_the_place_of_a_dead_app_gets_nothing() {
             load.everybody().await;
             let victim = site.victim(1, &mut killed).await;
             signal(&victim, Signal::KILL);
-            thieves.push(Thief::at(steal(victim.port).await));
+            thieves.push(Thief::at(steal(victim.port.unwrap()).await));
             load.everybody().await;
             site.supervisor().restart().await.unwrap();
         }

@@ -4,6 +4,8 @@
 
 mod exchange;
 mod failure;
+mod heads;
+mod limits;
 mod smuggling;
 mod streaming;
 mod support;

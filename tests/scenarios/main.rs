@@ -24,6 +24,7 @@ mod operation;
 mod parity;
 mod raw;
 mod request;
+mod secure;
 mod sockets;
 mod twins;
 

@@ -11,7 +11,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -29,6 +32,7 @@ pub(crate) enum Protocol {
 pub(crate) struct Client {
     sender: Sender,
     local: SocketAddr,
+    scheme: &'static str,
     authority: String,
 }
 
@@ -43,6 +47,17 @@ impl Client {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let local = stream.local_addr().unwrap();
+        Self::over(stream, local, "http", address.to_string(), protocol).await
+    }
+
+    /// On a connection that is there already, from `local`.
+    pub(crate) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        local: SocketAddr,
+        scheme: &'static str,
+        authority: String,
+        protocol: Protocol,
+    ) -> Self {
         let io = TokioIo::new(stream);
         let sender = match protocol {
             Protocol::Http1 => {
@@ -60,7 +75,8 @@ impl Client {
         Self {
             sender,
             local,
-            authority: address.to_string(),
+            scheme,
+            authority,
         }
     }
 
@@ -85,7 +101,7 @@ impl Client {
             Sender::Http2(sender) => {
                 request.headers_mut().remove(header::HOST);
                 let target = request.uri().path_and_query().unwrap();
-                let uri = format!("http://{}{target}", host.to_str().unwrap());
+                let uri = format!("{}://{}{target}", self.scheme, host.to_str().unwrap());
                 *request.uri_mut() = uri.parse::<Uri>().unwrap();
                 sender.ready().await?;
                 sender.send_request(request).await

@@ -9,3 +9,4 @@ pub(crate) mod apps;
 pub(crate) mod client;
 pub(crate) mod log;
 pub(crate) mod module;
+pub(crate) mod pki;

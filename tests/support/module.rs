@@ -37,6 +37,7 @@ pub(crate) struct Start {
     path_base: &'static str,
     folder: Option<PathBuf>,
     variables: Vec<(&'static str, String)>,
+    listen: Vec<String>,
 }
 
 impl Start {
@@ -46,10 +47,22 @@ impl Start {
             path_base,
             folder: None,
             variables: Vec::new(),
+            listen: vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()],
         }
     }
 
-    /// Sets the folder of a published stock app. Defaults to the shared one for out-of-process hosting.
+    /// Sets where it listens, and how, as its command line has it. Defaults to any port of 127.0.0.1.
+    #[must_use]
+    pub(crate) fn listen<T: Into<String>>(
+        mut self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.listen = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the folder of the app, with its configuration. Defaults, for the stock app, to the shared one for
+    /// out-of-process hosting, for the twin to none.
     #[must_use]
     pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -70,15 +83,19 @@ impl Start {
             App::Twin => Command::new(env!("CARGO_BIN_EXE_ancm")),
         };
         command.args(["run", "--no-control"]);
-        if self.app == App::Stock {
-            let shared = || published().apps.join("outofprocess");
-            command.arg(self.folder.unwrap_or_else(shared));
+        let given = self.folder.is_some();
+        match self.folder {
+            Some(folder) => _ = command.arg(folder),
+            None if self.app == App::Stock => {
+                _ = command.arg(published().apps.join("outofprocess"))
+            }
+            None => {}
         }
-        command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        command.args(["--log-format", "json"]).args(self.listen);
         if self.path_base != "/" {
             command.args(["--path-base", self.path_base]);
         }
-        if self.app == App::Twin {
+        if self.app == App::Twin && !given {
             command.arg("--").arg(twin());
         }
         for (name, _) in env::vars_os() {

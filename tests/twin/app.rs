@@ -8,6 +8,8 @@
 )]
 
 mod answers;
+#[cfg(all(unix, feature = "in-process"))]
+mod hosted;
 mod reports;
 mod sockets;
 mod streams;
@@ -22,8 +24,16 @@ use std::{
 
 use axum::{Router, routing::any};
 
-#[tokio::main]
-async fn main() -> io::Result<ExitCode> {
+fn main() -> io::Result<ExitCode> {
+    #[cfg(all(unix, feature = "in-process"))]
+    if let Some(code) = hosted::worker() {
+        return Ok(code);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(serve())
+}
+
+async fn serve() -> io::Result<ExitCode> {
     if let Some(code) = number::<u8>("STARTUP_EXIT_CODE") {
         writeln!(io::stderr(), "exiting at start, as STARTUP_EXIT_CODE says")?;
         return Ok(ExitCode::from(code));
@@ -39,6 +49,7 @@ fn routes() -> Router {
     Router::new()
         .route("/env", any(reports::env))
         .route("/client-cert", any(reports::client_certificate))
+        .route("/user", any(reports::user))
         .route("/upload", any(streams::upload))
         .route("/download", any(streams::download))
         .route("/duplex", any(streams::duplex))

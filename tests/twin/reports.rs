@@ -74,6 +74,17 @@ pub(crate) async fn client_certificate(request: Request<Body>) -> Json<Value> {
     }))
 }
 
+/// Tells about the user whom the front authenticated.
+pub(crate) async fn user(request: Request<Body>) -> Json<Value> {
+    let user = request.extensions().get::<ancm::Identity>();
+    Json(json!({
+        "name": user.map(ancm::Identity::name),
+        "realm": user.map(ancm::Identity::realm),
+        "authenticationType": user.map(ancm::Identity::authentication_type),
+        "authorization": request.headers().contains_key(header::AUTHORIZATION),
+    }))
+}
+
 /// What a request's `Content-Length` says.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, header::CONTENT_LENGTH)?.parse().ok()

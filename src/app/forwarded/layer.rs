@@ -15,9 +15,9 @@ use super::{
     rules::{Rules, Source},
     walk::{Outcome, Stop},
 };
-use crate::app::{
+use crate::{
+    app::stage::{Rewrite, Rewriting},
     occasionally::Occasionally,
-    stage::{Rewrite, Rewriting},
 };
 
 /// Lets requests say who the client is and what it asked for; see the [module](super) docs.

@@ -19,7 +19,10 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 use tracing::debug;
@@ -54,12 +57,13 @@ impl Shared {
 }
 
 /// Serves `socket` until the client, the app or the server ends it.
-pub(super) async fn serve_connection<S, B>(
-    socket: Socket,
+pub(super) async fn serve_connection<T, S, B>(
+    socket: Socket<T>,
     connection: Connection,
     app: S,
     shared: Shared,
 ) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,

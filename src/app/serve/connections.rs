@@ -1,12 +1,12 @@
 //! The connections of a server, from the first to the last.
 
-use std::{error::Error, io, net::SocketAddr, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -15,6 +15,7 @@ use tracing::{Instrument as _, debug_span, warn};
 
 use super::{
     connection::{Shared, serve_connection},
+    listener::Listener,
     socket::Socket,
 };
 use crate::{
@@ -84,10 +85,10 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// Never ends by itself. Cancel safe: a connection that was accepted is served.
-    pub(super) async fn accept_from(&self, listener: &TcpListener) {
+    pub(super) async fn accept_from<L: Listener>(&self, listener: &L) {
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => self.spawn(stream, peer),
+            match listener.next().await {
+                Ok((stream, connection)) => self.spawn(stream, connection),
                 Err(error) if is_clients(&error) => {}
                 Err(error) => {
                     warn!(%error, "Connection not accepted");
@@ -97,17 +98,18 @@ where
         }
     }
 
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr) {
-        // Small answers are not kept back for an acknowledgement; where that can't be set, they are just slower.
-        let _ = stream.set_nodelay(true);
-        let mut connection = Connection::new(peer);
-        if let Ok(local) = stream.local_addr() {
-            connection = connection.with_local(local);
-        }
+    fn spawn<T>(&self, stream: T, connection: Connection)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let span = match connection.peer() {
+            Some(peer) => debug_span!("connection", client.addr = %peer),
+            None => debug_span!("connection"),
+        };
         let shared = self.shared.of_connection();
         let socket = Socket::new(stream, shared.closed.clone(), self.open.token());
         let serving = serve_connection(socket, connection, self.app.clone(), shared);
-        tokio::spawn(serving.instrument(debug_span!("connection", client.addr = %peer)));
+        tokio::spawn(serving.instrument(span));
     }
 }
 

@@ -7,6 +7,7 @@
 mod connection;
 mod connections;
 mod inherited;
+mod listener;
 mod server;
 mod signal;
 mod socket;

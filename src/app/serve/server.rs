@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt::Display,
     io,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
@@ -11,11 +12,17 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{info, warn};
 
-use super::{connections::Connections, inherited, signal::Signals};
+#[cfg(unix)]
+use super::inherited::{Inherited, inherited};
+use super::{connections::Connections, listener::Listener, signal::Signals};
+#[cfg(unix)]
+use crate::app::environment::URLS;
 use crate::app::{AncmLayer, ModuleEnvironment, Shutdown, hosting::Hosting};
 
 /// Below the module's `shutdownTimeLimit`, after which it kills: 10 s by default.
@@ -130,9 +137,10 @@ where
 {
     /// Listens where the module says, or at the default address, and serves until it is asked to end.
     ///
-    /// On Unix a module may hand over a TCP socket that listens already, so that no other process can take the port
-    /// first: `ANCM_LISTEN_FD` is its file descriptor, 3 or more, which the process inherits. It counts only beside the
-    /// module's other variables, and is used once.
+    /// On Unix a module may hand over a socket that listens already, so that no other process can take its place
+    /// first: `ANCM_LISTEN_FD` is its file descriptor, 3 or more, which the process inherits, of a TCP or a Unix socket.
+    /// It counts only beside the module's other variables, and is used once. Or `ASPNETCORE_URLS` names a Unix socket
+    /// to be opened, where there is no `ASPNETCORE_PORT`.
     ///
     /// # Errors
     ///
@@ -140,11 +148,24 @@ where
     /// connections off.
     pub async fn run(mut self) -> io::Result<()> {
         let layer = self.take_layer()?;
+        #[cfg(unix)]
         if layer.is_active()
-            && let Some(listener) = inherited::listener()?
+            && let Some(listener) = inherited()?
         {
             self.layer = Some(layer);
-            return self.run_on(TcpListener::from_std(listener)?).await;
+            return match listener {
+                Inherited::Tcp(listener) => self.run_on(TcpListener::from_std(listener)?).await,
+                Inherited::Unix(listener) => {
+                    self.run_on_unix(UnixListener::from_std(listener)?).await
+                }
+            };
+        }
+        #[cfg(unix)]
+        if let Some(path) = layer.module().and_then(ModuleEnvironment::socket) {
+            let listener =
+                UnixListener::bind(path).map_err(|error| told(path.display(), URLS, &error))?;
+            self.layer = Some(layer);
+            return self.run_on_unix(listener).await;
         }
         let (address, said_by) = match layer.module() {
             Some(module) => (
@@ -153,10 +174,8 @@ where
             ),
             None => (self.default_address, "the default address"),
         };
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            let message = format!("can't listen on {address}, as {said_by} says: {error}");
-            io::Error::new(error.kind(), message)
-        })?;
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.map_err(|error| told(address, said_by, &error))?;
         self.layer = Some(layer);
         self.run_on(listener).await
     }
@@ -166,10 +185,33 @@ where
     /// # Errors
     ///
     /// As [`run`](Self::run).
-    pub async fn run_on(mut self, listener: TcpListener) -> io::Result<()> {
+    pub async fn run_on(self, listener: TcpListener) -> io::Result<()> {
+        let address = listener.local_addr()?;
+        self.serve(listener, address).await
+    }
+
+    /// Serves what the Unix socket `listener` accepts until it is asked to end. Of such clients no address is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    #[cfg(unix)]
+    pub async fn run_on_unix(self, listener: UnixListener) -> io::Result<()> {
+        let address = listener.local_addr()?;
+        let path = address
+            .as_pathname()
+            .unwrap_or(std::path::Path::new("(unnamed)"));
+        let address = format!("unix:{}", path.display());
+        self.serve(listener, address).await
+    }
+
+    async fn serve<L: Listener>(
+        mut self,
+        listener: L,
+        address: impl Display + Send,
+    ) -> io::Result<()> {
         let layer = self.take_layer()?;
         let mut signals = self.signals.then(Signals::install).transpose()?;
-        let address = listener.local_addr()?;
         info!(%address, module = layer.is_active(), "Listening");
 
         let header_timeout = self.header_timeout.unwrap_or(match layer.is_active() {
@@ -211,6 +253,12 @@ where
             .take()
             .map_or_else(|| AncmLayer::from_env().map_err(invalid), Ok)
     }
+}
+
+/// An error that says what could not be listened on, and who wanted that.
+fn told(address: impl Display, said_by: &str, error: &io::Error) -> io::Error {
+    let message = format!("can't listen on {address}, as {said_by} says: {error}");
+    io::Error::new(error.kind(), message)
 }
 
 /// The next signal; never comes where none are listened to.

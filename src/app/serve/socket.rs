@@ -9,23 +9,20 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
     task::task_tracker::TaskTrackerToken,
 };
 
 pin_project! {
-    /// A TCP connection that ends when `closed` does, wherever it lives by then.
+    /// A connection that ends when `closed` does, wherever it lives by then.
     ///
     /// An upgraded connection leaves the server: a task of the app owns it. It still counts as open, by its `_open`,
     /// and the deadline still reaches it: reads end, and writes that wait for the client fail.
-    pub(super) struct Socket {
+    pub(super) struct Socket<T> {
         #[pin]
-        stream: TcpStream,
+        stream: T,
         // One for each direction: they may wait in different tasks, and each remembers one.
         read_ends: Pin<Box<WaitForCancellationFutureOwned>>,
         write_ends: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -33,12 +30,8 @@ pin_project! {
     }
 }
 
-impl Socket {
-    pub(super) fn new(
-        stream: TcpStream,
-        closed: CancellationToken,
-        open: TaskTrackerToken,
-    ) -> Self {
+impl<T> Socket<T> {
+    pub(super) fn new(stream: T, closed: CancellationToken, open: TaskTrackerToken) -> Self {
         Self {
             stream,
             read_ends: Box::pin(closed.clone().cancelled_owned()),
@@ -48,7 +41,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<T: AsyncRead> AsyncRead for Socket<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +56,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<T: AsyncWrite> AsyncWrite for Socket<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -108,7 +101,7 @@ fn stopped() -> io::Error {
     )
 }
 
-impl fmt::Debug for Socket {
+impl<T: fmt::Debug> fmt::Debug for Socket<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
             .field("stream", &self.stream)

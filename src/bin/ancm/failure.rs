@@ -1,7 +1,6 @@
 //! Why the program ends without success: one clear message and an exit status.
 
 use std::{
-    error::Error,
     fmt,
     io::{self, Write},
     process::ExitCode,
@@ -49,16 +48,4 @@ impl Failure {
             Status::Other => ExitCode::from(1),
         }
     }
-}
-
-/// `error` and its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

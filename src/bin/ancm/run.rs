@@ -1,38 +1,48 @@
 //! `ancm run`: the one place where the parts of the host half are put together and served.
 
-use std::{
-    future::Future,
-    io,
-    net::{SocketAddr, TcpListener},
-    num::NonZeroUsize,
-    path::Path,
-    pin::pin,
-    time::Duration,
-};
+use std::{future::Future, io, path::Path, pin::Pin, time::Duration};
 
 use ancm::{
-    Host, PathBase,
-    config::{Config, Loaded, ProcessVars, Source, Warning, WarningKind},
-    front::{Bound, Front},
-    proxy::Address,
+    Connection, Host, PathBase,
+    config::{Config, FrontLimits, Loaded, ProcessVars, Source, Warning},
+    error::chain,
+    front::{Bound, Drained, Standby},
+    proxy::{Address, ProxyOptions},
+    supervisor::{Supervisor, WorkerProgram},
 };
+use ipnet::IpNet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
+use tower_layer::Layer as _;
 use tracing::{info, warn};
 
 use crate::{
     args::{App, Control, Run},
-    control,
-    failure::{Failure, chain},
+    authentication, control,
+    failure::Failure,
+    front::{self, Layers},
+    log::Format,
     signals::Signals,
+    worker,
 };
 
 /// Serves until a signal says stop.
-pub(crate) fn run(run: &Run) -> Result<(), Failure> {
-    let app = Target::of(&run.app)?;
-    let bound = bind(&run.listen, run.threads)?;
-    serve(bound, app, &run.control)
+pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
+    let app = Target::of(&run.app, &run.trusted)?;
+    let limits = app.limits(&run.limits);
+    let bound = front::bind(&run.listen, &run.https, run.threads, &limits)?;
+    let layers = Layers::of(&run.https, &bound)?;
+    let forwards = layers.is_some() || limits != FrontLimits::default();
+    let workers = worker::program(format).map(|program| match forwards {
+        // What a request passes here, it would not pass there.
+        true => program,
+        false => worker::direct(program, &bound),
+    });
+    serve(bound, layers, app, &run.control, workers)
 }
+
+/// What hosts apps in process, or why nothing does.
+pub(crate) type Workers = Result<WorkerProgram, String>;
 
 /// What is served, already understood; nothing of it runs yet.
 #[derive(Debug)]
@@ -42,25 +52,37 @@ pub(crate) enum Target {
     /// An app whose configuration was made here.
     Made(Config),
     /// An app that somebody else runs.
-    Fixed(Address),
+    Fixed(Address, ProxyOptions),
 }
 
 impl Target {
-    /// Reads what is to be read.
-    pub(crate) fn of(app: &App) -> Result<Self, Failure> {
+    /// Reads what is to be read. `trusted`: the proxies that are trusted besides those of the configuration.
+    pub(crate) fn of(app: &App, trusted: &[IpNet]) -> Result<Self, Failure> {
         match app {
-            App::Fixed(address) => Ok(Self::Fixed(address.clone())),
+            App::Fixed(address) => {
+                let options = ProxyOptions::new().trusted_proxies(trusted.iter().copied());
+                Ok(Self::Fixed(address.clone(), options))
+            }
             App::Command {
                 root,
                 program,
                 arguments,
                 path_base,
-            } => command(root, program, arguments, path_base.clone()),
+            } => command(root, program, arguments, path_base.clone(), trusted),
             App::Folder {
                 root,
                 file,
                 path_base,
-            } => read(root, file.as_deref(), path_base.clone()),
+            } => read(root, file.as_deref(), path_base.clone(), trusted),
+        }
+    }
+
+    /// The limits of the front: what was `typed`, then what the configuration says.
+    pub(crate) fn limits(&self, typed: &FrontLimits) -> FrontLimits {
+        match self {
+            Self::Read(loaded, _) => typed.clone().or(loaded.config.front()),
+            Self::Made(config) => typed.clone().or(config.front()),
+            Self::Fixed(..) => typed.clone(),
         }
     }
 
@@ -69,22 +91,23 @@ impl Target {
         match self {
             Self::Read(loaded, _) => Some(loaded.config.content_root()),
             Self::Made(config) => Some(config.content_root()),
-            Self::Fixed(_) => None,
+            Self::Fixed(..) => None,
         }
     }
 
-    fn host(self) -> Result<Host, Failure> {
+    fn host(self, https_port: Option<u16>, workers: &Workers) -> Result<Host, Failure> {
         let (config, source) = match self {
-            Self::Fixed(address) => {
+            Self::Fixed(address, options) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
-                return Ok(Host::to(address));
+                return Ok(Host::to_with(address, options));
             }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
-                tell(&loaded.warnings);
-                (loaded.config, Some(source))
+                loaded.warnings.iter().for_each(Warning::log);
+                (loaded.config, Some(source.https_port(https_port)))
             }
         };
+        let config = config.or_https_port(https_port);
         info!(
             command = %config.command(),
             directory = %config.content_root().display(),
@@ -94,10 +117,15 @@ impl Target {
         if let Some(problem) = config.command().problem() {
             warn!(%problem, "App can't be started as things are");
         }
-        let mut builder = Host::builder(config);
+        let mut builder = Host::builder(config.clone());
         if let Some(source) = source {
             builder = builder.source(source);
         }
+        builder = authentication::offer(builder, &config)?;
+        builder = match workers {
+            Ok(program) => builder.worker(program.clone()),
+            Err(reason) => builder.no_worker(reason),
+        };
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
@@ -110,11 +138,13 @@ fn command(
     program: &Path,
     arguments: &[String],
     path_base: PathBase,
+    trusted: &[IpNet],
 ) -> Result<Target, Failure> {
     let config = Config::builder(root)
         .program(program)
         .arguments(arguments)
         .path_base(path_base)
+        .trusted_proxies(trusted.iter().copied())
         .build()
         .map_err(Failure::usage)?;
     match config.command().problem() {
@@ -123,8 +153,13 @@ fn command(
     }
 }
 
-fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result<Target, Failure> {
-    let mut source = Source::new(root);
+fn read(
+    root: &Path,
+    file: Option<&Path>,
+    path_base: Option<PathBase>,
+    trusted: &[IpNet],
+) -> Result<Target, Failure> {
+    let mut source = Source::new(root).trusted_proxies(trusted.iter().copied());
     if let Some(file) = file {
         source = source.file(file);
     }
@@ -137,103 +172,51 @@ fn read(root: &Path, file: Option<&Path>, path_base: Option<PathBase>) -> Result
     Ok(Target::Read(loaded, source))
 }
 
-/// What is taken in another way so that it works here is the normal case; the rest deserves a look.
-fn tell(warnings: &[Warning]) {
-    for warning in warnings {
-        if warning.kind() == WarningKind::Translated {
-            info!(%warning, "Configuration translated");
-        } else {
-            warn!(%warning, "Configuration not taken as written");
-        }
-    }
-}
-
-/// Takes the addresses, so that connections wait there from now on.
-pub(crate) fn bind(
-    addresses: &[SocketAddr],
-    threads: Option<NonZeroUsize>,
-) -> Result<Bound, Failure> {
-    let mut front = Front::new();
-    if let Some(threads) = threads {
-        front = front.threads(threads);
-    }
-    #[cfg(unix)]
-    {
-        crate::files::allow_many();
-        if let Some(room) = crate::files::connections() {
-            front = front.max_connections(room.min(MAX_CONNECTIONS));
-        }
-    }
-    front
-        .bind(addresses)
-        .map_err(|error| cannot_listen(addresses, &error))
-}
-
-/// The front's own default.
-#[cfg(unix)]
-const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-
-/// What to do about an error of listening.
-const HINTS: [(io::ErrorKind, &str); 3] = [
-    (
-        io::ErrorKind::AddrInUse,
-        "another program listens there: stop it, or choose another port with --listen",
-    ),
-    (
-        io::ErrorKind::PermissionDenied,
-        "a port below 1024 may need rights: choose another one with --listen",
-    ),
-    (
-        io::ErrorKind::AddrNotAvailable,
-        "this machine has no such address",
-    ),
-];
-
-fn cannot_listen(addresses: &[SocketAddr], error: &io::Error) -> Failure {
-    let known = HINTS.iter().find(|(kind, _)| *kind == error.kind());
-    let hint = known.map_or("choose another address with --listen", |(_, hint)| hint);
-    // The error does not say which one it was.
-    let guilty = addresses
-        .iter()
-        .find(|&&address| TcpListener::bind(address).is_err());
-    let named: Vec<_> = match guilty {
-        Some(guilty) => vec![guilty.to_string()],
-        None => addresses.iter().map(SocketAddr::to_string).collect(),
-    };
-    Failure::other(format_args!(
-        "can't listen on {}: {error}\n  hint: {hint}",
-        named.join(", ")
-    ))
-}
-
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
-pub(crate) fn serve(bound: Bound, target: Target, control: &Control) -> Result<(), Failure> {
+pub(crate) fn serve(
+    bound: Bound,
+    layers: Option<Layers>,
+    target: Target,
+    control: &Control,
+    workers: Workers,
+) -> Result<(), Failure> {
     block_on(async {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let folder = target.folder().map(Path::to_owned);
-        let host = target.host()?;
+        let host = target.host(bound.https_port(), &workers)?;
         if let (Some(folder), Some(operator)) = (folder, host.operator()) {
             control::listen(control, &folder, operator)?;
         }
-        for address in bound.local_addresses() {
-            info!(address = %address, "Listening");
+        for endpoint in bound.endpoints() {
+            info!(address = %endpoint.address(), scheme = %endpoint.scheme(), "Listening");
         }
         let stop = CancellationToken::new();
+        let (standby, supervisor) = (bound.standby().clone(), host.supervisor().cloned());
         tokio::select! {
             biased;
-            served = until(bound, host, stop.clone()) => served,
+            served = until(bound, layers, host, stop.clone()) => served,
+            never = follow(&standby, supervisor) => match never {},
             never = stop_by(&mut signals, &stop) => match never {},
         }
     })?
 }
 
-async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), Failure> {
-    let make = {
-        let host = host.clone();
-        move |connection| host.for_connection(connection)
-    };
-    let mut serving = pin!(bound.serve(make, stop.cancelled()));
+/// Has the front stand by while a worker accepts.
+async fn follow(standby: &Standby, supervisor: Option<Supervisor>) -> std::convert::Infallible {
+    match supervisor {
+        Some(supervisor) => standby.follow(&supervisor).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(
+    bound: Bound,
+    layers: Option<Layers>,
+    host: Host,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let mut serving = serving(bound, layers, host.clone(), stop.clone());
     let served = tokio::select! {
         biased;
         served = &mut serving => served,
@@ -252,6 +235,27 @@ async fn until(bound: Bound, host: Host, stop: CancellationToken) -> Result<(), 
         "Stopped"
     );
     Ok(())
+}
+
+/// Without the layers for TLS where nothing of them is wanted, so that nobody pays for them.
+fn serving(
+    bound: Bound,
+    layers: Option<Layers>,
+    host: Host,
+    stop: CancellationToken,
+) -> Pin<Box<dyn Future<Output = io::Result<Drained>>>> {
+    let stopped = stop.cancelled_owned();
+    match layers {
+        None => Box::pin(bound.serve(move |connection| host.for_connection(connection), stopped)),
+        Some(Layers { redirect, hsts }) => {
+            let make = move |connection: Connection| {
+                let redirect = redirect.for_connection(&connection);
+                let hsts = hsts.for_connection(&connection);
+                redirect.layer(hsts.layer(host.for_connection(connection)))
+            };
+            Box::pin(bound.serve(make, stopped))
+        }
+    }
 }
 
 /// Waits, once the front drains, until whatever is under way is a tunnel. Looks twice: a connection may just have come.

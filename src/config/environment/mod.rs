@@ -1,8 +1,11 @@
 //! The environment of an app's process: what is written, what the module says, what is inherited. Pure.
 
 mod path;
+mod reach;
 
 use std::ffi::OsString;
+
+pub(crate) use self::reach::Reach;
 
 use super::{expand::Lookup, settings::Config, values::whole, vars::Vars};
 use crate::{InvalidToken, PairingToken};
@@ -13,6 +16,10 @@ pub(crate) const PORT: &str = "ASPNETCORE_PORT";
 pub(crate) const TOKEN: &str = "ASPNETCORE_TOKEN";
 /// The path base.
 const APPL_PATH: &str = "ASPNETCORE_APPL_PATH";
+/// Where an ASP.NET Core app listens that no module told it.
+const URLS: &str = "ASPNETCORE_URLS";
+/// The file descriptor of a listener that the process inherits: this module's own.
+const LISTEN_FD: &str = "ANCM_LISTEN_FD";
 const HTTPS_PORT: &str = "ASPNETCORE_ANCM_HTTPS_PORT";
 const HOSTING_STARTUP: &str = "ASPNETCORE_HOSTINGSTARTUPASSEMBLIES";
 const IIS_HTTPAUTH: &str = "ASPNETCORE_IIS_HTTPAUTH";
@@ -37,23 +44,47 @@ pub(super) fn invalid_name(name: &str) -> Option<&'static str> {
     invalid.then_some("at least one character, none of them `=` or NUL")
 }
 
-/// The environment of a process that is to listen on `port` and know `token`, complete: nothing else is inherited.
+/// The environment of a process that is reached as `reach` says and knows `token`, complete: nothing else is inherited.
 ///
 /// What is written wins over what we inherited ourselves, and what the module says wins over both, so that nothing meant for
 /// us by a module in front of us reaches the app.
 pub(crate) fn child(
     config: &Config,
     vars: &dyn Vars,
-    port: u16,
+    reach: &Reach,
     token: &PairingToken,
 ) -> Vec<(OsString, OsString)> {
     let lookup = Lookup::new(vars);
     let mut table = written(config, &lookup);
-    set_defaults(&mut table, config, &lookup);
+    set_defaults(&mut table, config);
+    table.set_default(
+        HOSTING_STARTUP,
+        with_integration(lookup.get(HOSTING_STARTUP).unwrap_or_default()),
+    );
     force(&mut table, config);
-    table.set(PORT, port.to_string());
+    table.set(IIS_WEBSOCKETS, config.websockets.to_string());
+    table.set(APPL_PATH, path::decoded(config.path_base.as_str()));
+    reach.tell(&mut table);
     let token = String::from_utf8_lossy(token.header_value().as_bytes());
     table.set(TOKEN, token.into_owned());
+    merge(table, vars.all())
+}
+
+/// The environment of an app that is hosted in process, complete: the same, but for what is said of a way over a socket.
+///
+/// ANCM: neither port nor token nor path base, no hosting start-up assembly and no word of WebSockets. Whatever of it we
+/// inherited, be it from a module in front of us, does not reach the app.
+pub(crate) fn in_process(config: &Config, vars: &dyn Vars) -> Vec<(OsString, OsString)> {
+    let mut table = written(config, &Lookup::new(vars));
+    let urls = table.get(URLS).is_some();
+    set_defaults(&mut table, config);
+    force(&mut table, config);
+    for name in [PORT, TOKEN, APPL_PATH, LISTEN_FD, IIS_WEBSOCKETS] {
+        table.remove(name);
+    }
+    if !urls {
+        table.remove(URLS);
+    }
     merge(table, vars.all())
 }
 
@@ -110,14 +141,10 @@ fn written(config: &Config, lookup: &Lookup) -> Table {
 }
 
 /// What the module says unless something else is written.
-fn set_defaults(table: &mut Table, config: &Config, lookup: &Lookup) {
+fn set_defaults(table: &mut Table, config: &Config) {
     // ANCM: empty where it is not known, which keeps an inherited value away.
     let port = config.https_port.map(|port| port.to_string());
     table.set_default(HTTPS_PORT, port.unwrap_or_default());
-    table.set_default(
-        HOSTING_STARTUP,
-        with_integration(lookup.get(HOSTING_STARTUP).unwrap_or_default()),
-    );
     for (name, value) in instance(config) {
         table.set_default(name, value);
     }
@@ -167,8 +194,6 @@ fn force(table: &mut Table, config: &Config) {
     let root = config.content_root.to_string_lossy().into_owned();
     table.set(IIS_PHYSICAL_PATH, root);
     table.set(IIS_HTTPAUTH, authentication(config));
-    table.set(IIS_WEBSOCKETS, config.websockets.to_string());
-    table.set(APPL_PATH, path::decoded(config.path_base.as_str()));
 }
 
 /// What the app may authenticate by, as `ASPNETCORE_IIS_HTTPAUTH` says it.
@@ -193,6 +218,8 @@ pub(crate) fn authentication(config: &Config) -> String {
 #[derive(Debug, Default)]
 struct Table {
     variables: Vec<(String, String)>,
+    /// What is not inherited either.
+    removed: Vec<&'static str>,
 }
 
 impl Table {
@@ -212,6 +239,17 @@ impl Table {
         }
     }
 
+    fn remove(&mut self, name: &'static str) {
+        let same = |have: &str| have.eq_ignore_ascii_case(name);
+        self.variables.retain(|(have, _)| !same(have));
+        self.removed.push(name);
+    }
+
+    fn is_removed(&self, name: &str) -> bool {
+        let mut removed = self.removed.iter();
+        removed.any(|removed| removed.eq_ignore_ascii_case(name))
+    }
+
     fn set_default(&mut self, name: &str, value: String) {
         if self.get(name).is_none() {
             self.set(name, value);
@@ -226,6 +264,9 @@ impl Table {
 fn merge(table: Table, inherited: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
     let mut merged: Vec<(OsString, OsString)> = Vec::new();
     for (name, value) in inherited {
+        if name.to_str().is_some_and(|name| table.is_removed(name)) {
+            continue;
+        }
         let value = match name.to_str().and_then(|name| table.get(name)) {
             Some(value) => value.into(),
             None => value,

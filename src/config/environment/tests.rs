@@ -22,7 +22,7 @@ fn config(environment: &[(&str, &str)]) -> Config {
 /// The environment of a child, by name; no name may be there twice.
 fn child_of(config: &Config, inherited: &[(&str, &str)]) -> Map {
     let token = PairingToken::new("the-token").unwrap();
-    let all = child(config, &vars(inherited), 5000, &token);
+    let all = child(config, &vars(inherited), &Reach::Port(5000), &token);
     let count = all.len();
     let text = |text: OsString| text.into_string().unwrap();
     let map: Map = all
@@ -293,6 +293,105 @@ fn what_is_no_text_is_inherited_as_it_is() {
             vec![("X".into(), OsString::from_vec(vec![0xff]))]
         }
     }
-    let all = child(&config(&[]), &Odd, 5000, &PairingToken::generate());
+    let all = child(
+        &config(&[]),
+        &Odd,
+        &Reach::Port(5000),
+        &PairingToken::generate(),
+    );
     assert_eq!(all[0], Odd.all()[0]);
+}
+
+/// The environment of a child that is reached so.
+fn reached(reach: &Reach, written: &[(&str, &str)], inherited: &[(&str, &str)]) -> Map {
+    let token = PairingToken::new("the-token").unwrap();
+    let all = child(&config(written), &vars(inherited), reach, &token);
+    let text = |text: OsString| text.into_string().unwrap();
+    all.into_iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
+#[test]
+fn a_child_is_told_of_one_place_alone() {
+    let stale = [
+        (LISTEN_FD, "9"),
+        (PORT, "7000"),
+        (URLS, "http://localhost:80"),
+    ];
+    let unix = Reach::Unix("/run/a.sock".into());
+    let inherited = |port| Reach::Inherited {
+        descriptor: 12,
+        port,
+    };
+    for (reach, port, descriptor, urls) in [
+        (&Reach::Port(5000), Some("5000"), None, stale[2].1),
+        (&inherited(Some(6000)), Some("6000"), Some("12"), stale[2].1),
+        (&inherited(None), None, Some("12"), stale[2].1),
+        (&unix, None, None, "http://unix:/run/a.sock"),
+    ] {
+        for (written, inherited) in [(&[][..], &stale[..]), (&stale, &[])] {
+            let child = reached(reach, written, inherited);
+            let seen = [PORT, LISTEN_FD, URLS].map(|name| child.get(name).map(|value| &**value));
+            assert_eq!(seen, [port, descriptor, Some(urls)], "{reach:?}");
+            assert_eq!(child[TOKEN], "the-token");
+        }
+    }
+}
+
+/// Nobody but us gets to the socket, and without the module's port nothing in the app believes our headers.
+#[test]
+fn forwarded_headers_are_believed_at_a_unix_socket_unless_that_is_said() {
+    const BELIEVES: &str = "ASPNETCORE_FORWARDEDHEADERS_ENABLED";
+    let unix = Reach::Unix("/run/a.sock".into());
+    assert_eq!(reached(&unix, &[], &[])[BELIEVES], "true");
+    assert_eq!(
+        reached(&unix, &[(BELIEVES, "false")], &[])[BELIEVES],
+        "false"
+    );
+    assert!(!reached(&Reach::Port(5000), &[], &[]).contains_key(BELIEVES));
+}
+
+#[test]
+fn an_app_in_process_is_told_of_no_way_over_a_socket() {
+    let written = [("COLOUR", "%HUE%"), (PORT, "5000"), (TOKEN, "mine")];
+    let inherited = [
+        ("HUE", "blue"),
+        ("HOME", "/h"),
+        (PORT, "7000"),
+        (TOKEN, "of-the-module-in-front"),
+        (APPL_PATH, "/outer"),
+        (LISTEN_FD, "9"),
+        (URLS, "http://localhost:80"),
+        (IIS_WEBSOCKETS, "false"),
+    ];
+    let text = |text: OsString| text.into_string().unwrap();
+    let told: Map = in_process(&config(&written), &vars(&inherited))
+        .into_iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    for name in [
+        PORT,
+        TOKEN,
+        APPL_PATH,
+        LISTEN_FD,
+        URLS,
+        IIS_WEBSOCKETS,
+        HOSTING_STARTUP,
+    ] {
+        assert!(!told.contains_key(name), "{name}");
+    }
+    for (name, value) in [
+        ("COLOUR", "blue"),
+        ("HOME", "/h"),
+        (IIS_PHYSICAL_PATH, "/srv/app"),
+        (IIS_HTTPAUTH, "anonymous;"),
+        ("ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH", "/"),
+    ] {
+        assert_eq!(told[name], value);
+    }
+    // What is written for the app is the app's.
+    let written = [(URLS, "http://*:1")];
+    let told = in_process(&config(&written), &vars(&[]));
+    assert!(told.contains(&(URLS.into(), "http://*:1".into())));
 }

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use super::{NAMES, Parser};
-use crate::config::{
-    findings::{Kind, WarningKind},
-    raw::{RawConfig, Text},
-    settings::Config,
-    values::{boolean, whole},
+use http::HeaderName;
+
+use super::{FORWARDING, FRONT, Parser, processes::NAMES};
+use crate::{
+    config::{
+        findings::{Kind, WarningKind},
+        raw::{RawConfig, Text},
+        settings::Config,
+        values::{boolean, whole},
+    },
+    headers::{is_forwarded, is_reserved},
 };
 
 const CONSOLE_REDIRECTION: &str = "enableOutOfProcessConsoleRedirection";
@@ -15,6 +20,8 @@ const FORWARD_CONNECTION: &str = "forwardResponseConnectionHeader";
 const DISALLOW_ROTATION: &str = "disallowRotationOnConfigChange";
 /// Ours: the module has no such setting, and passes over it.
 const DETAIL_TO_LOOPBACK: &str = "detailedErrorsToLoopback";
+const KEEP_USER: &str = "keepUser";
+const USER_HEADER: &str = "userHeader";
 const SHUTDOWN_DELAY: &str = "shutdownDelay";
 /// The variable that stands in for [`SHUTDOWN_DELAY`].
 const SHUTDOWN_DELAY_VARIABLE: &str = "ANCM_shutdownDelay";
@@ -64,10 +71,12 @@ impl Parser<'_> {
                 DETAIL_TO_LOOPBACK,
                 &mut settings.detailed_errors_to_loopback,
             ),
+            (KEEP_USER, &mut settings.keep_user),
         ] {
             let text = first(raw, name);
             *setting = text.map_or(*setting, |text| self.switch(name, text, *setting));
         }
+        self.user_header(raw, config);
         self.shutdown_delay(raw, config);
     }
 
@@ -81,6 +90,24 @@ impl Parser<'_> {
             );
             default
         })
+    }
+
+    /// A name of the protocol's own would let an app that trusts the module trust a client.
+    fn user_header(&mut self, raw: &RawConfig, config: &mut Config) {
+        let Some(text) = first(raw, USER_HEADER) else {
+            return;
+        };
+        match HeaderName::try_from(&*text.text) {
+            Ok(name) if !is_reserved(&name) && !is_forwarded(&name) => {
+                config.handler_settings.user_header = Some(name);
+            }
+            Ok(_) | Err(_) => {
+                let expected =
+                    "the name of a header that means nothing else, such as X-Remote-User";
+                let bad = Kind::bad(USER_HEADER, expected, &text.text);
+                self.findings.error(Some(text.at), bad);
+            }
+        }
     }
 
     /// From the setting, else from the variable of the configuration, else from that of the environment.
@@ -114,12 +141,16 @@ impl Parser<'_> {
             FORWARD_CONNECTION,
             DISALLOW_ROTATION,
             DETAIL_TO_LOOPBACK,
+            KEEP_USER,
+            USER_HEADER,
             SHUTDOWN_DELAY,
         ];
         for (Text { text: name, at }, _) in &raw.handler_settings {
             let same = |other: &str| name.eq_ignore_ascii_case(other);
             let subject = format!("handlerSetting {name}");
-            if known.into_iter().chain(NAMES).any(same) {
+            let front = FRONT.into_iter().map(|(_, name)| name);
+            let ours = NAMES.into_iter().chain(FORWARDING).chain(front);
+            if known.into_iter().chain(ours).any(same) {
                 continue;
             } else if let Some((_, why)) = IGNORED.iter().find(|(ignored, _)| same(ignored)) {
                 let message = format!("ignored: {why}");

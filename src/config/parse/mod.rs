@@ -15,10 +15,12 @@ use super::{
 use crate::PathBase;
 
 mod environment;
+mod forwarding;
+mod front;
 mod handler_settings;
 mod processes;
 
-pub(super) use self::processes::NAMES;
+pub(super) use self::{forwarding::NAMES as FORWARDING, front::NAMES as FRONT};
 
 /// What everything is read with.
 struct Parser<'a> {
@@ -51,6 +53,8 @@ pub(super) fn parse(
     parser.place(raw, &mut config);
     parser.handler_settings(raw, &mut config);
     parser.processes(raw, &mut config.processes);
+    parser.forwarding(raw, &mut config.forwarding);
+    parser.front(raw, &mut config.front);
     config
 }
 
@@ -206,13 +210,6 @@ impl Parser<'_> {
             return Some(HostingModel::OutOfProcess);
         }
         if text.eq_ignore_ascii_case("inprocess") {
-            let message = "the app is hosted out of process, in a process of its own, for now";
-            self.findings.warn(
-                Some(*at),
-                WarningKind::Ignored,
-                "hostingModel=inprocess",
-                message,
-            );
             return Some(HostingModel::InProcess);
         }
         let bad = Kind::bad("hostingModel", "inprocess or outofprocess", text);

@@ -9,13 +9,16 @@ use http::StatusCode;
 use super::{Parser, handler_settings::first};
 use crate::config::{
     findings::Kind,
-    processes::{OVERFLOW, PATH, Processes, StartMode, TOKEN, is_overflow, is_path, is_token},
+    processes::{
+        LISTENER, Listener, OVERFLOW, PATH, Processes, StartMode, TOKEN, is_overflow, is_path,
+        is_token,
+    },
     raw::RawConfig,
     values::{boolean, seconds_or_span, whole},
 };
 
 /// The names, as they are written in `handlerSettings`.
-pub(in crate::config) const NAMES: [&str; 16] = [
+pub(in crate::config) const NAMES: [&str; 17] = [
     "startMode",
     "warmUp",
     "probePath",
@@ -32,14 +35,15 @@ pub(in crate::config) const NAMES: [&str; 16] = [
     "drainTimeout",
     "retry",
     "affinityCookie",
+    "listener",
 ];
 
 /// A megabyte as memory is counted.
 const MEBIBYTE: u64 = 1 << 20;
 
-const SPAN: &str = "whole seconds or [d.]hh:mm:ss, not zero";
-const SPAN_OR_ZERO: &str = "whole seconds or [d.]hh:mm:ss";
-const COUNT: &str = "a whole number above 0";
+pub(super) const SPAN: &str = "whole seconds or [d.]hh:mm:ss, not zero";
+pub(super) const SPAN_OR_ZERO: &str = "whole seconds or [d.]hh:mm:ss";
+pub(super) const COUNT: &str = "a whole number above 0";
 
 impl Parser<'_> {
     pub(super) fn processes(&mut self, raw: &RawConfig, into: &mut Processes) {
@@ -52,6 +56,9 @@ impl Parser<'_> {
         into.retry = retry.unwrap_or(into.retry);
         let name = |text: &str| is_token(text).then(|| text.to_owned());
         into.affinity_cookie = self.setting(raw, "affinityCookie", TOKEN, name);
+        let listener = |text: &str| Listener::named(text).filter(|one| one.is_supported());
+        let listener = self.setting(raw, "listener", LISTENER, listener);
+        into.listener = listener.unwrap_or_default();
     }
 
     fn start(&mut self, raw: &RawConfig, into: &mut Processes) {
@@ -91,7 +98,7 @@ impl Parser<'_> {
     }
 
     /// The value of the setting `name`, if it is written and `read` takes it.
-    fn setting<T>(
+    pub(super) fn setting<T>(
         &mut self,
         raw: &RawConfig,
         name: &str,
@@ -125,11 +132,11 @@ fn paths(text: &str) -> Option<Vec<String>> {
     paths.all(is_path).then_some(each)
 }
 
-fn span(text: &str) -> Option<Duration> {
+pub(super) fn span(text: &str) -> Option<Duration> {
     seconds_or_span(text).filter(|span| !span.is_zero())
 }
 
-fn count(text: &str) -> Option<u32> {
+pub(super) fn count(text: &str) -> Option<u32> {
     whole(text).filter(|&count| count > 0)
 }
 
@@ -183,6 +190,33 @@ mod tests {
             drain_timeout: Duration::from_secs(90),
             retry: false,
             affinity_cookie: Some("shop-process".to_owned()),
+            listener: Listener::Port,
+        }
+    }
+
+    #[test]
+    fn a_listener_is_one_that_this_system_has() {
+        for (text, listener) in [
+            ("port", Listener::Port),
+            ("Inherited", Listener::Inherited),
+            ("inheritedUnix", Listener::InheritedUnix),
+            ("unix", Listener::Unix),
+        ] {
+            let in_toml = toml(&format!("listener = '{text}'"));
+            let in_xml = web_config(&[("listener", text)]);
+            if cfg!(windows) && listener != Listener::Port {
+                for errors in [in_toml, in_xml] {
+                    let errors = errors.unwrap_err().to_string();
+                    assert!(errors.contains("hands no sockets over"), "{errors}");
+                }
+                continue;
+            }
+            for loaded in [in_toml, in_xml] {
+                let config = loaded.unwrap().config;
+                assert_eq!(config.processes().listener(), listener);
+                let shown = config.report().to_string().contains("\nlistener ");
+                assert_eq!(shown, listener != Listener::Port);
+            }
         }
     }
 
@@ -269,6 +303,8 @@ cookie = "shop-process"
             ("retry", "once"),
             ("affinityCookie", "a;b"),
             ("affinityCookie", ""),
+            ("listener", "tcp"),
+            ("listener", ""),
         ] {
             let errors = web_config(&[(name, value)]).unwrap_err();
             let text = errors.to_string();

@@ -1,16 +1,13 @@
-//! Where the socket of an app lies, and the folder that nobody else can get into.
+//! Where the socket of an app lies.
 
 use std::{
-    env,
     ffi::OsStr,
-    fs::{self, DirBuilder, Permissions},
     io,
-    os::unix::{
-        ffi::OsStrExt as _,
-        fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
-    },
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
+
+use crate::files::runtime_folder;
 
 /// The socket of the app in `content_root`, in a folder of this user's own, which is made if need be.
 ///
@@ -23,13 +20,8 @@ use std::{
 /// When the content root is not there, or the folder can't be made, is a link, or is somebody
 /// else's.
 pub fn socket_path(content_root: &Path) -> io::Result<PathBuf> {
-    let folder = match env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()) {
-        Some(runtime) => PathBuf::from(runtime).join("ancm"),
-        None => PathBuf::from(format!("/tmp/ancm-{}", own_uid())),
-    };
     let name = format!("{:016x}.sock", hash(reached(content_root)?.as_os_str()));
-    own(&folder)?;
-    Ok(folder.join(name))
+    Ok(runtime_folder()?.join(name))
 }
 
 /// The path of a folder, without links but in its own name.
@@ -51,31 +43,9 @@ fn hash(text: &OsStr) -> u64 {
         })
 }
 
-/// Makes a folder that only this user can get into, or checks that it is one.
-fn own(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    // Not of what a link leads to: somebody else may have made it.
-    let metadata = fs::symlink_metadata(folder)?;
-    if !metadata.is_dir() || metadata.uid() != own_uid() {
-        let message = format!("`{}` is not a folder of this user", folder.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-pub(super) fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fs, os::unix::fs::symlink};
 
     use tempfile::tempdir;
 
@@ -110,28 +80,5 @@ mod tests {
         symlink(&base, base.join("loop")).unwrap();
         assert_eq!(reached(&base.join("loop/1/")).unwrap(), base.join("1"));
         assert_eq!(reached(Path::new("/")).unwrap(), Path::new("/"));
-    }
-
-    #[test]
-    fn only_an_own_folder_will_do() {
-        let base = tempdir().unwrap();
-        let folder = base.path().join("ancm");
-        own(&folder).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-        assert_eq!(mode(&folder), 0o700);
-        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-        own(&folder).unwrap();
-        assert_eq!(mode(&folder), 0o700, "mended");
-
-        let link = base.path().join("link");
-        symlink(&folder, &link).unwrap();
-        assert!(own(&link).is_err(), "a link");
-        let file = base.path().join("file");
-        fs::write(&file, "").unwrap();
-        assert!(own(&file).is_err(), "a file");
-        assert!(own(&base.path().join("a/b")).is_err(), "no parent");
-        if own_uid() != 0 {
-            assert!(own(Path::new("/")).is_err(), "somebody else's");
-        }
     }
 }

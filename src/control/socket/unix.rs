@@ -24,8 +24,10 @@ use tokio::{
 };
 use tracing::{Instrument, debug, debug_span, info, warn};
 
-use super::path::own_uid;
-use crate::control::{Operator, Reply, Request};
+use crate::{
+    control::{Operator, Reply, Request},
+    files::own_uid,
+};
 
 /// The longest request, in bytes.
 const LONGEST_REQUEST: u64 = 16 * 1024;

@@ -11,11 +11,14 @@ use http::{Method, Request, Response, StatusCode, Version, header::TRANSFER_ENCO
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use proptest::{collection::vec, prelude::*, sample::select, test_runner::RngSeed};
+use proptest::{collection::vec, prelude::*, sample::select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::{Guard, POISON, State};
-use crate::front::{Front, http::Protocols};
+use crate::{
+    front::{Front, http::Protocols},
+    samples::samples,
+};
 
 // ---- What hyper makes of bytes
 
@@ -267,17 +270,8 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The same cases in every run; other ones where `PROPTEST_RNG_SEED` says so.
-fn sample() -> ProptestConfig {
-    let mut config = ProptestConfig::with_cases(1000);
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(9112);
-    }
-    config
-}
-
 proptest! {
-    #![proptest_config(sample())]
+    #![proptest_config(samples(1000))]
 
     #[test]
     fn sound_requests_pass_unchanged(

@@ -28,8 +28,6 @@ mod against_hyper;
 #[cfg(test)]
 mod tests;
 
-use memchr::memchr;
-
 use self::{
     chunk::Chunk,
     field::{Progress, Value, Word},
@@ -37,6 +35,7 @@ use self::{
 };
 
 pub(super) use self::framing::Refusal;
+use crate::lines::line_end;
 
 /// Not allowed in a request line (RFC 9112, 3), a field's name or its value (RFC 9110, 5.5).
 const POISON: u8 = 0;
@@ -117,6 +116,11 @@ impl Guard {
         at
     }
 
+    /// Whether the last request has come to its end, and nothing of the next one.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.state == State::Start
+    }
+
     /// Whether the next bytes are held back until the last request's answer tells what they are.
     pub(super) fn awaits_answer(&self) -> bool {
         self.state == State::Answer
@@ -177,7 +181,7 @@ impl Guard {
                     self.state = self.head_ended();
                     return at + 1;
                 }
-                (None, _) => match memchr(b'\n', line) {
+                (None, _) => match line_end(line) {
                     Some(end) => at += end + 1,
                     None => {
                         self.state = State::Rest;
@@ -191,7 +195,7 @@ impl Guard {
 
     /// Goes to the line's end. A legal head has an LF nowhere else.
     fn rest(&mut self, rest: &[u8]) -> usize {
-        match memchr(b'\n', rest) {
+        match line_end(rest) {
             Some(end) => {
                 self.state = State::Line;
                 end + 1

@@ -48,6 +48,13 @@ impl ResponseBody {
     }
 }
 
+impl Default for ResponseBody {
+    /// No content.
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Broken;

@@ -89,8 +89,9 @@ fn with(id: RequestId, act: impl FnOnce(&'static Slot, &mut Exchange, &mut After
     };
     let code = act(slot, exchange, &mut after);
     drop(state);
-    if let Some(waker) = after.wake {
-        waker.wake();
+    after.wake.wake();
+    if let Some(fetch) = after.fetch {
+        fetch.wake();
     }
     code
 }
@@ -196,10 +197,10 @@ fn fetch(
     after: &mut After,
 ) -> Result<usize, i32> {
     match exchange.answer.phase {
-        Phase::Broken(_) => Err(abi::GONE),
+        _ if exchange.answer.is_broken() => Err(abi::GONE),
         Phase::Tunnel => {
             let (count, waker) = exchange.answer.read_tunnel(buffer);
-            after.wake = waker;
+            after.fetch = waker;
             if count.is_none() {
                 slot.wants_read.store(true, Ordering::Release);
             }
@@ -210,7 +211,7 @@ fn fetch(
             slot.wants_read.store(true, Ordering::Release);
             Err(abi::PENDING)
         }
-        Phase::Waiting | Phase::Started(_) | Phase::Streaming | Phase::Done => {
+        Phase::Waiting | Phase::Started(_) | Phase::Streaming | Phase::Done | Phase::Broken(_) => {
             exchange.upload.read(slot, id, buffer)
         }
     }
@@ -283,7 +284,7 @@ unsafe extern "C" fn start(
         };
         with(id, |_, exchange, after| {
             let code = exchange.answer.start(response, body, flags & END != 0);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.sleeper.take();
             code
         })
     })
@@ -295,7 +296,7 @@ unsafe extern "C" fn write(id: RequestId, body: Slice, flags: u32) -> i32 {
         let body = unsafe { bytes(body) };
         with(id, |_, exchange, after| {
             let code = exchange.answer.write(body, flags & END != 0);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.sleeper.take();
             code
         })
     })
@@ -310,7 +311,7 @@ unsafe extern "C" fn trailers(id: RequestId, fields: *const Field, count: u32) -
         headers::clean_trailers(&mut trailers);
         with(id, |_, exchange, after| {
             let code = exchange.answer.trail(trailers);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.sleeper.take();
             code
         })
     })
@@ -319,7 +320,7 @@ unsafe extern "C" fn trailers(id: RequestId, fields: *const Field, count: u32) -
 unsafe extern "C" fn reset(id: RequestId, error_code: u32) -> i32 {
     guarded(abi::INVALID, || {
         with(id, |_, exchange, after| {
-            exchange.break_off(error_code, after);
+            exchange.cut(error_code, after);
             abi::OK
         })
     })
@@ -371,7 +372,9 @@ fn response(status: u32, reason: &[u8], fields: &[Field]) -> Option<Response<()>
     let mut headers = header_map(fields)?;
     clean(status, &mut headers);
     *response.headers_mut() = headers;
-    if !reason.is_empty() && Some(reason) != status.canonical_reason().map(str::as_bytes) {
+    let usual = status.canonical_reason();
+    // hyper has a word of its own for a status that it does not know.
+    if usual.is_none() || (!reason.is_empty() && Some(reason) != usual.map(str::as_bytes)) {
         let reason = ReasonPhrase::try_from(reason).ok()?;
         response.extensions_mut().insert(reason);
     }

@@ -1,16 +1,20 @@
 //! The way from a request to the head of its answer.
 
 use std::{
+    convert::Infallible,
     fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::Response;
 
+use tracing::debug;
+
 use super::{body::ResponseBody, exchange::Client};
-use crate::error::Error;
+use crate::error::{CorrelationId, Error, ErrorPage, Format};
 
 /// The future of [`Service`](super::Service). Dropping it tells the app that the client is gone.
 pub struct ResponseFuture {
@@ -19,7 +23,7 @@ pub struct ResponseFuture {
 
 enum State {
     Waiting(Client),
-    Refused(Option<Error>),
+    Refused(Box<Response<Bytes>>),
     Taken,
 }
 
@@ -30,28 +34,31 @@ impl ResponseFuture {
         }
     }
 
-    pub(super) const fn refused(error: Error) -> Self {
+    /// The app is not asked.
+    pub(super) fn refused(error: &Error, format: Format) -> Self {
+        let id = CorrelationId::generate();
+        debug!(correlation.id = %id, %error, "Request not handed to the app");
+        let page = ErrorPage::new().render(error, id, format);
         Self {
-            state: State::Refused(Some(error)),
+            state: State::Refused(Box::new(page)),
         }
     }
 }
 
 impl Future for ResponseFuture {
-    type Output = Result<Response<ResponseBody>, Error>;
+    type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match &mut self.state {
-            State::Waiting(client) => ready!(client.poll_head(cx)),
-            State::Refused(error) => {
-                return Poll::Ready(Err(error.take().expect("polled after completion")));
-            }
-            State::Taken => panic!("polled after completion"),
+        let head = match &self.state {
+            State::Waiting(client) => Some(ready!(client.poll_head(cx))),
+            State::Refused(_) | State::Taken => None,
         };
-        match std::mem::replace(&mut self.state, State::Taken) {
-            State::Waiting(client) => Poll::Ready(Ok(client.answer(response))),
-            State::Refused(_) | State::Taken => unreachable!("the state was just looked at"),
-        }
+        let response = match (std::mem::replace(&mut self.state, State::Taken), head) {
+            (State::Waiting(client), Some(head)) => client.answer(head),
+            (State::Refused(page), _) => page.map(ResponseBody::all),
+            (State::Waiting(_) | State::Taken, _) => panic!("polled after completion"),
+        };
+        Poll::Ready(Ok(response))
     }
 }
 

@@ -46,11 +46,17 @@ impl Lifetime {
 /// Waits until `when`. Never, once there is nobody to tell.
 pub(super) async fn wait(
     lifetime: &watch::Sender<Lifetime>,
-    when: impl FnMut(&Lifetime) -> bool,
+    when: impl FnMut(&Lifetime) -> bool + Send,
 ) -> Lifetime {
     let mut told = lifetime.subscribe();
-    match told.wait_for(when).await {
-        Ok(lifetime) => lifetime.clone(),
-        Err(_) => std::future::pending().await,
+    // Not held across an await: the borrow is a lock.
+    let now = told
+        .wait_for(when)
+        .await
+        .ok()
+        .map(|lifetime| lifetime.clone());
+    match now {
+        Some(lifetime) => lifetime,
+        None => std::future::pending().await,
     }
 }

@@ -1,12 +1,13 @@
 //! The app as a tower service.
 
 use std::{
+    convert::Infallible,
     fmt,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{Method, Request, header, request::Parts};
+use http::{Method, Request, Uri, header, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::{ext::Protocol, upgrade};
@@ -20,8 +21,8 @@ use super::{
     slots::{self, Slot},
 };
 use crate::{
-    Connection,
-    error::{BoxError, Error},
+    Connection, PathBase,
+    error::{BoxError, Error, Format},
 };
 
 /// The app in this process as a tower service; cheap to clone.
@@ -65,23 +66,25 @@ where
     B::Error: Into<BoxError>,
 {
     type Response = http::Response<super::ResponseBody>;
-    type Error = Error;
+    type Error = Infallible;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let refused =
+            |error: Error| ResponseFuture::refused(&error, Format::preferred(request.headers()));
         if request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none() {
-            return ResponseFuture::refused(Error::method_refused());
+            return refused(Error::method_refused());
         }
         let (Some(callbacks), true) = (self.native.callbacks(), self.native.begin()) else {
-            return ResponseFuture::refused(Error::stopping());
+            return refused(Error::stopping());
         };
         let Some(slot) = slots::acquire(self.native) else {
             self.native.end();
-            return ResponseFuture::refused(Error::queue_full());
+            return refused(Error::queue_full());
         };
         let head = self.fill(slot, request);
         let client = Client::new(slot);
@@ -104,6 +107,7 @@ impl Service {
         let switches =
             told.websockets && (extended || request.headers().contains_key(header::UPGRADE));
         let upgrade = switches.then(|| upgrade::on(&mut request));
+        restore_target(&mut request);
         let (parts, body) = request.into_parts();
         let has_body = !body.is_end_stream() && !extended;
         let length = declared(&parts, &body);
@@ -119,6 +123,28 @@ impl Service {
         let (facts, scheme) = (Facts::of(&connection), connection.scheme());
         // SAFETY: the slot was just acquired, and the managed side does not know of it yet.
         unsafe { slot.head() }.fill(parts, facts, scheme, flags, length)
+    }
+}
+
+/// Gives back the path base that was taken off on the way: the app takes it off by itself, and sees the target as it came.
+fn restore_target<B>(request: &mut Request<B>) {
+    let base = request.extensions().get::<PathBase>();
+    let Some(base) = base.filter(|base| !base.is_root()) else {
+        return;
+    };
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::OriginalUri(original)) = request.extensions().get() {
+        *request.uri_mut() = original.clone();
+        return;
+    }
+    let rest = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = format!("{}{rest}", base.as_str()).parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
     }
 }
 

@@ -14,18 +14,24 @@ use tracing::{info, warn};
 
 use super::{
     abi,
-    app::App,
-    failure::{StartError, SubStatus},
-    hostfxr::{self, Found, Hostfxr, NotFound, Property},
+    hosted::Hosted,
+    hostfxr::{self, Command, Found, Hostfxr, NotFound, Property},
     lifetime::{self, Lifetime},
     native::{Native, Told},
 };
-use crate::config::{Config, Vars, environment};
+use crate::{
+    PathBase,
+    config::{Config, Vars, environment},
+    error::SubStatus,
+    in_process::{Failure, Settings},
+};
 
 /// The managed side's file.
 const HOSTING: &str = "Ancm.Hosting.dll";
 /// Names another place for it.
 const HOSTING_VARIABLE: &str = "ANCM_HOSTING_ASSEMBLY";
+/// What the app may authenticate by.
+const AUTHENTICATION: &str = "ASPNETCORE_IIS_HTTPAUTH";
 /// As of a main thread: an app's Main may count on it.
 const STACK: usize = 8 * 1024 * 1024;
 /// IIS's own limit (`maxAllowedContentLength`), in bytes.
@@ -45,7 +51,7 @@ pub struct Launch {
     hosting: PathBuf,
     told: Told,
     stack: usize,
-    limit: Duration,
+    limit: Option<Duration>,
 }
 
 impl Launch {
@@ -54,26 +60,58 @@ impl Launch {
     /// # Errors
     ///
     /// 500.38 if the app's library is not there, 500.32 if .NET is not, 500.33 if the hosting assembly is not.
-    pub fn new(config: &Config, vars: &dyn Vars) -> Result<Self, StartError> {
-        let found = hostfxr::find(config, vars).map_err(|missing| match missing {
-            NotFound::App(reason) => StartError::new(SubStatus::AppNotFound, reason),
-            NotFound::Hostfxr(reason) => StartError::new(SubStatus::HostNotLoaded, reason),
+    pub fn new(config: &Config, vars: &dyn Vars) -> Result<Self, Failure> {
+        let command = Command {
+            program: config.command().program(),
+            arguments: config.command().arguments(),
+            root: config.content_root(),
+        };
+        let mut launch = Self::of(&command, config.path_base(), vars)?;
+        launch.limit = Some(config.startup_time_limit());
+        let told = &mut launch.told;
+        told.authentication = environment::authentication(config);
+        told.websockets = config.websockets();
+        told.detailed_errors = config.detailed_errors(vars);
+        told.shutdown_time_limit = config.shutdown_time_limit();
+        Ok(launch)
+    }
+
+    /// As a worker is told; who started it keeps `startupTimeLimit`.
+    pub(super) fn assigned(settings: &Settings, vars: &dyn Vars) -> Result<Self, Failure> {
+        let command = Command {
+            program: settings.program(),
+            arguments: settings.arguments(),
+            root: settings.content_root(),
+        };
+        let mut launch = Self::of(&command, settings.path_base(), vars)?;
+        let told = &mut launch.told;
+        told.websockets = settings.websockets();
+        told.detailed_errors = settings.detailed_errors();
+        told.shutdown_time_limit = settings.shutdown_time_limit();
+        Ok(launch)
+    }
+
+    fn of(command: &Command<'_>, base: &PathBase, vars: &dyn Vars) -> Result<Self, Failure> {
+        let found = hostfxr::find(command, vars).map_err(|missing| match missing {
+            NotFound::App(reason) => Failure::new(SubStatus::AppNotFound, reason),
+            NotFound::Hostfxr(reason) => Failure::new(SubStatus::Load, reason),
         })?;
+        let base = if base.is_root() { "" } else { base.as_str() };
         Ok(Self {
             found,
             hosting: hosting(vars)?,
             told: Told {
-                path_base: path_base(config),
-                physical_path: config.content_root().to_string_lossy().into_owned(),
-                authentication: environment::authentication(config),
+                path_base: base.to_owned(),
+                physical_path: command.root.to_string_lossy().into_owned(),
+                authentication: vars.text(AUTHENTICATION).unwrap_or_default(),
                 addresses: String::new(),
                 max_request_body: Some(MAX_REQUEST_BODY),
-                websockets: config.websockets(),
-                detailed_errors: config.detailed_errors(vars),
-                shutdown_time_limit: config.shutdown_time_limit(),
+                websockets: true,
+                detailed_errors: false,
+                shutdown_time_limit: Duration::ZERO,
             },
             stack: STACK,
-            limit: config.startup_time_limit(),
+            limit: None,
         })
     }
 
@@ -110,38 +148,35 @@ impl Launch {
     /// # Cancel safety
     ///
     /// Dropped before its end, the app goes on to start, and nobody has a handle of it.
-    pub async fn start(self) -> Result<App, StartError> {
+    pub async fn start(self) -> Result<Hosted, Failure> {
         let hostfxr = Hostfxr::load(&self.found.library).map_err(|error| {
-            StartError::new(
-                SubStatus::HostNotLoaded,
+            Failure::new(
+                SubStatus::Load,
                 format!("`{}`: {error}", self.found.library.display()),
             )
         })?;
         if LOADED.swap(true, Ordering::AcqRel) {
-            return Err(StartError::new(
-                SubStatus::Second,
+            return Err(Failure::new(
+                SubStatus::SecondApp,
                 "CoreCLR can be loaded once in a process, and was",
             ));
         }
         let limit = self.limit;
         let native = Native::new(self.told.clone());
         self.spawn(hostfxr, native)?;
-        match timeout(
-            limit,
-            lifetime::wait(native.lifetime(), Lifetime::is_decided),
-        )
-        .await
-        {
-            Ok(lifetime) if lifetime.registered => {
-                info!("App started in this process");
-                Ok(App::new(native))
-            }
-            Ok(lifetime) => Err(failure(lifetime)),
-            Err(_) => Err(StartError::slow(limit)),
+        let decided = lifetime::wait(native.lifetime(), Lifetime::is_decided);
+        let lifetime = match limit {
+            Some(limit) => timeout(limit, decided).await.map_err(|_| slow(limit))?,
+            None => decided.await,
+        };
+        if !lifetime.registered {
+            return Err(failure(lifetime));
         }
+        info!("App started in this process");
+        Ok(Hosted::new(native))
     }
 
-    fn spawn(self, hostfxr: Hostfxr, native: &'static Native) -> Result<(), StartError> {
+    fn spawn(self, hostfxr: Hostfxr, native: &'static Native) -> Result<(), Failure> {
         let properties = properties(native, &self.hosting);
         let thread = move || {
             let ran = run(hostfxr, &self.found, properties);
@@ -154,12 +189,9 @@ impl Launch {
             .stack_size(self.stack)
             .spawn(thread);
         // Main may never return, so nobody waits for the thread.
-        started.map(drop).map_err(|error| {
-            StartError::new(
-                SubStatus::HostNotLoaded,
-                format!("no thread for Main: {error}"),
-            )
-        })
+        started
+            .map(drop)
+            .map_err(|error| Failure::new(SubStatus::Load, format!("no thread for Main: {error}")))
     }
 }
 
@@ -208,15 +240,23 @@ fn hooks(variable: &str, property: &str, ours: &str) -> String {
     all.join(":")
 }
 
-/// The hosting assembly: the one that is named, else the one beside this program.
-fn hosting(vars: &dyn Vars) -> Result<PathBuf, StartError> {
+/// The hosting assembly: the one that `ANCM_HOSTING_ASSEMBLY` names, else the one beside this program.
+///
+/// # Errors
+///
+/// 500.33 if it is not there, with what to do about that.
+pub fn hosting_assembly(vars: &dyn Vars) -> Result<PathBuf, Failure> {
+    hosting(vars)
+}
+
+fn hosting(vars: &dyn Vars) -> Result<PathBuf, Failure> {
     let named = vars.value(HOSTING_VARIABLE).map(PathBuf::from);
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join(HOSTING));
     let file = named.or_else(beside).unwrap_or_else(|| HOSTING.into());
     match file.canonicalize() {
         Ok(file) if file.is_file() => Ok(file),
-        _ => Err(StartError::new(
-            SubStatus::HostingMissing,
+        _ => Err(Failure::new(
+            SubStatus::RequestHandler,
             format!(
                 "`{}` was not found: build it with hosting/build.sh of this program's source, and lay it beside the program or name it in {HOSTING_VARIABLE}",
                 file.display()
@@ -225,30 +265,31 @@ fn hosting(vars: &dyn Vars) -> Result<PathBuf, StartError> {
     }
 }
 
-fn path_base(config: &Config) -> String {
-    let base = config.path_base();
-    if base.is_root() {
-        String::new()
-    } else {
-        base.as_str().to_owned()
-    }
+fn slow(limit: Duration) -> Failure {
+    Failure::new(
+        SubStatus::StartTimeout,
+        format!(
+            "the app's server did not start within {} s; an app with a server of its own can only be hosted out of process",
+            limit.as_secs_f64()
+        ),
+    )
 }
 
 /// Why an app that ended did not start.
-fn failure(lifetime: Lifetime) -> StartError {
+fn failure(lifetime: Lifetime) -> Failure {
     if let Some(thrown) = lifetime.main_failed {
         let mismatch = thrown.message.starts_with("ABI");
         let sub_status = if mismatch {
-            SubStatus::HostingMissing
+            SubStatus::RequestHandler
         } else {
-            SubStatus::Ended
+            SubStatus::Start
         };
-        return StartError::new(sub_status, thrown.message).with_detail(thrown.detail);
+        return Failure::new(sub_status, thrown.message).detail(thrown.detail);
     }
     if lifetime.mismatch {
         warn!("Hosting assembly of another version");
-        return StartError::new(
-            SubStatus::HostingMissing,
+        return Failure::new(
+            SubStatus::RequestHandler,
             format!(
                 "the hosting assembly is of another version than {}: build it with hosting/build.sh",
                 abi::VERSION
@@ -256,21 +297,94 @@ fn failure(lifetime: Lifetime) -> StartError {
         );
     }
     match (lifetime.main_ended, lifetime.ran) {
-        (Some(code), _) | (None, Some(Ok(code))) => StartError::new(
-            SubStatus::Ended,
+        (Some(code), _) | (None, Some(Ok(code))) => Failure::new(
+            SubStatus::Start,
             format!("Main returned {code} before the app's server started"),
-        )
-        .with_exit_code(code),
+        ),
         (None, Some(Err(reason))) => {
             let first = reason.lines().next().unwrap_or_default();
-            StartError::new(SubStatus::NotResolved, first).with_detail(reason.clone())
+            Failure::new(SubStatus::NativeDependencies, first).detail(reason.clone())
         }
-        (None, None) => StartError::new(SubStatus::Ended, "the app ended"),
+        (None, None) => Failure::new(SubStatus::Start, "the app ended"),
     }
 }
 
 impl fmt::Debug for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::lifetime::Thrown, *};
+
+    #[test]
+    fn hooks_of_others_stay_and_ours_is_the_last() {
+        for (variable, property, want) in [
+            ("", "", "/ours"),
+            ("/a:/b", "", "/a:/b:/ours"),
+            ("/a", "/a:/c", "/a:/c:/ours"),
+            ("/ours:/a", ":", "/a:/ours"),
+        ] {
+            assert_eq!(hooks(variable, property, "/ours"), want);
+        }
+    }
+
+    #[test]
+    fn a_start_that_ended_is_told_by_its_cause() {
+        let status = |lifetime: Lifetime| failure(lifetime).status();
+        let thrown = |message: &str| {
+            Some(Thrown {
+                message: message.to_owned(),
+                detail: String::new(),
+            })
+        };
+        for (lifetime, want) in [
+            (
+                Lifetime {
+                    main_ended: Some(3),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+            (
+                Lifetime {
+                    ran: Some(Ok(3)),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+            (
+                Lifetime {
+                    ran: Some(Err("none".to_owned())),
+                    ..Lifetime::default()
+                },
+                SubStatus::NativeDependencies,
+            ),
+            (
+                Lifetime {
+                    mismatch: true,
+                    ..Lifetime::default()
+                },
+                SubStatus::RequestHandler,
+            ),
+            (
+                Lifetime {
+                    main_failed: thrown("ABI version 2"),
+                    ..Lifetime::default()
+                },
+                SubStatus::RequestHandler,
+            ),
+            (
+                Lifetime {
+                    main_failed: thrown("System.Exception: no"),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+        ] {
+            assert_eq!(status(lifetime.clone()), want, "{lifetime:?}");
+        }
     }
 }

@@ -1,11 +1,17 @@
 //! The head of a request, from what the client sent to what the app gets.
 
+mod forwarded;
+mod hops;
 #[cfg(feature = "sealed")]
 mod identity;
 mod target;
+mod trace;
 
+pub(super) use self::hops::{Via, is_last};
 #[cfg(feature = "sealed")]
 pub(super) use self::identity::vouch;
+
+use std::cell::OnceCell;
 
 use bytes::{BufMut, BytesMut};
 use http::{
@@ -14,13 +20,13 @@ use http::{
     request::Parts,
 };
 
-use super::options::{ProxyOptions, Underscores};
+use super::options::ProxyOptions;
 use crate::{
     Connection, PairingToken,
+    config::Underscores,
     error::Error,
     headers::{
-        Field, MS_ASPNETCORE_CLIENTCERT, MS_ASPNETCORE_TOKEN, X_FORWARDED_FOR, X_FORWARDED_PROTO,
-        connection_options, list, nominated,
+        Field, MS_ASPNETCORE_CLIENTCERT, MS_ASPNETCORE_TOKEN, connection_options, list, nominated,
     },
 };
 
@@ -61,9 +67,38 @@ pub(super) fn rewrite(
         length: seen.length,
     };
     strip(parts, &seen, asked);
+    if let Some(via) = &sender.options.via {
+        via.sign(&mut parts.headers, parts.version);
+    }
+    if sender.options.said.trace_context {
+        trace::settle(&mut parts.headers);
+    }
     parts.version = Version::HTTP_11;
     pair(&mut parts.headers, sender, seen.forwarded);
     Ok(asked)
+}
+
+/// What [`rewrite`] makes of a request without a body that could become a tunnel: the rules by themselves, to be tried on
+/// whatever comes to mind.
+///
+/// # Errors
+///
+/// When the request can't be forwarded.
+#[doc(hidden)]
+pub fn rewrite_head(
+    parts: &mut Parts,
+    connection: &Connection,
+    token: Option<&PairingToken>,
+    options: &ProxyOptions,
+) -> Result<(), Error> {
+    let sender = Sender {
+        connection,
+        token,
+        options,
+    };
+    let asked = rewrite(parts, true, sender)?;
+    frame(parts, asked, Some(0));
+    Ok(())
 }
 
 /// Says how the body is framed, now that `length` tells how long it is.
@@ -125,17 +160,19 @@ impl Seen {
     fn in_headers(headers: &HeaderMap, sender: Sender<'_>) -> Result<Self, Error> {
         let mut seen = Self::default();
         let peer = sender.connection.peer();
-        // Worth the search only where there is something to believe.
-        let trusted = || peer.is_some_and(|peer| sender.options.trusts(peer.ip()));
+        // Worth the search only where there is something to believe, and once.
+        let trusted = OnceCell::new();
+        let trusted =
+            || *trusted.get_or_init(|| peer.is_some_and(|peer| sender.options.trusts(peer.ip())));
         for name in headers.keys() {
             match Field::of(name) {
                 Field::EndToEnd | Field::Host => {
-                    let scored = sender.options.underscores;
+                    let scored = sender.options.said.underscores;
                     if scored != Underscores::DropAliases && name.as_str().contains('_') {
                         seen.judge(scored, name)?;
                     }
                 }
-                Field::Alias => seen.judge(sender.options.underscores, name)?,
+                Field::Alias => seen.judge(sender.options.said.underscores, name)?,
                 Field::Forwarded if trusted() => seen.forwarded = true,
                 Field::Reserved | Field::Forwarded | Field::HopByHop => {
                     seen.drop.push(name.clone());
@@ -251,24 +288,12 @@ fn join(
 }
 
 /// Adds what only the module says.
-fn pair(headers: &mut HeaderMap, sender: Sender<'_>, append: bool) {
+fn pair(headers: &mut HeaderMap, sender: Sender<'_>, believed: bool) {
     headers.reserve(4);
     if let Some(token) = sender.token {
         headers.insert(MS_ASPNETCORE_TOKEN, token.header_value().clone());
     }
-    if let Some(address) = sender.connection.forwarded_for() {
-        let scheme = HeaderValue::from_static(sender.connection.scheme().as_str());
-        if append {
-            let joined = join(headers, &X_FORWARDED_FOR, b", ", Some(address));
-            headers.insert(X_FORWARDED_FOR, joined.unwrap_or_else(|| address.clone()));
-            let joined = join(headers, &X_FORWARDED_PROTO, b", ", Some(&scheme));
-            headers.insert(X_FORWARDED_PROTO, joined.unwrap_or(scheme));
-        } else {
-            // Differs from ANCM: what a client says of itself is replaced, not appended to.
-            headers.insert(X_FORWARDED_FOR, address.clone());
-            headers.insert(X_FORWARDED_PROTO, scheme);
-        }
-    }
+    forwarded::tell(headers, sender, believed);
     if let Some(certificate) = sender.connection.certificate_value() {
         headers.insert(MS_ASPNETCORE_CLIENTCERT, certificate.clone());
     }

@@ -27,6 +27,11 @@ pub(super) fn settle(parts: &mut Parts) -> Result<(), Error> {
         }
         None => return Err(Error::bad_request("no Host")),
     }
+    settle_asterisk(parts)
+}
+
+/// Asterisk-form asks about the server as a whole, so it is for OPTIONS alone (RFC 9112, 3.2.4).
+fn settle_asterisk(parts: &Parts) -> Result<(), Error> {
     match parts.uri.path() {
         "*" if parts.method != Method::OPTIONS => {
             Err(Error::bad_request("the target * is for OPTIONS"))
@@ -60,7 +65,7 @@ fn settle_absolute(parts: &mut Parts) -> Result<(), Error> {
     }
     let path = target.path_and_query;
     parts.uri = Uri::from(path.ok_or_else(|| Error::bad_request("the target is no path"))?);
-    Ok(())
+    settle_asterisk(parts)
 }
 
 /// Whether `text` is `uri-host [ ":" port ]` (RFC 9112, 3.2), be it empty; a name with a comma is two to some.

@@ -3,7 +3,10 @@ use http::{Request, header::HOST};
 use proptest::prelude::*;
 
 use super::*;
-use crate::Scheme;
+use crate::{
+    Scheme,
+    headers::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+};
 
 fn peer() -> Connection {
     Connection::new("192.0.2.7:4711".parse().unwrap())

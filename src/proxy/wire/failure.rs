@@ -15,6 +15,8 @@ pub(in crate::proxy) enum Failure {
     Broken(BoxError),
     /// The app took too long.
     Stalled,
+    /// The client did, with its body.
+    Slow,
 }
 
 impl Failure {

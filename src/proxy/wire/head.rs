@@ -12,7 +12,10 @@ use http::{
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::decode::{Decoder, Flaw};
+use super::{
+    decode::{Decoder, Flaw},
+    usual,
+};
 use crate::headers::list;
 
 /// How many fields a section may have.
@@ -20,6 +23,9 @@ pub(super) const MAX_FIELDS: usize = 100;
 
 /// What a head may take, before it is known to be whole.
 pub(super) const MAX_HEAD: usize = 408 * 1024;
+
+/// What hyper can count to.
+pub(super) const LONGEST: u64 = u64::MAX - 2;
 
 /// Writes the head of a request, as it stands.
 pub(super) fn encode<B>(request: &Request<B>, to: &mut Vec<u8>) {
@@ -52,6 +58,8 @@ pub(super) struct Head {
     pub(super) body: Decoder,
     /// Whether the connection can be used again.
     pub(super) keeps_alive: bool,
+    /// Whether every field is known to be for the client, said as it may hear it.
+    pub(super) is_plain: bool,
 }
 
 /// Takes the head of an answer, to a HEAD request or another one, out of `bytes`, if all of it is there.
@@ -64,6 +72,9 @@ pub(super) fn parse(
     spare: &mut HeaderMap,
     continues: &mut bool,
 ) -> Result<Option<Head>, Flaw> {
+    if let Some(head) = usual::parse(bytes, to_head, spare) {
+        return head.map(Some);
+    }
     let mut places = [Place::default(); MAX_FIELDS];
     while let Some(section) = Section::parse(bytes, &mut places)? {
         if section.status.is_informational() {
@@ -90,6 +101,7 @@ pub(super) fn parse(
             response: section.response(fields),
             body,
             keeps_alive,
+            is_plain: false,
         }));
     }
     Ok(None)
@@ -177,15 +189,20 @@ impl Section {
     }
 
     fn response(self, fields: HeaderMap) -> Response<()> {
-        let mut response = Response::new(());
-        *response.status_mut() = self.status;
-        *response.version_mut() = self.version;
-        *response.headers_mut() = fields;
+        let mut response = response(self.status, self.version, fields);
         if let Some(reason) = self.reason {
             response.extensions_mut().insert(reason);
         }
         response
     }
+}
+
+pub(super) fn response(status: StatusCode, version: Version, fields: HeaderMap) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = fields;
+    response
 }
 
 /// Where `part` begins and ends in `whole`, of which it is a part.
@@ -209,11 +226,11 @@ pub(super) fn trailers(bytes: &[u8]) -> Result<HeaderMap, Flaw> {
     Ok(fields)
 }
 
-fn field_name(text: &[u8]) -> Result<HeaderName, Flaw> {
+pub(super) fn field_name(text: &[u8]) -> Result<HeaderName, Flaw> {
     HeaderName::from_bytes(text).map_err(|_| "the name of a field is not valid")
 }
 
-fn field_value(text: Bytes) -> Result<HeaderValue, Flaw> {
+pub(super) fn field_value(text: Bytes) -> Result<HeaderValue, Flaw> {
     HeaderValue::from_maybe_shared(text).map_err(|_| "the value of a field is not valid")
 }
 
@@ -270,11 +287,10 @@ fn length(fields: &HeaderMap) -> Result<u64, Flaw> {
             }
         }
     }
-    // What hyper can count to.
-    length.filter(|&length| length <= u64::MAX - 2).ok_or(FLAW)
+    length.filter(|&length| length <= LONGEST).ok_or(FLAW)
 }
 
-fn digits(text: &[u8]) -> Option<u64> {
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(())?;
     text.iter().try_fold(0_u64, |sum, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;

@@ -14,6 +14,7 @@ mod outgoing;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod usual;
 
 pub(super) use self::{answer::Answer, failure::Failure};
 
@@ -59,9 +60,18 @@ pub(super) struct Wire {
     stall: Option<Stall>,
     body: Decoder,
     keeps_alive: bool,
+    /// Whether the answer's fields are all for the client.
+    is_plain: bool,
     /// When its last request was sent, or else when it was dialled.
     used: Instant,
     reused: bool,
+}
+
+/// How long the two sides of an exchange may keep it waiting, until there is an answer. `None` is for ever.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct Patience {
+    pub(in crate::proxy) app: Option<Duration>,
+    pub(in crate::proxy) client: Option<Duration>,
 }
 
 impl Wire {
@@ -90,6 +100,7 @@ impl Wire {
             stall: None,
             body: Decoder::Length(0),
             keeps_alive: true,
+            is_plain: false,
             used: Instant::now(),
             reused: false,
         })
@@ -98,6 +109,11 @@ impl Wire {
     /// Whether it has carried a request before, so that the app may have been about to close it.
     pub(super) const fn is_reused(&self) -> bool {
         self.reused
+    }
+
+    /// Whether every field of the answer is known to be for the client, said as it may hear it.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// When its last request was sent, or else when it was dialled.
@@ -109,7 +125,8 @@ impl Wire {
         matches!(&self.stream, Stream::Whole(io) if io.is_silent())
     }
 
-    /// Sends `request` and waits for the head of the answer, for `limit` from when the app last took a part of it.
+    /// Sends `request` and waits for the head of the answer, for `patience.app` from when the app last took a part of it,
+    /// and for `patience.client` from when the client was last asked for more of it.
     ///
     /// Leaves the request's fields as they are unless there is an answer, so that it can be sent again where that is
     /// allowed. `opener` is told of the app's `100 Continue`.
@@ -120,16 +137,26 @@ impl Wire {
         request: &mut Request<RequestBody>,
         upload: Option<&Upload>,
         opener: Option<&Opener>,
-        limit: Option<Duration>,
+        patience: Patience,
     ) -> Result<Response<()>, Failure> {
         self.outgoing.begin(request, upload.is_some());
         let sent = Some(self.used);
         let since = || upload.map_or(sent, Upload::since);
+        // Made only where a client lets the app wait for its body.
+        let mut slow = None;
         poll_fn(|cx| {
             if let Poll::Ready(answer) = self.poll_answer(cx, request, opener) {
                 return Poll::Ready(answer);
             }
-            let Some(limit) = limit else {
+            if let (Some(upload), Some(limit)) = (upload, patience.client)
+                && (slow.is_some() || upload.client_since().is_some())
+            {
+                let stall = Stall::of(&mut slow, limit);
+                if stall.poll(cx, || upload.client_since()).is_ready() {
+                    return Poll::Ready(Err(Failure::Slow));
+                }
+            }
+            let Some(limit) = patience.app else {
                 return Poll::Pending;
             };
             let stall = Stall::of(&mut self.stall, limit);
@@ -206,6 +233,7 @@ impl Wire {
     fn begin(&mut self, head: Head, request: &mut Request<RequestBody>) -> Response<()> {
         self.body = head.body;
         self.keeps_alive = head.keeps_alive;
+        self.is_plain = head.is_plain;
         if !self.outgoing.is_done() {
             // Who answers before it was asked whole may leave the rest unread, in the way of the next request.
             self.keeps_alive = false;

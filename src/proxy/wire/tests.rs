@@ -1,10 +1,11 @@
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use proptest::{prelude::*, test_runner::RngSeed};
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use crate::samples::samples;
 
 /// An answer as whoever reads it takes it.
 #[derive(Debug, PartialEq)]
@@ -257,17 +258,8 @@ fn too_much_is_refused_where_hyper_refuses_it() {
     }
 }
 
-/// The same cases in every run; other ones where `PROPTEST_RNG_SEED` says so.
-fn sample() -> ProptestConfig {
-    let mut config = ProptestConfig::with_cases(1024);
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(9112);
-    }
-    config
-}
-
 proptest! {
-    #![proptest_config(sample())]
+    #![proptest_config(samples(1024))]
 
     #[test]
     fn what_is_taken_is_taken_as_hyper_takes_it(
@@ -447,4 +439,89 @@ fn copy(frame: &Frame<Bytes>) -> Frame<Bytes> {
         (None, Some(fields)) => Frame::trailers(fields.clone()),
         (None, None) => unreachable!("a frame is one of these"),
     }
+}
+
+/// As both ways take a head: the quick one, and the one that is for all.
+fn both_ways(text: &str) -> (Option<HeaderMap>, Option<HeaderMap>) {
+    let quick = usual::parse(&mut text.into(), false, &mut HeaderMap::new());
+    let quick = quick.map(|head| head.unwrap().response.into_parts().0.headers);
+    // What is no answer yet before it is nothing to the general way, but ends the quick one.
+    let mut general = BytesMut::from(format!("HTTP/1.1 103 Early Hints\r\n\r\n{text}").as_str());
+    let head = head::parse(&mut general, false, &mut HeaderMap::new(), &mut false);
+    let general = head.ok().flatten();
+    (
+        quick,
+        general.map(|head| head.response.into_parts().0.headers),
+    )
+}
+
+#[test]
+fn a_usual_head_is_taken_at_once_and_as_any_other() {
+    for fields in [
+        "Content-Length: 5\r\n",
+        "content-length:5\r\n",
+        "Date: now\r\nServer: Kestrel\r\nContent-Type: a/b; c=d\r\nContent-Length: 0\r\n",
+        "Set-Cookie: a\r\nSet-Cookie: b\r\nTransfer-Encoding: chunked\r\n",
+        "Vary: \u{fc}\r\nETag: \"\t\"\r\nContent-Length: 18446744073709551613\r\n",
+        "Location:\r\nContent-Length: 5\r\n",
+    ] {
+        let (quick, general) = both_ways(&format!("HTTP/1.1 200 OK\r\n{fields}\r\nhello"));
+        assert!(quick.is_some(), "{fields:?}");
+        assert_eq!(quick, general, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_head_that_is_not_usual_is_left_to_the_general_way() {
+    let long = "Vary: a\r\n".repeat(16);
+    for (line, fields) in [
+        ("HTTP/1.0 200 OK", "Content-Length: 5"),
+        ("HTTP/1.1 200 Fine", "Content-Length: 5"),
+        ("HTTP/1.1 200", "Content-Length: 5"),
+        ("HTTP/1.1 204 No Content", "Content-Length: 5"),
+        ("HTTP/1.1 304 Not Modified", "Content-Length: 5"),
+        ("HTTP/1.1 103 Early Hints", "Content-Length: 5"),
+        ("HTTP/1.1 200 OK\r\n", "Content-Length: 5"),
+        ("HTTP/1.1 200 OK", "Server: a"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nContent-Length: 5"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5, 5"),
+        ("HTTP/1.1 200 OK", "Content-Length: 18446744073709551614"),
+        (
+            "HTTP/1.1 200 OK",
+            "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        ),
+        ("HTTP/1.1 200 OK", "Transfer-Encoding: Chunked"),
+        (
+            "HTTP/1.1 200 OK",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        ),
+        ("HTTP/1.1 200 OK", "Connection: close\r\nContent-Length: 5"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nx-a: 1"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nVary : a"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\n Vary: a"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nVary:  a"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nVary: a "),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nVary: a\nVary: b"),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nVary"),
+        ("HTTP/1.1 200 OK", &format!("{long}Content-Length: 5")),
+        ("HTTP/1.1 200 OK", "Content-Length: 5\r\nVary: a\r"),
+    ] {
+        let text = format!("{line}\r\n{fields}\r\n\r\nhello");
+        let mut bytes = BytesMut::from(text.as_str());
+        let mut spare = HeaderMap::from_iter([(http::header::TE, "kept".parse().unwrap())]);
+        assert!(
+            usual::parse(&mut bytes, false, &mut spare).is_none(),
+            "{text:?}"
+        );
+        assert_eq!((&bytes[..], spare.len()), (text.as_bytes(), 1), "{text:?}");
+    }
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    for end in 0..whole.len() {
+        let part = usual::parse(&mut whole[..end].into(), false, &mut HeaderMap::new());
+        assert!(part.is_none(), "{end}");
+    }
+    assert!(usual::parse(&mut whole.into(), true, &mut HeaderMap::new()).is_none());
+    let refused = whole.replacen("Content", "Vary: \u{1}\r\nContent", 1);
+    let refused = usual::parse(&mut refused.as_str().into(), false, &mut HeaderMap::new());
+    assert!(refused.is_some_and(|head| head.is_err()));
 }

@@ -36,8 +36,8 @@ const LOOK_AGAIN: libc::timespec = libc::timespec {
 /// Splits a process that was just forked in two: the calling one becomes the guardian and never returns, its child returns and
 /// goes on to become the program.
 ///
-/// `socket` is the guardian's end. Must be called between `fork` and `exec`, from the only thread there is.
-pub(super) fn interpose(socket: RawFd) -> io::Result<()> {
+/// `socket` is the guardian's end, `inherited` what the program is to have beside its standard streams. Must be called between `fork` and `exec`, from the only thread there is.
+pub(super) fn interpose(socket: RawFd, inherited: &[RawFd]) -> io::Result<()> {
     // Out of our group and session: neither Ctrl-C nor a `kill -9` of our whole group is meant for the guardian.
     setsid()?;
     #[cfg(target_os = "linux")]
@@ -46,7 +46,7 @@ pub(super) fn interpose(socket: RawFd) -> io::Result<()> {
     // SAFETY: this process has one thread, and both sides of the fork call only what is async-signal-safe.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        0 => lead(guardian),
+        0 => lead(guardian, inherited),
         program => match Pid::from_raw(program) {
             Some(program) => guard(socket, program),
             None => exit(),
@@ -55,7 +55,7 @@ pub(super) fn interpose(socket: RawFd) -> io::Result<()> {
 }
 
 /// In what becomes the program: leads a session of its own, without a terminal, and dies with the guardian.
-fn lead(guardian: Pid) -> io::Result<()> {
+fn lead(guardian: Pid, inherited: &[RawFd]) -> io::Result<()> {
     setsid()?;
     // What we ignore would stay ignored: a program that can't wait for its children, that can't be asked to end.
     for signal in 1..32 {
@@ -72,7 +72,12 @@ fn lead(guardian: Pid) -> io::Result<()> {
             libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, flags);
         }
     }
-    // A guardian that died before the line above would not be noticed any more.
+    for &number in inherited {
+        // SAFETY: it is open here as it is in the process that was forked, and somebody there owns it.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty())?;
+    }
+    // A guardian that died before the lines above would not be noticed any more.
     if getppid() == Some(guardian) {
         Ok(())
     } else {

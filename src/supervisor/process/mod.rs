@@ -67,6 +67,9 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Where standard output and standard error go. Standard input is empty.
     pub(crate) output: Output,
+    /// What it inherits beside those, under the numbers that they have here. They are closed here with this.
+    #[cfg(unix)]
+    pub(crate) descriptors: Vec<std::os::fd::OwnedFd>,
 }
 
 impl fmt::Debug for Launch {

@@ -26,6 +26,7 @@ fn shell(script: &str) -> Launch {
         directory: "/".into(),
         environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
         output: Output::Pipe,
+        descriptors: Vec::new(),
     }
 }
 
@@ -142,6 +143,26 @@ async fn nothing_but_what_is_given_is_inherited() {
     // The C library does not let its own two real-time signals, 32 and 33, be changed.
     let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
     assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
+}
+
+/// Under its own number, and of the program alone: the guardian must not keep a listener open.
+#[tokio::test]
+async fn what_is_handed_over_is_inherited_and_kept_by_nobody_else() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut launch = shell("");
+    let writer = OwnedFd::from(writer);
+    let number = std::os::fd::AsRawFd::as_raw_fd(&writer);
+    // The shell of this system takes no number above 9 in a redirection.
+    let script = format!("echo handed over > /proc/self/fd/{number}; kill -9 $$");
+    launch.arguments = vec!["-c".into(), script.into()];
+    launch.descriptors = vec![writer];
+    let child = Os.spawn(&launch).unwrap();
+    drop(launch);
+    let read = tokio::task::spawn_blocking(move || std::io::read_to_string(reader).unwrap());
+    let text = tokio::time::timeout(SOON, read).await;
+    let text = text.expect("nobody keeps it open").unwrap();
+    assert_eq!(text, "handed over\n");
+    child.exited().await;
 }
 
 #[tokio::test]

@@ -53,8 +53,9 @@ impl Child {
         let theirs = out_of_the_way(theirs)?;
         let (mut command, output) = command(launch)?;
         let socket = theirs.as_raw_fd();
-        // SAFETY: `interpose` keeps to what may be called between fork and exec; the descriptor is open until after the spawn.
-        unsafe { command.pre_exec(move || guardian::interpose(socket)) };
+        let inherited: Vec<_> = launch.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        // SAFETY: `interpose` keeps to what may be called between fork and exec; the descriptors are open until after the spawn.
+        unsafe { command.pre_exec(move || guardian::interpose(socket, &inherited)) };
         let guardian = command.spawn()?;
         // The guardian's alone from now on, so that its end is seen. The command holds the pipe's writing ends.
         drop((theirs, command));

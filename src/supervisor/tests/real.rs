@@ -121,7 +121,7 @@ async fn a_process_that_listens_elsewhere_is_killed() {
 async fn a_process_may_listen_by_ipv6_alone() {
     let supervisor = supervise(this_program("app6"));
     let lease = supervisor.lease().await.unwrap();
-    let port = supervisor.status().processes[0].port;
+    let port = supervisor.status().processes[0].port.unwrap();
     assert_eq!(
         lease.backend().address().to_string(),
         format!("[::1]:{port}")

@@ -8,7 +8,10 @@
 use std::{
     env, io,
     net::TcpListener,
-    os::fd::{FromRawFd as _, OwnedFd, RawFd},
+    os::{
+        fd::{FromRawFd as _, OwnedFd, RawFd},
+        unix::net::UnixListener,
+    },
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -16,8 +19,15 @@ const VARIABLE: &str = "ANCM_LISTEN_FD";
 /// 0 to 2 are the standard streams.
 const FIRST: RawFd = 3;
 
-/// The listener that the module handed over, in non-blocking mode; `None` if it did not, or if it was taken before.
-pub(in crate::app::serve) fn listener() -> io::Result<Option<TcpListener>> {
+/// A listener that the module handed over, in non-blocking mode.
+#[derive(Debug)]
+pub(in crate::app::serve) enum Inherited {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// The listener that the module handed over; `None` if it did not, or if it was taken before.
+pub(in crate::app::serve) fn inherited() -> io::Result<Option<Inherited>> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -31,14 +41,23 @@ pub(in crate::app::serve) fn listener() -> io::Result<Option<TcpListener>> {
     // nobody else's here; `TAKEN` sees to it that it is owned once. Were it not open, the next call would fail.
     let inherited = unsafe { OwnedFd::from_raw_fd(fd) };
     // The copy is closed when this process starts others, which the original is not.
-    let listener = TcpListener::from(inherited.try_clone()?);
+    let own = inherited.try_clone()?;
     drop(inherited);
-    // Fails unless it is a socket of TCP/IP.
-    listener
-        .local_addr()
-        .map_err(|error| invalid(&format!("expected a TCP socket: {error}")))?;
-    listener.set_nonblocking(true)?;
-    Ok(Some(listener))
+    of_its_kind(own).map(Some)
+}
+
+/// Asks for the socket's address, which fails unless it is a socket of that kind.
+fn of_its_kind(socket: OwnedFd) -> io::Result<Inherited> {
+    let unix = UnixListener::from(socket.try_clone()?);
+    if unix.local_addr().is_ok() {
+        unix.set_nonblocking(true)?;
+        return Ok(Inherited::Unix(unix));
+    }
+    let tcp = TcpListener::from(socket);
+    tcp.local_addr()
+        .map_err(|error| invalid(&format!("expected a TCP or a Unix socket: {error}")))?;
+    tcp.set_nonblocking(true)?;
+    Ok(Inherited::Tcp(tcp))
 }
 
 fn parse(text: &str) -> Option<RawFd> {

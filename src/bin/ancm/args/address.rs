@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ancm::proxy::Address;
+use ipnet::IpNet;
 
 /// Where `run` and `demo` listen when nothing is said: this machine only.
 pub(super) const DEFAULT_LISTEN: SocketAddr =
@@ -30,6 +31,14 @@ pub(super) fn forward(text: &str) -> Result<Address, String> {
         )),
         address => Ok(Address::Tcp(address)),
     }
+}
+
+/// A range of addresses, or one.
+pub(super) fn range(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| one())
+        .map_err(|_| "expected an address or a range such as 10.0.0.0/8 or ::1".to_owned())
 }
 
 fn parse(text: &str, no_host: Ipv4Addr) -> Result<SocketAddr, String> {

@@ -1,16 +1,24 @@
 //! The command line: as it was typed (here), and as it is meant ([`Run`], only valid values).
 
 mod address;
+mod front;
+mod https;
+mod listen;
 mod valid;
 
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use ancm::{PathBase, proxy::Address};
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use crate::log::Format;
 
-pub(crate) use self::valid::{App, Control, Operate, Place, Run, addresses};
+pub(crate) use self::valid::{App, Control, Operate, Place, Run, listeners};
+pub(crate) use self::{
+    https::{Https, Redirect},
+    listen::{At, Listener},
+};
 
 /// Runs a published ASP.NET Core app, unmodified, or any program that listens on a port: starts it
 /// with the first request, forwards to it, replaces it when it dies.
@@ -55,6 +63,9 @@ pub(crate) enum Command {
     /// The app behind `demo`
     #[command(hide = true)]
     DemoApp(RawDemoApp),
+    /// What hosts an app in process
+    #[command(hide = true)]
+    Worker(RawWorker),
 }
 
 /// `run` and `check` as typed.
@@ -62,10 +73,15 @@ pub(crate) enum Command {
 pub(crate) struct RawRun {
     /// The publish folder: the app's content root, in which its web.config lies [default: .]
     pub(crate) dir: Option<PathBuf>,
-    /// Listen here; may be repeated. IP:PORT, localhost:PORT, :PORT (every IPv4 address) or
-    /// [IPv6]:PORT; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", value_parser = address::listen)]
-    pub(crate) listen: Vec<SocketAddr>,
+    /// Listen here; may be repeated. IP:PORT, localhost:PORT, :PORT (every IPv4 address),
+    /// [IPv6]:PORT or *:PORT (every address of both); port 0 takes a free one. unix:/path, inherited
+    /// (from LISTEN_FDS) or inherited:NAME. With https:// before it, TLS is spoken. After it, with
+    /// commas: client-cert=MODE, proxy-from=NETWORK (whose PROXY headers are believed), mode=OCTAL
+    /// (of a Unix socket) [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", value_parser = listen::place)]
+    pub(crate) listen: Vec<Listener>,
+    #[command(flatten)]
+    pub(crate) https: https::RawHttps,
     /// The prefix under which the app is mounted, such as /shop [default: what the
     /// configuration says, else /]
     #[arg(long, value_name = "PATH", conflicts_with = "to")]
@@ -87,6 +103,12 @@ pub(crate) struct RawRun {
     #[cfg_attr(unix, doc = "(also unix:/path)")]
     #[arg(long, value_name = "ADDR", value_parser = address::forward, conflicts_with_all = ["dir", "command"])]
     pub(crate) to: Option<Address>,
+    /// Believe what this proxy says of where a request came from, besides those of the configuration: an
+    /// address or a CIDR range; may be repeated [default: nobody]
+    #[arg(long, value_name = "CIDR", value_parser = address::range)]
+    pub(crate) trusted_proxy: Vec<IpNet>,
+    #[command(flatten)]
+    pub(crate) limits: front::RawFront,
     /// Run this command instead of what a web.config says; it listens on the port that
     /// ASPNETCORE_PORT names
     #[arg(last = true, value_name = "COMMAND")]
@@ -133,6 +155,15 @@ pub(crate) struct RawDemoApp {
     /// The file in which each process of the app leaves its id, so that the next one can count
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
+}
+
+/// `worker` as `run` types it.
+#[derive(Debug, Args)]
+pub(crate) struct RawWorker {
+    /// The file descriptor of the socket to the `run` that started it
+    #[arg(long, value_name = "NUMBER")]
+    #[allow(dead_code, reason = "the library reads it by itself")]
+    channel: Option<i32>,
 }
 
 const RUN_EXAMPLES: &str = "\

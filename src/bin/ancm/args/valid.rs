@@ -3,23 +3,28 @@
 use std::{
     ffi::OsString,
     fmt::Display,
-    net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
-use ancm::{PathBase, proxy::Address};
+use ancm::{PathBase, config::FrontLimits, proxy::Address};
+use ipnet::IpNet;
 
-use super::{RawOperate, RawRun, address::DEFAULT_LISTEN};
+use super::{Https, Listener, RawOperate, RawRun, address::DEFAULT_LISTEN, listen::At};
 use crate::failure::Failure;
 
 /// What `run` and `check` are about.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Run {
     /// Not empty; no address stands there twice.
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listener>,
+    pub(crate) https: Https,
     /// `None`: one per core.
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Besides those of the configuration.
+    pub(crate) trusted: Vec<IpNet>,
+    /// What goes before the limits of the configuration.
+    pub(crate) limits: FrontLimits,
     pub(crate) control: Control,
     pub(crate) app: App,
 }
@@ -95,9 +100,13 @@ impl TryFrom<RawRun> for Run {
     type Error = Failure;
 
     fn try_from(raw: RawRun) -> Result<Self, Failure> {
+        let listen = listeners(raw.listen)?;
         Ok(Self {
-            listen: addresses(raw.listen)?,
+            https: raw.https.valid(&listen)?,
+            listen,
             threads: raw.threads,
+            trusted: raw.trusted_proxy,
+            limits: raw.limits.into(),
             control: control(raw.control, raw.no_control)?,
             app: app(
                 raw.dir.as_deref(),
@@ -119,14 +128,17 @@ fn control(path: Option<PathBuf>, off: bool) -> Result<Control, Failure> {
 }
 
 /// The default where nothing is said; each address once, but port 0 as often as it is typed.
-pub(crate) fn addresses(listen: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+pub(crate) fn listeners(listen: Vec<Listener>) -> Result<Vec<Listener>, Failure> {
     if listen.is_empty() {
-        return Ok(vec![DEFAULT_LISTEN]);
+        return Ok(vec![DEFAULT_LISTEN.into()]);
     }
-    for (index, address) in listen.iter().enumerate() {
-        if address.port() != 0 && listen.iter().take(index).any(|other| other == address) {
+    let chosen =
+        |listener: &Listener| matches!(listener.at, At::Tcp { address, .. } if address.port() == 0);
+    for (index, listener) in listen.iter().enumerate() {
+        let mut before = listen.iter().take(index);
+        if !chosen(listener) && before.any(|other| other.at == listener.at) {
             return Err(Failure::usage(format_args!(
-                "--listen {address} is said twice"
+                "--listen {listener} is said twice"
             )));
         }
     }
@@ -216,8 +228,11 @@ mod tests {
     #[test]
     fn nothing_said_is_this_folder_on_loopback() {
         let want = Run {
-            listen: vec!["127.0.0.1:8080".parse().unwrap()],
+            listen: vec![DEFAULT_LISTEN.into()],
+            https: Https::default(),
             threads: None,
+            trusted: Vec::new(),
+            limits: FrontLimits::default(),
             control: Control::Usual,
             app: App::Folder {
                 root: here(),
@@ -272,6 +287,12 @@ mod tests {
             &["--control", "x", "--no-control"],
             &["--control", "x", "--to", ":80"],
             &["--threads", "0"],
+            &["--max-connections", "0"],
+            &["--max-head-size", "100"],
+            &["--header-timeout", "0"],
+            &["--idle-timeout", "1m"],
+            &["--trusted-proxy", "10.0.0.0/40"],
+            &["--trusted-proxy", "localhost"],
             &["--path-base", "shop"],
             &["--listen", "8080"],
             &["a", "b"],
@@ -280,6 +301,19 @@ mod tests {
             let error = Arguments::try_parse_from(&typed).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn limits_are_what_was_typed_and_nothing_else() {
+        let typed = ["--max-connections", "5", "--header-timeout", "7"];
+        let run = parse(&typed).unwrap();
+        let mut want = FrontLimits::default();
+        want.max_connections = Some(5);
+        want.header_timeout = Some(std::time::Duration::from_secs(7));
+        assert_eq!(run.limits, want);
+        let run = parse(&["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"]).unwrap();
+        let want = ["10.0.0.0/8", "::1/128"].map(|range| range.parse().unwrap());
+        assert_eq!(run.trusted, want);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ancm::{PathBase, app::Forwarded};
+use ancm::{PathBase, app::Forwarded, error::chain};
 use axum::{
     Router,
     extract::{OriginalUri, State},
@@ -27,7 +27,7 @@ use super::{
     facts::{self, Process, Seen},
     journal, page,
 };
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 
 /// The status of a process that was told to end: not 0, as a crash.
 const CRASHED: i32 = 3;

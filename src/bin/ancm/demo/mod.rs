@@ -13,11 +13,16 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use ancm::{PathBase, config::Config, front::Bound};
+use ancm::{
+    PathBase,
+    config::{Config, FrontLimits},
+    front::Bound,
+};
 
 use crate::{
-    args::{self, Control, RawDemo, RawDemoApp},
+    args::{self, Control, Https, RawDemo, RawDemoApp},
     failure::Failure,
+    front,
     run::{self, Target},
 };
 
@@ -31,7 +36,8 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
     for address in bound.local_addresses() {
         greet(*address, &path_base);
     }
-    run::serve(bound, Target::Made(config), &Control::Off)
+    let workers = Err("the demo is out of process".to_owned());
+    run::serve(bound, None, Target::Made(config), &Control::Off, workers)
 }
 
 /// This binary once more, in the demo's folder.
@@ -58,9 +64,14 @@ pub(crate) fn app(raw: &RawDemoApp) -> Result<(), Failure> {
 /// Where nothing is said and the usual port is taken, a free one does as well.
 fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     let usual = listen.is_empty();
-    let addresses = args::addresses(listen)?;
-    match run::bind(&addresses, None) {
-        Err(_) if usual => run::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))], None),
+    let listeners = args::listeners(listen.into_iter().map(Into::into).collect())?;
+    let https = Https::default();
+    let limits = FrontLimits::default();
+    match front::bind(&listeners, &https, None, &limits) {
+        Err(_) if usual => {
+            let free = SocketAddr::from(([127, 0, 0, 1], 0));
+            front::bind(&[free.into()], &https, None, &limits)
+        }
         bound => bound,
     }
 }

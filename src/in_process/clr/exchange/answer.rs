@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use hyper::upgrade::OnUpgrade;
 
-use super::super::{abi, body::Broken};
+use super::super::{abi, body::Broken, relay::Sleeper};
 
 /// A writer that is this far ahead of its client has to wait, in bytes: as for Kestrel's own.
 ///
@@ -40,10 +40,14 @@ pub(in super::super) struct Answer {
     trailers: Option<HeaderMap>,
     /// The managed side said that this was all.
     pub(super) ended: bool,
+    /// It broke off, with this code: after what it gave before, which goes out first.
+    cut: Option<u32>,
+    /// What it gave before is on its way.
+    flushed: bool,
     /// `on_write_ready` is owed.
     pub(super) owes_write: bool,
     /// Who waits for the head, or for more of the body.
-    pub(in super::super) waker: Option<Waker>,
+    pub(in super::super) sleeper: Sleeper,
     /// Whether the method is `HEAD`.
     head_only: bool,
     /// Whether a success begins another protocol (RFC 8441).
@@ -65,8 +69,10 @@ impl Answer {
             out: BytesMut::new(),
             trailers: None,
             ended: false,
+            cut: None,
+            flushed: false,
             owes_write: false,
-            waker: None,
+            sleeper: Sleeper::default(),
             head_only,
             extended_connect,
             upgrade,
@@ -108,6 +114,7 @@ impl Answer {
         match self.phase {
             Phase::Waiting => {}
             Phase::Broken(_) => return abi::GONE,
+            _ if self.cut.is_some() => return abi::GONE,
             Phase::Started(_) | Phase::Streaming | Phase::Tunnel | Phase::Done => {
                 return abi::INVALID;
             }
@@ -137,6 +144,7 @@ impl Answer {
     pub(in super::super) fn write(&mut self, body: &[u8], end: bool) -> i32 {
         match &self.phase {
             Phase::Broken(_) => return abi::GONE,
+            _ if self.cut.is_some() => return abi::GONE,
             Phase::Waiting => return abi::INVALID,
             _ if self.ended => return abi::INVALID,
             Phase::Started(response) => {
@@ -168,6 +176,7 @@ impl Answer {
     pub(in super::super) fn trail(&mut self, trailers: HeaderMap) -> i32 {
         match self.phase {
             Phase::Broken(_) => abi::GONE,
+            _ if self.cut.is_some() => abi::GONE,
             Phase::Started(_) | Phase::Streaming if !self.ended => {
                 self.ended = true;
                 self.trailers = Some(trailers);
@@ -181,6 +190,22 @@ impl Answer {
                 abi::INVALID
             }
         }
+    }
+
+    /// The managed side breaks off. What it gave before goes out; an answer that was whole stays so.
+    pub(super) fn cut(&mut self, code: u32) {
+        match self.phase {
+            Phase::Waiting | Phase::Tunnel => self.break_off(code),
+            Phase::Started(_) | Phase::Streaming => {
+                self.cut.get_or_insert(code);
+            }
+            Phase::Done | Phase::Broken(_) => {}
+        }
+    }
+
+    /// Whether the managed side has nothing more to say here.
+    pub(in super::super) const fn is_broken(&self) -> bool {
+        self.cut.is_some() || matches!(self.phase, Phase::Broken(_))
     }
 
     /// The client gets no more than it has.
@@ -211,7 +236,7 @@ impl Answer {
             }
             Phase::Waiting | Phase::Streaming | Phase::Tunnel | Phase::Done => {
                 self.phase = phase;
-                self.wait(cx);
+                self.sleeper.wait(cx);
                 Poll::Pending
             }
         }
@@ -226,7 +251,7 @@ impl Answer {
             self.phase = Phase::Done;
             return Rest::None;
         }
-        if self.ended && self.trailers.is_none() {
+        if self.ended && self.cut.is_none() && self.trailers.is_none() {
             self.phase = Phase::Done;
             let all = match self.out.is_empty() {
                 true => std::mem::take(&mut self.first),
@@ -235,6 +260,8 @@ impl Answer {
             return Rest::All(all);
         }
         self.phase = Phase::Streaming;
+        // What was ended at once, and broken off after it.
+        self.out.extend_from_slice(&std::mem::take(&mut self.first));
         Rest::Stream
     }
 
@@ -252,8 +279,17 @@ impl Answer {
             *write_ready = std::mem::take(&mut self.owes_write);
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        if let Some(code) = self.cut {
+            if !std::mem::replace(&mut self.flushed, true) {
+                // hyper sends what it has when it has to wait, and drops it when a body fails.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.phase = Phase::Broken(code);
+            return Poll::Ready(Some(Err(Broken::new(code))));
+        }
         if !self.ended {
-            self.wait(cx);
+            self.sleeper.wait(cx);
             return Poll::Pending;
         }
         match self.trailers.take() {
@@ -267,18 +303,12 @@ impl Answer {
 
     /// Whether the client took the last of it.
     pub(super) fn is_at_end(&mut self) -> bool {
-        let end = self.ended && self.out.is_empty() && self.trailers.is_none();
+        let end =
+            self.ended && self.cut.is_none() && self.out.is_empty() && self.trailers.is_none();
         if end && matches!(self.phase, Phase::Streaming) {
             self.phase = Phase::Done;
         }
         end
-    }
-
-    pub(super) fn wait(&mut self, cx: &Context<'_>) {
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::version::Version;
-use crate::config::{Config, Vars};
+use crate::config::Vars;
 
 /// Where installers write down the folder of .NET.
 const INSTALL_LOCATION: &str = "/etc/dotnet/install_location";
@@ -25,6 +25,16 @@ const LIBRARY: &str = if cfg!(target_os = "macos") {
 } else {
     "libhostfxr.so"
 };
+
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Command<'a> {
+    /// `processPath`, as it was found.
+    pub(in super::super) program: &'a Path,
+    pub(in super::super) arguments: &'a [String],
+    /// The content root.
+    pub(in super::super) root: &'a Path,
+}
 
 /// What is to be loaded, and what it is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,13 +57,16 @@ pub(in super::super) enum NotFound {
     Hostfxr(String),
 }
 
-/// What `config` is to be run by, in the environment of `vars`.
-pub(in super::super) fn find(config: &Config, vars: &dyn Vars) -> Result<Found, NotFound> {
-    let program = config.command().program();
+/// What `command` is to be run by, in the environment of `vars`.
+pub(in super::super) fn find(command: &Command<'_>, vars: &dyn Vars) -> Result<Found, NotFound> {
+    let Command {
+        program,
+        arguments: written,
+        root,
+    } = *command;
     if is_dotnet(program) {
-        return with_dotnet(config, program, vars);
+        return with_dotnet(command, vars);
     }
-    let root = config.content_root();
     let launcher = root.join(program);
     // ANCM: `App.dll` beside `App.exe`, else 500.38.
     let app = library_of(&launcher).ok_or_else(|| {
@@ -62,7 +75,7 @@ pub(in super::super) fn find(config: &Config, vars: &dyn Vars) -> Result<Found, 
             launcher.display()
         ))
     })?;
-    let arguments = || with_app(&app, config.command().arguments());
+    let arguments = || with_app(&app, written);
     let folder = app.parent().unwrap_or(root).to_owned();
     let own = folder.join(LIBRARY);
     if own.is_file() {
@@ -82,12 +95,15 @@ pub(in super::super) fn find(config: &Config, vars: &dyn Vars) -> Result<Found, 
     })
 }
 
-fn with_dotnet(config: &Config, program: &Path, vars: &dyn Vars) -> Result<Found, NotFound> {
-    let root = config.content_root();
+fn with_dotnet(command: &Command<'_>, vars: &dyn Vars) -> Result<Found, NotFound> {
+    let Command {
+        program,
+        arguments: written,
+        root,
+    } = *command;
     let named = program
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let written = config.command().arguments();
     let arguments: Vec<OsString> = written.iter().map(|text| absolute(root, text)).collect();
     let app = arguments
         .iter()
@@ -276,8 +292,19 @@ mod tests {
         fs::write(file, "").unwrap();
     }
 
-    fn config(place: &Path, program: &Path, arguments: &[&str]) -> Config {
-        Config::new(&place.join("app"), program, arguments)
+    fn find(
+        place: &Path,
+        program: &Path,
+        arguments: &[&str],
+        vars: &dyn Vars,
+    ) -> Result<Found, NotFound> {
+        let arguments: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
+        let command = Command {
+            program,
+            arguments: &arguments,
+            root: &place.join("app"),
+        };
+        super::find(&command, vars)
     }
 
     fn vars(pairs: &[(&str, &Path)]) -> BTreeMap<String, String> {
@@ -302,7 +329,7 @@ mod tests {
             ),
             (elsewhere.join("dotnet"), vars(&[("DOTNET_ROOT", net)])),
         ] {
-            let found = find(&config(place, &program, &["./App.dll", "a b"]), &vars).unwrap();
+            let found = find(place, &program, &["./App.dll", "a b"], &vars).unwrap();
             assert_eq!(found.library, net.join("host/fxr/8.0.0-rc.1").join(LIBRARY));
             assert_eq!(found.root, *net);
             assert_eq!(
@@ -318,7 +345,7 @@ mod tests {
         let (place, net) = (place.path(), &place.path().join("net"));
         let vars = vars(&[("DOTNET_ROOT", net)]);
         for launcher in ["App", "App.exe"] {
-            let found = find(&config(place, Path::new(launcher), &["x"]), &vars).unwrap();
+            let found = find(place, Path::new(launcher), &["x"], &vars).unwrap();
             assert_eq!((&found.root, &found.program), (net, &net.join("dotnet")));
             assert_eq!(
                 found.arguments,
@@ -326,7 +353,7 @@ mod tests {
             );
         }
         touch(&place.join("app").join(LIBRARY));
-        let found = find(&config(place, Path::new("App"), &[]), &vars).unwrap();
+        let found = find(place, Path::new("App"), &[], &vars).unwrap();
         assert_eq!(found.library, place.join("app").join(LIBRARY));
         assert_eq!(found.root, place.join("app"));
     }
@@ -340,7 +367,7 @@ mod tests {
             ("DOTNET_ROOT", &place.join("empty")),
         ]);
         let missing = |program: &str, arguments: &[&str]| {
-            find(&config(place, Path::new(program), arguments), &nothing).unwrap_err()
+            find(place, Path::new(program), arguments, &nothing).unwrap_err()
         };
         for (program, arguments) in [
             ("dotnet", &["Other.dll"][..]),

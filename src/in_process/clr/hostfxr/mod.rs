@@ -8,6 +8,6 @@ mod load;
 mod version;
 
 pub(super) use self::{
-    find::{Found, NotFound, find},
+    find::{Command, Found, NotFound, find},
     load::{Hostfxr, Property},
 };

@@ -1,18 +1,74 @@
 //! An app that runs in this process.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use tracing::info;
+use tracing::{error, info};
 
 use super::{
+    Launch, ResponseBody,
     lifetime::{self, Lifetime},
     native::Native,
     service::Service,
 };
+use crate::{
+    config::ProcessVars,
+    in_process::{App, Failure, Running, Settings},
+};
+
+/// The ASP.NET Core app of a worker: `worker.run(AspNetCore::new())`.
+///
+/// The arguments of the app, its environment and its current directory are those of the worker.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct AspNetCore;
+
+impl AspNetCore {
+    /// The app that the worker's settings name.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl App for AspNetCore {
+    type Running = Hosted;
+
+    async fn start(self, settings: &Settings) -> Result<Hosted, Failure> {
+        Launch::assigned(settings, &ProcessVars::default())?
+            .start()
+            .await
+    }
+}
+
+impl Running for Hosted {
+    type Service = Service;
+    type Body = ResponseBody;
+
+    fn service(&self) -> Service {
+        Self::service(self)
+    }
+
+    async fn ended(&mut self) -> i32 {
+        match Self::ended(self).await {
+            Ended::Returned(code) => code,
+            Ended::Threw { detail, .. } => {
+                error!(app.exception = %detail, "App threw out of Main");
+                ABORTED
+            }
+        }
+    }
+
+    fn stop(&mut self, _: Duration) {
+        Self::stop(self);
+    }
+}
+
+/// What a shell shows of a process that its runtime aborted because of an exception: 128 and SIGABRT.
+const ABORTED: i32 = 134;
 
 /// A running app; cheap to clone. It goes on when all of its handles are dropped: nothing can unload it.
 #[derive(Clone)]
-pub struct App {
+pub struct Hosted {
     native: &'static Native,
 }
 
@@ -31,7 +87,7 @@ pub enum Ended {
     },
 }
 
-impl App {
+impl Hosted {
     pub(super) const fn new(native: &'static Native) -> Self {
         Self { native }
     }
@@ -86,9 +142,9 @@ fn ended(lifetime: Lifetime) -> Ended {
     }
 }
 
-impl fmt::Debug for App {
+impl fmt::Debug for Hosted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App")
+        f.debug_struct("Hosted")
             .field("open_requests", &self.open_requests())
             .finish()
     }

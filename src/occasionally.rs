@@ -13,7 +13,7 @@ const PAUSE: u64 = 10_000;
 
 /// Counts an event and says when a line about it is due.
 #[derive(Debug, Default)]
-pub(super) struct Occasionally {
+pub(crate) struct Occasionally {
     count: AtomicU64,
     /// In milliseconds, when the next line is due.
     next: AtomicU64,
@@ -21,12 +21,12 @@ pub(super) struct Occasionally {
 
 impl Occasionally {
     /// How often the event happened.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     /// Counts once more; the count so far when a line is due.
-    pub(super) fn due(&self) -> Option<u64> {
+    pub(crate) fn due(&self) -> Option<u64> {
         self.due_at(now())
     }
 

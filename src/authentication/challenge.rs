@@ -1,0 +1,109 @@
+//! What a client is told that has to prove who it is (RFC 9110, 11.6.1).
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE},
+};
+
+use crate::ResponseBody;
+
+/// Whether the user is kept for later requests of the connection: clients of Windows and curl heed it.
+const PERSISTENT_AUTH: HeaderName = HeaderName::from_static("persistent-auth");
+
+const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>401 Unauthorized</title></head>\
+    <body><h1>Unauthorized</h1><p>You have to prove who you are before you can see this page.</p></body></html>\n";
+
+/// In the extensions of an answer that asks the client to come again by HTTP/1.1: `Negotiate` is for whole connections.
+///
+/// This crate's front resets the stream with `HTTP_1_1_REQUIRED` (RFC 9113, 7) in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Http11Required;
+
+/// The schemes that one request may choose from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Challenges {
+    pub(super) negotiate: bool,
+    /// `Negotiate` is offered, and can't be had by this version of HTTP.
+    pub(super) http11: bool,
+    pub(super) basic: Option<HeaderValue>,
+}
+
+impl Challenges {
+    /// Adds them to an answer that says 401.
+    pub(super) fn add_to(&self, headers: &mut HeaderMap) {
+        if self.negotiate {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Negotiate"));
+        }
+        if let Some(basic) = &self.basic {
+            headers.append(WWW_AUTHENTICATE, basic.clone());
+        }
+    }
+
+    /// The app's own 401, with what would help added.
+    pub(super) fn complete<B>(&self, response: &mut Response<B>) {
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return;
+        }
+        if self.http11 {
+            response.extensions_mut().insert(Http11Required);
+        }
+        self.add_to(response.headers_mut());
+    }
+
+    /// 401 in place of the app's answer.
+    pub(super) fn refusal<B>(&self) -> Response<ResponseBody<B>> {
+        let mut response = page();
+        self.complete(&mut response);
+        response
+    }
+}
+
+/// 401 with the token that the client has to go on with.
+pub(super) fn next<B>(token: &[u8]) -> Response<ResponseBody<B>> {
+    let mut response = page();
+    response
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, value(token));
+    response
+}
+
+/// `Negotiate` and a token.
+fn value(token: &[u8]) -> HeaderValue {
+    let text = format!("Negotiate {}", STANDARD.encode(token));
+    let mut value = HeaderValue::try_from(text).expect("base64 is plain ASCII");
+    value.set_sensitive(true);
+    value
+}
+
+/// What a good answer says to a client that has just proved who it is.
+#[derive(Clone, Debug)]
+pub(super) struct Announcement {
+    /// With it the client knows who we are.
+    pub(super) token: Option<Vec<u8>>,
+    pub(super) kept: bool,
+}
+
+impl Announcement {
+    pub(super) fn add_to(&self, headers: &mut HeaderMap) {
+        if let Some(token) = &self.token {
+            headers.append(WWW_AUTHENTICATE, value(token));
+        }
+        let kept = if self.kept { "true" } else { "false" };
+        headers.insert(PERSISTENT_AUTH, HeaderValue::from_static(kept));
+    }
+}
+
+fn page<B>() -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::short(Bytes::from_static(PAGE.as_bytes())));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(PAGE.len()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

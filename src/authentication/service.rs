@@ -1,0 +1,215 @@
+//! The service.
+
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{
+    HeaderMap, Request, Response,
+    header::{AUTHORIZATION, FORWARDED, VIA},
+};
+use tokio::time::Instant;
+use tower_service::Service;
+use tracing::{debug, info};
+
+use super::{
+    ResponseFuture,
+    challenge::{self, Announcement, Challenges},
+    connection::Kept,
+    credentials::Credentials,
+    layer::Rules,
+    negotiate::{Negotiate, Refused, Step},
+};
+use crate::{Connection, Identity, ResponseBody, headers::X_FORWARDED_FOR};
+
+/// Asks clients who they are before the inner service is asked anything. See the [module](super).
+#[derive(Clone, Debug)]
+pub struct Authenticated<S> {
+    inner: S,
+    rules: Arc<Rules>,
+    connection: Option<Connection>,
+    kept: Option<Arc<Kept>>,
+}
+
+impl<S> Authenticated<S> {
+    pub(super) fn new(
+        inner: S,
+        rules: Arc<Rules>,
+        connection: Option<Connection>,
+        kept: Option<Arc<Kept>>,
+    ) -> Self {
+        Self {
+            inner,
+            rules,
+            connection,
+            kept,
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Authenticated<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if !self.rules.apply() {
+            return ResponseFuture::forward(self.inner.call(request), None);
+        }
+        self.rules.clear(request.headers_mut());
+        request.extensions_mut().remove::<Identity>();
+        let scheme = match &self.connection {
+            Some(connection) => connection.scheme(),
+            None => Connection::of(request.extensions()).scheme(),
+        };
+        let challenges = self.rules.challenges(scheme, request.version());
+        match Credentials::of(request.headers(), self.rules.ours(scheme)) {
+            Credentials::None => self.without(request, challenges),
+            Credentials::Broken(reason) => {
+                debug!(reason, "Credentials refused");
+                self.forget();
+                ResponseFuture::refused(challenges.refusal())
+            }
+            Credentials::Negotiate(_) if challenges.http11 => {
+                ResponseFuture::refused(challenges.refusal())
+            }
+            credentials @ (Credentials::Negotiate(_) | Credentials::Basic(..)) => {
+                self.with(request, credentials, challenges)
+            }
+        }
+    }
+}
+
+impl<S> Authenticated<S> {
+    /// A request that proves nothing.
+    fn without<B, R>(
+        &mut self,
+        mut request: Request<B>,
+        challenges: Challenges,
+    ) -> ResponseFuture<S::Future, R, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+    {
+        let kept = self.kept.as_ref().filter(|_| self.keeps(request.headers()));
+        if let Some(user) = kept.and_then(|kept| kept.user()) {
+            introduce(&self.rules, &mut request, user);
+            return ResponseFuture::forward(self.inner.call(request), None);
+        }
+        if self.rules.anonymous {
+            return ResponseFuture::forward(self.inner.call(request), Some(challenges));
+        }
+        ResponseFuture::refused(challenges.refusal())
+    }
+
+    /// A request that proves something, or tries to.
+    fn with<B, R>(
+        &mut self,
+        mut request: Request<B>,
+        credentials: Credentials,
+        challenges: Challenges,
+    ) -> ResponseFuture<S::Future, R, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Send + 'static,
+    {
+        self.forget();
+        let keeps = self.keeps(request.headers());
+        let (rules, kept) = (Arc::clone(&self.rules), self.kept.clone());
+        let fresh = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, fresh);
+        ResponseFuture::deciding(Box::pin(async move {
+            let (user, announcement) = match prove(&rules, kept.as_deref(), credentials).await {
+                Ok(Proved::User(user, token)) => (user, token),
+                Ok(Proved::NotYet(token)) => return Ok(challenge::next(&token)),
+                Err(reason) => {
+                    info!(%reason, "User refused");
+                    return Ok(challenges.refusal());
+                }
+            };
+            let announcement = announcement.map(|token| Announcement { token, kept: keeps });
+            if let (Some(_), true, Some(kept)) = (&announcement, keeps, &kept) {
+                kept.keep_user(user.clone());
+            }
+            introduce(&rules, &mut request, user);
+            let mut response = inner.call(request).await?;
+            if let Some(announcement) = announcement {
+                announcement.add_to(response.headers_mut());
+            }
+            Ok(response.map(ResponseBody::inner))
+        }))
+    }
+
+    /// Whether a user may be kept for the connection of a request with these headers.
+    fn keeps(&self, headers: &HeaderMap) -> bool {
+        let proxied = [VIA, FORWARDED, X_FORWARDED_FOR];
+        self.rules.keep_user && !proxied.iter().any(|name| headers.contains_key(name))
+    }
+
+    fn forget(&self) {
+        if let Some(kept) = &self.kept {
+            kept.forget_user();
+        }
+    }
+}
+
+enum Proved {
+    /// With what `Negotiate` gives the client of it.
+    User(Identity, Option<Option<Vec<u8>>>),
+    NotYet(Vec<u8>),
+}
+
+async fn prove(
+    rules: &Rules,
+    kept: Option<&Kept>,
+    credentials: Credentials,
+) -> Result<Proved, Refused> {
+    match (credentials, &rules.negotiate, &rules.basic) {
+        (Credentials::Negotiate(token), Some(negotiate), _) => {
+            exchange(negotiate, kept, token).await
+        }
+        (Credentials::Basic(user, password), _, Some(basic)) => {
+            let checked = basic.users.check(&user, &password).await;
+            let user = checked.ok_or_else(|| Refused::new("user or password is wrong"))?;
+            Ok(Proved::User(user, None))
+        }
+        (_, _, _) => Err(Refused::new("that was not offered")),
+    }
+}
+
+async fn exchange(
+    negotiate: &Negotiate,
+    kept: Option<&Kept>,
+    token: Vec<u8>,
+) -> Result<Proved, Refused> {
+    let begun = kept.and_then(Kept::take_exchange);
+    let (exchange, begun) = begun.unwrap_or_else(|| (negotiate.mechanism.begin(), Instant::now()));
+    match (negotiate.step(exchange, token).await?, kept) {
+        ((Step::Done(user, token), _), _) => Ok(Proved::User(user, Some(token))),
+        ((Step::Continue(token), exchange), Some(kept)) => {
+            kept.keep_exchange(exchange, begun);
+            Ok(Proved::NotYet(token))
+        }
+        ((Step::Continue(_), _), None) => Err(Refused::new(
+            "the proof takes several requests, and it is not known which belong to one connection",
+        )),
+    }
+}
+
+/// Tells the app who asks; what proved it was for us alone.
+fn introduce<B>(rules: &Rules, request: &mut Request<B>, user: Identity) {
+    request.headers_mut().remove(AUTHORIZATION);
+    rules.name(request.headers_mut(), &user);
+    request.extensions_mut().insert(user);
+}

@@ -1,0 +1,140 @@
+//! What a worker hosts, whatever it is.
+
+use std::{
+    fmt,
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Buf;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower_service::Service;
+
+use super::Failure;
+use crate::{PathBase, error::BoxError};
+
+/// An app that can be started in this process, once.
+pub trait App: Send + 'static {
+    /// The app, once it takes requests.
+    type Running: Running;
+
+    /// Starts it.
+    ///
+    /// `startupTimeLimit` is kept by whoever started the worker: the process is gone then. Dropped, the future may leave
+    /// behind what it likes: the process ends.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be hosted, and why. The process ends then: nothing has to be taken back.
+    fn start(
+        self,
+        settings: &Settings,
+    ) -> impl Future<Output = Result<Self::Running, Failure>> + Send;
+}
+
+/// An app that takes requests.
+pub trait Running: Send + 'static {
+    /// What takes the requests, from any thread.
+    ///
+    /// A request's extensions hold its [`Connection`](crate::Connection), which is the client's own, however it came here,
+    /// and the [`PathBase`] where its path was below it, which it is not any more.
+    type Service: Service<
+            Request<Incoming>,
+            Response = Response<Self::Body>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + Sync
+        + 'static;
+    /// The body of its answers. Its default is the empty one.
+    type Body: http_body::Body<Data: Buf + Send, Error: Into<BoxError>> + Default + Send + 'static;
+
+    /// What takes the requests; asked for once or more.
+    fn service(&self) -> Self::Service;
+
+    /// Waits until the app has ended, by itself or because it was told to; its exit code. Cancel safe.
+    fn ended(&mut self) -> impl Future<Output = i32> + Send;
+
+    /// Asks the app to stop, and returns: [`ended`](Self::ended) tells when it has.
+    ///
+    /// Requests under way may go on meanwhile, for `limit` at most, after which the process is killed.
+    fn stop(&mut self, limit: Duration);
+}
+
+/// What an app is to be started with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) content_root: PathBuf,
+    pub(super) path_base: PathBase,
+    pub(super) startup_limit: Duration,
+    pub(super) shutdown_limit: Duration,
+    pub(super) detailed_errors: bool,
+    pub(super) websockets: bool,
+}
+
+impl Settings {
+    /// `processPath`, as it was found.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// `arguments`, one by one.
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// The app's folder, which is the working directory of this process too.
+    #[must_use]
+    pub fn content_root(&self) -> &Path {
+        &self.content_root
+    }
+
+    /// The prefix under which the app is mounted. Requests come without it.
+    #[must_use]
+    pub fn path_base(&self) -> &PathBase {
+        &self.path_base
+    }
+
+    /// `startupTimeLimit`.
+    #[must_use]
+    pub fn startup_time_limit(&self) -> Duration {
+        self.startup_limit
+    }
+
+    /// `shutdownTimeLimit`.
+    #[must_use]
+    pub fn shutdown_time_limit(&self) -> Duration {
+        self.shutdown_limit
+    }
+
+    /// Whether the app's exceptions may be shown to clients: in Development.
+    #[must_use]
+    pub fn detailed_errors(&self) -> bool {
+        self.detailed_errors
+    }
+
+    /// `webSocket enabled`: whether requests may become WebSockets.
+    #[must_use]
+    pub fn websockets(&self) -> bool {
+        self.websockets
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("program", &self.program)
+            .field("arguments", &self.arguments)
+            .field("content_root", &self.content_root)
+            .field("path_base", &self.path_base)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! TLS over real sockets: certificates, clients that hang, clients that prove who they are.
+#![cfg(feature = "tls")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod certificates;
+mod clients;
+mod handshakes;
+mod identity;
+mod reload;
+mod support;
