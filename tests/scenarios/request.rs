@@ -7,7 +7,7 @@ use crate::{
     at::At,
     support::{
         apps::App,
-        client::{Client, empty},
+        client::{Client, Protocol, empty},
     },
 };
 
@@ -23,10 +23,12 @@ pub(crate) async fn comes_from_the_clients_socket(at: At) {
         assert_eq!(seen["remoteAddress"], client.local().ip().to_string());
         assert_eq!(seen["remotePort"], client.local().port());
         assert_eq!(seen["scheme"], "http");
-        assert_eq!(
-            seen["protocol"], "HTTP/1.1",
-            "between the module and the app"
-        );
+        // Out of process that is how the module speaks to the app.
+        let protocol = match at.protocol {
+            Protocol::Http2 if at.in_process => "HTTP/2",
+            Protocol::Http1 | Protocol::Http2 => "HTTP/1.1",
+        };
+        assert_eq!(seen["protocol"], protocol);
     }
 }
 
