@@ -99,12 +99,12 @@ impl Site {
 
     /// The stock app as it was published, hosted in process by `ancm worker`, which accepts connections itself.
     pub(crate) fn of_stock_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
-        let folder = apps::own_copy();
+        let folder = crate::support::apps::own_copy();
         let mut variables = sourced(&published().environment);
-        let assembly = apps::hosting_assembly().to_str().unwrap().to_owned();
+        let assembly = crate::support::apps::hosting_assembly().to_str().unwrap().to_owned();
         variables.insert("ANCM_HOSTING_ASSEMBLY".to_owned(), assembly);
         let config = Config::builder(folder.path())
-            .program(Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+            .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
             .arguments(["StockApp.dll"])
             .hosting_model(HostingModel::InProcess);
         let program = WorkerProgram::new(env!("CARGO_BIN_EXE_ancm"));
