@@ -58,10 +58,12 @@ impl At {
         static STOCK: Shared = Shared::new();
         static IN_PROCESS: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
+        static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
             App::Stock if self.in_process => &IN_PROCESS,
             App::Stock => &STOCK,
             App::Twin => &TWIN,
+            App::InProcess => &IN_PROCESS,
         };
         shared.at(self)
     }

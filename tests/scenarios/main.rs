@@ -2,9 +2,9 @@
 //! front of the same app in Rust.
 //!
 //! Each scenario is one function over [`At`]: which app, at which path base, over which protocol. What the
-//! app reports is compared with what the client did. `tests/aspnetcore/publish.sh` brings .NET along.
+//! app reports is compared with what the client did. `tests/aspnetcore/publish.sh` brings .NET along; not on Windows, where
+//! the app in Rust is the only one.
 
-#![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -21,11 +21,13 @@ mod events;
 mod headers;
 mod life;
 mod operation;
+#[cfg(unix)]
 mod parity;
 mod raw;
 mod request;
 mod secure;
 mod sockets;
+#[cfg(unix)]
 mod twins;
 
 use crate::{
@@ -130,7 +132,8 @@ macro_rules! of_an_http1_proxy {
 }
 
 macro_rules! out_of_process {
-    ($($place:ident: $app:ident at $base:literal;)+) => { $(
+    ($($(#[$only:meta])* $place:ident: $app:ident at $base:literal;)+) => { $(
+        $(#[$only])*
         mod $place {
             use super::*;
 
@@ -152,7 +155,8 @@ macro_rules! out_of_process {
 }
 
 macro_rules! everywhere {
-    ($($place:ident: $new:ident $app:ident at $base:literal;)+) => { $(
+    ($($(#[$only:meta])* $place:ident: $new:ident $app:ident at $base:literal;)+) => { $(
+        $(#[$only])*
         mod $place {
             use super::*;
 
@@ -174,16 +178,24 @@ macro_rules! everywhere {
 }
 
 everywhere! {
+    #[cfg(unix)]
     stock_at_the_root: new Stock at "/";
+    #[cfg(unix)]
     stock_at_a_base: new Stock at "/base";
+    #[cfg(unix)]
     stock_in_process_at_the_root: in_process Stock at "/";
+    #[cfg(unix)]
     stock_in_process_at_a_base: in_process Stock at "/base";
     twin_at_the_root: new Twin at "/";
     twin_at_a_base: new Twin at "/base";
+    in_process_at_the_root: new InProcess at "/";
+    in_process_at_a_base: new InProcess at "/base";
 }
 
 out_of_process! {
+    #[cfg(unix)]
     before_stock_at_the_root: Stock at "/";
+    #[cfg(unix)]
     before_stock_at_a_base: Stock at "/base";
     before_twin_at_the_root: Twin at "/";
     before_twin_at_a_base: Twin at "/base";
