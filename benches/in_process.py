@@ -20,9 +20,9 @@ import subprocess
 from race import cpu_seconds, load
 
 LOADS = {  # path, connections, header fields
-    "small": ("/slow?ms=0", 64, {}),
-    "1 KiB": (
-        "/download?bytes=1024&length=true",
+    "small": ("/status/200", 64, {}),
+    "8 fields": (
+        "/headers",
         16,
         {"Accept-Language": "en", "Cookie": "session=9e107d9d372bb6826bd81d3542a419d6", "Priority": "u=0"},
     ),

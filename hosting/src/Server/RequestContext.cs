@@ -64,7 +64,7 @@ namespace Ancm.Hosting.Server
 
         public void OnReadReady() => _input.Wake();
 
-        public void OnWriteReady() => Output.OnReady();
+        public void OnWriteReady() => Output.Room.OnReady();
 
         /// <summary>Ends the response with an error of the server's own making, and not of the app's.</summary>
         public void Fail(Exception exception)
