@@ -101,7 +101,10 @@ impl Site {
     pub(crate) fn of_stock_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = crate::support::apps::own_copy();
         let mut variables = sourced(&published().environment);
-        let assembly = crate::support::apps::hosting_assembly().to_str().unwrap().to_owned();
+        let assembly = crate::support::apps::hosting_assembly()
+            .to_str()
+            .unwrap()
+            .to_owned();
         variables.insert("ANCM_HOSTING_ASSEMBLY".to_owned(), assembly);
         let config = Config::builder(folder.path())
             .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))

@@ -38,7 +38,7 @@ pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
         true => program,
         false => worker::direct(program, &bound),
     });
-    serve(bound, layers, app, &run.control, workers)
+    serve(bound, layers, app, &run.control, &workers)
 }
 
 /// What hosts apps in process, or why nothing does.
@@ -178,13 +178,13 @@ pub(crate) fn serve(
     layers: Option<Layers>,
     target: Target,
     control: &Control,
-    workers: Workers,
+    workers: &Workers,
 ) -> Result<(), Failure> {
     block_on(async {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let folder = target.folder().map(Path::to_owned);
-        let host = target.host(bound.https_port(), &workers)?;
+        let host = target.host(bound.https_port(), workers)?;
         if let (Some(folder), Some(operator)) = (folder, host.operator()) {
             control::listen(control, &folder, operator)?;
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     PairingToken,
-    config::{Config, Vars, environment},
+    config::{Config, Forwarding, Vars, environment},
     supervisor::{
         place::{Place, SocketPath},
         process::{Launch, Output},
@@ -80,12 +80,13 @@ impl WorkerProgram {
 }
 
 /// Whether the app needs nothing of what a request passes here before it is forwarded: nobody has to prove who they are,
-/// and is kept at one process.
+/// or is kept at one process, and nothing is said about how requests are forwarded.
 fn is_plain(config: &Config) -> bool {
     let offered = config.authentication();
     let proves = offered.windows() || offered.basic() || !offered.anonymous();
     let told = config.handler_settings().user_header.is_some();
-    !proves && !told && config.processes().affinity_cookie().is_none()
+    let forwarded = *config.forwarding() == Forwarding::default();
+    !proves && !told && forwarded && config.processes().affinity_cookie().is_none()
 }
 
 /// Descriptors of the same sockets, to be given away.

@@ -37,7 +37,7 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
         greet(*address, &path_base);
     }
     let workers = Err("the demo is out of process".to_owned());
-    run::serve(bound, None, Target::Made(config), &Control::Off, workers)
+    run::serve(bound, None, Target::Made(config), &Control::Off, &workers)
 }
 
 /// This binary once more, in the demo's folder.
