@@ -56,11 +56,11 @@ impl At {
     /// The module in front of the app, shared by all scenarios of this program.
     pub(crate) fn module(self) -> &'static Module {
         static STOCK: Shared = Shared::new();
-        static IN_PROCESS: Shared = Shared::new();
+        static IN_A_WORKER: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
         static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
-            App::Stock if self.in_process => &IN_PROCESS,
+            App::Stock if self.in_process => &IN_A_WORKER,
             App::Stock => &STOCK,
             App::Twin => &TWIN,
             App::InProcess => &IN_PROCESS,
