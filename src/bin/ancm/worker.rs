@@ -19,7 +19,7 @@ impl Place {
         match config.hosting_model() {
             HostingModel::InProcess if workers => Self::Worker,
             HostingModel::InProcess => Self::Instead,
-            _ => Self::OutOfProcess,
+            HostingModel::OutOfProcess | _ => Self::OutOfProcess,
         }
     }
 }
