@@ -11,7 +11,8 @@
 mod channel;
 #[cfg(all(unix, feature = "in-process"))]
 pub(crate) mod protocol;
-#[cfg(all(test, unix, feature = "in-process"))]
+#[cfg(test)]
+#[cfg(all(unix, feature = "in-process"))]
 mod tests;
 #[cfg(all(unix, feature = "in-process"))]
 mod unix;
