@@ -34,11 +34,9 @@ async fn the_app_finds_what_it_finds_behind_the_module() {
         OriginalUri(original): OriginalUri,
         base: PathBase,
         scheme: Scheme,
-        ClientAddress(client): ClientAddress,
-        ConnectInfo(peer): ConnectInfo<SocketAddr>,
+        (ClientAddress(client), ConnectInfo(peer)): (ClientAddress, ConnectInfo<SocketAddr>),
         certificate: ClientCertificate,
-        module: Option<ModuleEnvironment>,
-        shutdown: Shutdown,
+        (module, shutdown): (Option<ModuleEnvironment>, Shutdown),
         request: Request,
     ) -> String {
         assert!(module.is_none() && !shutdown.is_requested());
