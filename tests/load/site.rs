@@ -11,7 +11,7 @@ use std::{
 
 use ancm::{
     Host,
-    config::{Builder, Config, HostingModel},
+    config::{Builder, Config},
     front::{Bound, Drained, Front, Standby},
     supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
@@ -20,7 +20,7 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
-use crate::support::apps::{own_copy, published};
+use crate::support::apps::{hosting_assembly, own_copy, published};
 use crate::support::{
     apps::{App, twin},
     process,
@@ -63,6 +63,7 @@ impl Site {
     }
 
     /// Serves the twin in a worker of the same program, where its configuration says so.
+    #[cfg(unix)]
     pub(crate) fn of_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let config = Config::builder(folder.path()).program(twin());
@@ -71,6 +72,7 @@ impl Site {
     }
 
     /// The same, and the worker accepts connections itself.
+    #[cfg(unix)]
     pub(crate) fn of_direct_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let config = Config::builder(folder.path()).program(twin());
@@ -82,6 +84,7 @@ impl Site {
         )
     }
 
+    #[cfg(unix)]
     fn serve_directly(
         folder: TempDir,
         config: Builder,
@@ -98,15 +101,16 @@ impl Site {
     }
 
     /// The stock app as it was published, hosted in process by `ancm worker`, which accepts connections itself.
+    #[cfg(unix)]
     pub(crate) fn of_stock_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
-        let folder = apps::own_copy();
+        let folder = own_copy();
         let mut variables = sourced(&published().environment);
-        let assembly = apps::hosting_assembly().to_str().unwrap().to_owned();
+        let assembly = hosting_assembly().to_str().unwrap().to_owned();
         variables.insert("ANCM_HOSTING_ASSEMBLY".to_owned(), assembly);
         let config = Config::builder(folder.path())
-            .program(Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+            .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
             .arguments(["StockApp.dll"])
-            .hosting_model(HostingModel::InProcess);
+            .hosting_model(ancm::config::HostingModel::InProcess);
         let program = WorkerProgram::new(env!("CARGO_BIN_EXE_ancm"));
         Self::serve_directly(folder, change(config), variables, program)
     }
