@@ -287,7 +287,7 @@ fn clients_of_a_direct_worker_are_its_own() {
         let site = direct(|config| config.path_base("/shop".parse().unwrap()));
         // The first one finds no worker: the parent accepts it, and it goes when it has its answer.
         let mut first = client(&site).await;
-        let answer = first.get("/shop/env").await;
+        let mut answer = first.get("/shop/env").await;
         assert_eq!(answer.status(), 200);
         let pid = site.ready()[0].pid;
         let before = sockets(pid);
@@ -426,7 +426,7 @@ fn a_stock_app_in_process_survives_restarts_and_kills() {
         let mut killed = HashSet::new();
         for _ in 0..3 {
             let before = load.so_far().broken.len();
-            signal(&site.victim(1, &mut killed).await, Signal::KILL);
+            kill(&site.victim(1, &mut killed).await);
             load.everybody().await;
             let lost = load.so_far().broken.len() - before;
             assert!(lost <= crate::clients::CLIENTS, "{lost}");

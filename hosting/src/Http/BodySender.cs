@@ -4,7 +4,10 @@ using Ancm.Hosting.Server;
 
 namespace Ancm.Hosting.Http
 {
-    /// <summary>Hands a response's bytes to native: the first with the head. Its owner sees to it that one thread does so at a time.</summary>
+    /// <summary>
+    /// Hands a response's bytes to native: the first with the head. Its owner sees to it that one thread does so at a
+    /// time.
+    /// </summary>
     internal sealed class BodySender
     {
         private readonly RequestContext _context;

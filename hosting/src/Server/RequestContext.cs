@@ -130,7 +130,7 @@ namespace Ancm.Hosting.Server
             {
                 await StartAsync(default);
             }
-            Output.End(_responseTrailers);
+            Output.End(TrailersToSend());
         }
 
         /// <summary>Nothing sent yet: an answer that says so. Else the client must not take the answer for whole.</summary>
