@@ -2,14 +2,22 @@
 //!
 //!     cargo run --features in-process,front --example in_process -- FOLDER [ADDRESS] [THREADS]
 
+#[cfg(unix)]
 use std::{env, error::Error, path::PathBuf};
 
+#[cfg(unix)]
 use ancm::{
     config::{Config, ProcessVars},
     front::Front,
     in_process::clr::{Blocked, Ended, Launch},
 };
 
+#[cfg(not(unix))]
+fn main() {
+    panic!("ASP.NET Core is not hosted in process on this system");
+}
+
+#[cfg(unix)]
 fn main() -> Result<(), Box<dyn Error>> {
     // Before there is any other thread: CoreCLR would take the signals for itself.
     let signals = Blocked::new()?;

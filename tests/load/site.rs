@@ -11,7 +11,7 @@ use std::{
 
 use ancm::{
     Host,
-    config::{Builder, Config, HostingModel},
+    config::{Builder, Config},
     front::{Bound, Drained, Front, Standby},
     supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
@@ -63,6 +63,7 @@ impl Site {
     }
 
     /// Serves the twin in a worker of the same program, where its configuration says so.
+    #[cfg(unix)]
     pub(crate) fn of_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let config = Config::builder(folder.path()).program(twin());
@@ -109,7 +110,7 @@ impl Site {
         let config = Config::builder(folder.path())
             .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
             .arguments(["StockApp.dll"])
-            .hosting_model(HostingModel::InProcess);
+            .hosting_model(ancm::config::HostingModel::InProcess);
         let program = WorkerProgram::new(env!("CARGO_BIN_EXE_ancm"));
         Self::serve_directly(folder, change(config), variables, program)
     }

@@ -41,6 +41,7 @@ impl At {
     }
 
     /// As [`new`](Self::new), with the app in a worker.
+    #[cfg(unix)]
     pub(crate) const fn in_process(app: App, base: &'static str, protocol: Protocol) -> Self {
         let mut at = Self::new(app, base, protocol);
         at.in_process = true;
@@ -56,11 +57,11 @@ impl At {
     /// The module in front of the app, shared by all scenarios of this program.
     pub(crate) fn module(self) -> &'static Module {
         static STOCK: Shared = Shared::new();
-        static IN_A_WORKER: Shared = Shared::new();
+        static STOCK_IN_PROCESS: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
         static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
-            App::Stock if self.in_process => &IN_A_WORKER,
+            App::Stock if self.in_process => &STOCK_IN_PROCESS,
             App::Stock => &STOCK,
             App::Twin => &TWIN,
             App::InProcess => &IN_PROCESS,
