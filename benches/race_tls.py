@@ -49,6 +49,8 @@ def race(name, work, peers, chosen):
         for peer, (port, process) in peers.items():
             before = cpu_seconds(process.pid)
             answered = work(port, chosen.seconds)
+            if not answered:
+                raise SystemExit("nothing was answered: the machine is too busy for so few --seconds")
             costs[peer].append((cpu_seconds(process.pid) - before) / answered * 1e6)
     told = []
     for peer, cost in costs.items():
