@@ -8,11 +8,15 @@ mod watch;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(all(feature = "tls", unix))]
+pub(crate) use self::unix::is_readable_by_all;
 pub(crate) use self::watch::{Interest, Look, Watcher, watch};
+#[cfg(all(feature = "tls", windows))]
+pub(crate) use self::windows::is_readable_by_all;
 #[cfg(windows)]
-pub(crate) use self::windows::{Stamp, is_readable_by_all, open};
+pub(crate) use self::windows::{Stamp, open};
 #[cfg(unix)]
 pub(crate) use self::{
     folder::{own_uid, runtime_folder},
-    unix::{Stamp, is_readable_by_all, open},
+    unix::{Stamp, open},
 };

@@ -17,7 +17,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Whether others than its user and its group may read a file.
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "keys are for TLS"))]
+#[cfg(feature = "tls")]
 pub(crate) fn is_readable_by_all(metadata: &Metadata) -> bool {
     metadata.mode() & 0o004 != 0
 }
