@@ -1,7 +1,7 @@
 //! What the app half costs a request: counted, not timed, so that a busy machine changes nothing.
 //!
 //! ```text
-//! cargo bench --bench app_half --no-default-features            allocations of each case
+//! cargo bench --bench app_half --features sealed,x509           allocations of each case
 //! valgrind --tool=callgrind --toggle-collect=app_half_measured target/release/deps/app_half-<hash> token
 //! ```
 //!

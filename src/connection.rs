@@ -168,10 +168,11 @@ impl Connection {
     #[cfg(feature = "host")]
     pub(crate) fn forwarded_for(&self) -> Option<&HeaderValue> {
         let peer = self.facts.peer?;
-        let value = self.facts.said.forwarded_for.get_or_init(|| {
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            header_value(peer.to_string())
-        });
+        let value = self
+            .facts
+            .said
+            .forwarded_for
+            .get_or_init(|| header_value(canonical(peer).to_string()));
         Some(value)
     }
 
@@ -182,6 +183,17 @@ impl Connection {
         let der = self.facts.certificate.as_ref()?;
         let value = &self.facts.said.certificate;
         Some(value.get_or_init(|| header_value(STANDARD.encode(der))))
+    }
+
+    /// The same, but an IPv4 client of a listener for both families has its IPv4 address.
+    #[cfg(feature = "host")]
+    pub(crate) fn canonical(self) -> Self {
+        match self.facts.peer {
+            Some(peer) if peer.ip() != peer.ip().to_canonical() => {
+                self.with(|facts| facts.peer = Some(canonical(peer)))
+            }
+            Some(_) | None => self,
+        }
     }
 
     /// What an app in this process is told of this connection: made by `make` the first time.
@@ -211,6 +223,11 @@ impl Connection {
         }
         self
     }
+}
+
+#[cfg(feature = "host")]
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 #[cfg(feature = "host")]

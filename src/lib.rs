@@ -95,6 +95,8 @@
 //! | `host` | no | the host half: [`Host`], [`authentication`], [`config`], [`control`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
 //! | `front` | no | `host` and [`front`], a hyper server made for it |
 //! | `negotiate` | no | `authentication::negotiate::Kerberos`: Windows authentication on Unix, by the system's GSSAPI |
+//! | `in-process` | no | `front`, and `in_process`: an app in a worker that is called instead of forwarded to, ASP.NET Core by CoreCLR (Unix) |
+//! | `tls` | no | `front` and `front::tls`: TLS by rustls, client certificates |
 //! | `cli` | no | all of the above but `negotiate`, and the `ancm` program |
 //!
 //! # Cancel safety
@@ -190,7 +192,9 @@ mod occasionally;
 mod path_base;
 #[cfg(feature = "sealed")]
 mod sealed;
+mod shutdown;
 mod token;
+mod within;
 
 #[cfg(feature = "host")]
 pub mod authentication;
@@ -206,7 +210,7 @@ mod files;
 pub mod front;
 #[cfg(feature = "host")]
 mod host;
-#[cfg(feature = "in-process")]
+#[cfg(feature = "host")]
 pub mod in_process;
 #[cfg(feature = "host")]
 pub mod offline;
@@ -228,7 +232,9 @@ pub use self::{
     body::ResponseBody,
     connection::{Connection, Scheme},
     path_base::{InvalidPathBase, PathBase},
+    shutdown::Shutdown,
     token::{InvalidToken, PairingToken},
+    within::InProcess,
 };
 
 /// The code of README, so that it compiles.

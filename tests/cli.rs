@@ -278,7 +278,13 @@ fn check_says_what_was_understood_of_a_published_app() {
 
     let mut check = ancm(&app, &["check", "--path-base", "/shop", "--threads", "2"]);
     check.args(["--max-connections", "7", "--trusted-proxy", "::1"]);
-    let (status, stdout, stderr) = texts(check.env("PATH", &bin).output().unwrap());
+    let (status, stdout, stderr) = texts(
+        check
+            .env("PATH", &bin)
+            .env_remove("ANCM_HOSTING_ASSEMBLY")
+            .output()
+            .unwrap(),
+    );
     assert_eq!((status, &*stderr), (0, ""));
     let stdout = stdout.replace(dir.path().to_str().unwrap(), "<dir>");
     let rows: Vec<(&str, &str)> = stdout
@@ -371,6 +377,24 @@ fn run_serves_a_command_under_its_path_base() {
         !page.to_lowercase().contains("ms-aspnetcore-token"),
         "{page}"
     );
+}
+
+/// What is said of the front in the file, and before it on the command line.
+#[test]
+fn the_limits_of_the_front_are_those_of_the_file_or_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let toml = format!(
+        "processPath = '{}'\narguments = ['demo-app']\n[front]\nmaxHeaders = 3\n",
+        env!("CARGO_BIN_EXE_ancm")
+    );
+    std::fs::write(dir.path().join("ancm.toml"), toml).unwrap();
+    let run = ["run", "--listen", "127.0.0.1:0", "--no-control"];
+    // Four lines.
+    let mut server = Running::start(dir.path(), &run);
+    assert_eq!(ask(server.listening(), "GET /", "*/*").0, 431);
+    let typed = [&run[..], &["--max-headers", "4"]].concat();
+    let mut server = Running::start(dir.path(), &typed);
+    assert_eq!(ask(server.listening(), "GET /", "*/*").0, 200);
 }
 
 #[test]

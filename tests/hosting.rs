@@ -7,7 +7,10 @@ use std::{path::Path, process::Command};
 fn the_managed_side_passes_its_own_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("bash")
-        .args(["-c", r#"set -e; . "$(tests/aspnetcore/install.sh)"; exec hosting/test.sh"#])
+        .args([
+            "-c",
+            r#"set -e; . "$(tests/aspnetcore/install.sh)"; exec hosting/test.sh"#,
+        ])
         .current_dir(root)
         .output()
         .expect("bash is there");

@@ -23,6 +23,7 @@ const HTTP_AUTH: &str = "ASPNETCORE_IIS_HTTPAUTH";
 const WEBSOCKETS: &str = "ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED";
 const HTTPS_PORT: &str = "ASPNETCORE_ANCM_HTTPS_PORT";
 const PHYSICAL_PATH: &str = "ASPNETCORE_IIS_PHYSICAL_PATH";
+const HOSTING_STARTUP: &str = "ASPNETCORE_HOSTINGSTARTUPASSEMBLIES";
 
 /// What no client sends unencoded in a path (RFC 3986, 3.3), so that a path base never holds it.
 const ENCODED: &AsciiSet = &CONTROLS
@@ -80,6 +81,7 @@ struct Facts {
     websockets_supported: bool,
     https_port: Option<u16>,
     physical_path: Option<String>,
+    hosting_startup: Option<String>,
     iis: Iis,
 }
 
@@ -149,6 +151,7 @@ impl ModuleEnvironment {
                 .map(|text| parse_port(HTTPS_PORT, &text))
                 .transpose()?,
             physical_path: var(PHYSICAL_PATH),
+            hosting_startup: var(HOSTING_STARTUP),
             iis: Iis::from_vars(&var),
         };
         Ok(Some(Self {
@@ -214,6 +217,12 @@ impl ModuleEnvironment {
     #[must_use]
     pub fn physical_path(&self) -> Option<&str> {
         self.facts.physical_path.as_deref()
+    }
+
+    /// `ASPNETCORE_HOSTINGSTARTUPASSEMBLIES`: what a .NET app would load at its start. It means nothing to another.
+    pub fn hosting_startup_assemblies(&self) -> impl Iterator<Item = &str> {
+        let items = self.facts.hosting_startup.as_deref().unwrap_or_default();
+        items.split(';').filter(|item| !item.is_empty())
     }
 
     /// What IIS says about the site, the pool and the application.
@@ -462,6 +471,61 @@ mod tests {
         }
     }
 
+    /// All that the module sets, and what our host half adds: each is asked for once.
+    #[test]
+    fn every_variable_of_the_module_is_read() {
+        let mut want = [
+            PORT,
+            APPL_PATH,
+            TOKEN,
+            HTTP_AUTH,
+            WEBSOCKETS,
+            HTTPS_PORT,
+            PHYSICAL_PATH,
+            HOSTING_STARTUP,
+            "ASPNETCORE_IIS_VERSION",
+            "ASPNETCORE_IIS_APP_POOL_ID",
+            "ASPNETCORE_IIS_APP_POOL_CONFIG_FILE",
+            "ASPNETCORE_IIS_SITE_NAME",
+            "ASPNETCORE_IIS_SITE_ID",
+            "ASPNETCORE_IIS_APP_CONFIG_PATH",
+            "ASPNETCORE_IIS_APPLICATION_ID",
+            "ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH",
+            // Our host half's own, where it offers a listener.
+            "ANCM_LISTEN_FD",
+            "ASPNETCORE_URLS",
+        ];
+        let asked = std::cell::RefCell::new(Vec::new());
+        let module = ModuleEnvironment::from_vars(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            Some(match name {
+                PORT | HTTPS_PORT => "443".to_owned(),
+                APPL_PATH => "/".to_owned(),
+                HOSTING_STARTUP => ";A;B".to_owned(),
+                _ => name.to_lowercase(),
+            })
+        });
+        let module = module.unwrap().unwrap();
+        let mut asked = asked.into_inner();
+        asked.sort();
+        want.sort_unstable();
+        assert_eq!(asked, want);
+        assert!(module.hosting_startup_assemblies().eq(["A", "B"]));
+        let iis = module.iis();
+        for (value, name) in [
+            (&iis.version, "version"),
+            (&iis.app_pool_id, "app_pool_id"),
+            (&iis.app_pool_config_file, "app_pool_config_file"),
+            (&iis.site_name, "site_name"),
+            (&iis.site_id, "site_id"),
+            (&iis.app_config_path, "app_config_path"),
+            (&iis.application_id, "application_id"),
+            (&iis.application_virtual_path, "application_virtual_path"),
+        ] {
+            assert_eq!(value.as_deref(), Some(&*format!("aspnetcore_iis_{name}")));
+        }
+    }
+
     #[test]
     fn the_rest_is_as_it_stands() {
         let module = module(&[
@@ -473,6 +537,7 @@ mod tests {
         assert_eq!(module.physical_path(), Some("/LM/W3SVC/4/ROOT"));
         assert_eq!(module.iis().site_name.as_deref(), Some("Shop"));
         assert_eq!(module.iis().version, None);
+        assert_eq!(module.hosting_startup_assemblies().count(), 0);
         assert!(!module.token().matches(b""));
         assert!(module.token().matches(b"secret"));
     }

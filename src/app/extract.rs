@@ -9,7 +9,7 @@ use axum_core::{
 use http::{StatusCode, request::Parts};
 
 use super::{ClientCertificate, Forwarded, ModuleEnvironment, Shutdown, hosting::Hosting};
-use crate::{PathBase, Scheme};
+use crate::{InProcess, PathBase, Scheme};
 
 /// The client's address, beyond the proxies in front; its port is 0 where nobody said it.
 ///
@@ -131,6 +131,9 @@ impl<S: Sync> FromRequestParts<S> for Shutdown {
     type Rejection = NotHosted;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotHosted> {
+        if let Some(hosted) = parts.extensions.get::<InProcess>() {
+            return Ok(hosted.shutdown().clone());
+        }
         let hosting = hosting(parts).ok_or(NotHosted { announced: false })?;
         Ok(hosting.0.0.clone())
     }
@@ -142,7 +145,9 @@ impl<S: Sync> FromRequestParts<S> for ModuleEnvironment {
     type Rejection = NotHosted;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotHosted> {
-        let hosting = hosting(parts).ok_or(NotHosted { announced: false })?;
+        let hosting = hosting(parts).ok_or(NotHosted {
+            announced: parts.extensions.get::<InProcess>().is_some(),
+        })?;
         let module = hosting.0.1.clone();
         module.ok_or(NotHosted { announced: true })
     }

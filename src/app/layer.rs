@@ -12,13 +12,13 @@ use tower_service::Service;
 
 use super::{
     EnvironmentError, ForwardedLayer, IdentityLayer, LAYERS, ModuleEnvironment, PairingLayer,
-    PathBaseLayer, Pipeline, ResponseFuture, Shutdown, ShutdownLayer, hosting::Hosting,
+    PathBaseLayer, Pipeline, ResponseFuture, Shutdown, ShutdownLayer, hosting::Hosting, in_process,
     stage::Guard,
 };
 
 /// The app half of the module; see the [module](super) docs.
 ///
-/// Switched off under a normal start: requests then reach the app as they are.
+/// Switched off under a normal start: requests then reach the app as they are, unless a host of this process sent them.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AncmLayer {
@@ -165,6 +165,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // Who hosts the app in its own process has said how already.
+        if in_process::receive(&mut request) {
+            return ResponseFuture::forward(self.inner.call(request));
+        }
         let verdict = match &self.pipeline {
             Some(pipeline) => pipeline.admit(&mut request),
             None => ControlFlow::Continue(()),

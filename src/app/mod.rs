@@ -43,10 +43,17 @@
 //! `axum::serve(listener, axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app))`
 //! takes, or leave both to `ancm::app::serve`, which listens where the module says and ends when it says.
 //!
+//! # In the host's own process
+//!
+//! An app that a `Host` runs in its own process (`Host::in_process`) gets its requests by a call, with an
+//! [`InProcess`](crate::InProcess) among their extensions. The layer recognises them whether it is switched on or not, and gives the
+//! app the same path, extensions and extractors as behind a module; there is nothing to be checked or believed then.
+//! `Host::in_process` puts the layer around the app by itself.
+//!
 //! # What it costs
 //!
-//! Without the module: one branch. Behind it, nothing is allocated for the token check, for the shutdown check and
-//! for what a request does not carry. Forwarded headers that are believed put one [`Forwarded`] into the request's
+//! Without the module: one branch. Behind it, one look over the names of the headers tells which stages have something
+//! to do. Nothing is allocated for the token check, for the shutdown check and for what a request does not carry. Forwarded headers that are believed put one [`Forwarded`] into the request's
 //! extensions, and one `X-Original-For` into its headers; a path base that is taken off allocates the shorter path.
 //! `benches/app_half.rs` counts.
 
@@ -62,7 +69,9 @@ mod extract;
 pub mod forwarded;
 mod hosting;
 mod identity;
+mod in_process;
 mod layer;
+mod names;
 mod pairing;
 mod path_base;
 #[cfg(feature = "sealed")]
@@ -89,7 +98,7 @@ pub use self::{
     layer::{Ancm, AncmLayer},
     pairing::PairingLayer,
     path_base::PathBaseLayer,
-    shutdown::{Shutdown, ShutdownLayer},
+    shutdown::ShutdownLayer,
     stage::{Guarded, ResponseFuture, Rewriting},
 };
 #[cfg(feature = "axum")]
@@ -97,6 +106,7 @@ pub use self::{
     extract::{ClientAddress, MissingCertificate, NotHosted, UnknownClient},
     identity::MissingWindowsUser,
 };
+pub use crate::Shutdown;
 
 use std::{
     ops::ControlFlow,
@@ -105,7 +115,10 @@ use std::{
 
 use http::{Request, StatusCode};
 
-use self::stage::{Guard, Rewrite};
+use self::{
+    names::Names,
+    stage::{Guard, Rewrite},
+};
 
 /// Every stage of the app half.
 #[derive(Clone, Debug)]
@@ -142,13 +155,18 @@ impl Guard for Pipeline {
         // Differs from ANCM: the real middleware takes the path base off and believes the forwarded headers before
         // it asks for the token. Nobody can tell, because who has no token gets the same answer for every path.
         self.pairing.admit(request)?; // 400: not from the module
-        self.forwarded.rewrite(request);
+        let names = Names::of(request.headers());
+        if names.forwarded {
+            self.forwarded.rewrite(request);
+        }
         self.path_base.rewrite(request);
-        self.identity.rewrite(request);
-        #[cfg(feature = "sealed")]
-        self.sealed.rewrite(request);
-        // ANCM: after the path base, below which the module posts its event.
-        self.shutdown.admit(request)?; // 202: the module wants the app to end
+        if names.reserved {
+            self.identity.rewrite(request);
+            #[cfg(feature = "sealed")]
+            self.sealed.rewrite(request);
+            // ANCM: after the path base, below which the module posts its event.
+            self.shutdown.admit(request)?; // 202: the module wants the app to end
+        }
         // ANCM: a `DEBUG` request is answered there while a debugger is attached. There is none here, so it is the
         // app's, as any other; and no limit on bodies has to be lifted, because none is set.
         if !self.websockets {

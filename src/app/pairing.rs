@@ -78,14 +78,24 @@ impl PairingLayer {
             (None | Some(_), _) => false,
         }
     }
+
+    /// As [`knows_token`](Self::knows_token), and takes the token out, with one search for it.
+    fn takes_token(&self, headers: &mut HeaderMap) -> bool {
+        let before = headers.len();
+        // Gives the first of several, and drops the others.
+        let value = headers.remove(MS_ASPNETCORE_TOKEN);
+        let only = before - headers.len() == 1;
+        only && value.is_some_and(|value| self.token.matches(value.as_bytes()))
+    }
 }
 
 impl Guard for PairingLayer {
     fn admit<B>(&self, request: &mut Request<B>) -> ControlFlow<StatusCode> {
-        if self.knows_token(request.headers()) {
-            if !self.keep_header {
-                request.headers_mut().remove(MS_ASPNETCORE_TOKEN);
-            }
+        let paired = match self.keep_header {
+            true => self.knows_token(request.headers()),
+            false => self.takes_token(request.headers_mut()),
+        };
+        if paired {
             return ControlFlow::Continue(());
         }
         if let Some(rejected) = self.rejections.due() {
@@ -124,6 +134,7 @@ mod tests {
     #[test]
     fn takes_exactly_one_token_and_the_right_one() {
         let layer = PairingLayer::new(PairingToken::new("secret").unwrap());
+        let keeping = layer.clone().keep_header(true);
         assert!(layer.admit(&mut request(&["secret"])).is_continue());
         let wrong: [&[&str]; 7] = [
             &[],
@@ -140,8 +151,9 @@ mod tests {
                 ControlFlow::Break(StatusCode::BAD_REQUEST),
                 "{tokens:?}"
             );
+            assert!(keeping.admit(&mut request(tokens)).is_break(), "{tokens:?}");
         }
-        assert_eq!(layer.clone().rejected(), 7);
+        assert_eq!(layer.clone().rejected(), 14);
     }
 
     #[test]

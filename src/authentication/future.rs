@@ -26,7 +26,8 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F, B, E> {
-        Refused { response: Option<Response<ResponseBody<B>>> },
+        /// In a box: it is seldom, and would make every request's future as large.
+        Refused { response: Option<Box<Response<ResponseBody<B>>>> },
         Forward { #[pin] future: F, challenges: Option<Box<Challenges>> },
         Deciding { deciding: Deciding<B, E> },
     }
@@ -36,7 +37,7 @@ impl<F, B, E> ResponseFuture<F, B, E> {
     pub(super) fn refused(response: Response<ResponseBody<B>>) -> Self {
         Self {
             state: State::Refused {
-                response: Some(response),
+                response: Some(Box::new(response)),
             },
         }
     }
@@ -65,7 +66,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Refused { response } => {
-                Poll::Ready(Ok(response.take().expect("not polled after completion")))
+                Poll::Ready(Ok(*response.take().expect("not polled after completion")))
             }
             StateProj::Forward { future, challenges } => {
                 let mut response = ready!(future.poll(cx))?;

@@ -37,10 +37,9 @@
 //!
 //! One line of JSON, a [`Request`], is answered with one line, a [`Reply`]; then the connection
 //! ends. The socket belongs to its user: its mode is 0600 in a folder of mode 0700, and who connects
-//! is asked for by the system.
+//! is asked for by the system. On Windows it is a named pipe that only its user and administrators can
+//! open, of this machine alone.
 
-// Whom a socket needs, which Windows has none of yet.
-#[cfg(unix)]
 mod answer;
 mod message;
 mod operator;

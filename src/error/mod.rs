@@ -54,6 +54,7 @@ enum Kind {
     Connect,
     NotOwner,
     Backend,
+    App,
     Timeout(&'static str),
 }
 
@@ -172,6 +173,16 @@ impl Error {
         }
     }
 
+    /// An app of this process failed to answer: by an error, or by a panic. 500, as of an exception that an app of its own
+    /// process does not catch.
+    #[must_use]
+    pub fn app(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::App,
+            source: Some(source.into()),
+        }
+    }
+
     /// The app took longer than it may for `what`: 504.
     ///
     /// Differs from ANCM: 502.3 there, which does not tell a slow app from a dead one.
@@ -191,6 +202,7 @@ impl Error {
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::ClientSlow => StatusCode::REQUEST_TIMEOUT,
+            Kind::App => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::Start(ref failure) if failure.sub_status.is_some() => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -219,6 +231,7 @@ impl Error {
             | Kind::Connect
             | Kind::NotOwner
             | Kind::Backend
+            | Kind::App
             | Kind::Timeout(_) => None,
         }
     }
@@ -279,6 +292,7 @@ impl fmt::Display for Error {
             Kind::Connect => f.write_str("can't connect to the app"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),
             Kind::Backend => f.write_str("the app broke the exchange off"),
+            Kind::App => f.write_str("the app failed to answer"),
             Kind::Timeout(what) => write!(f, "the app took too long to {what}"),
         }
     }

@@ -283,6 +283,7 @@ fn hint(status: StatusCode) -> &'static str {
         StatusCode::SERVICE_UNAVAILABLE => {
             "The application is not available right now. Try again in a moment."
         }
+        StatusCode::INTERNAL_SERVER_ERROR => "The application failed to answer the request.",
         StatusCode::GATEWAY_TIMEOUT => "The application took too long to answer.",
         StatusCode::BAD_GATEWAY => "The application's process did not answer the request.",
         StatusCode::METHOD_NOT_ALLOWED => "This method is not forwarded.",

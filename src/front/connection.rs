@@ -5,18 +5,15 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::Poll,
     time::Duration,
 };
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1::Parts};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time,
-};
+use tokio::{io::AsyncWrite, time};
 use tower_service::Service;
 use tracing::debug;
 
@@ -26,6 +23,7 @@ use super::{
     guard::Guard,
     http::Protocols,
     io::Io,
+    linger::linger,
     listen::Endpoint,
     open::{self, Opened},
     preface::{self, Sniffed, Version},
@@ -40,11 +38,6 @@ use crate::{Connection, error::BoxError};
 /// How long a connection that was just accepted may take for its first byte once the front stops.
 /// Its request may be here already; only nobody has looked yet.
 const FIRST_BYTE_AT_SHUTDOWN: Duration = Duration::from_millis(100);
-
-/// How long, and for how many bytes, a client is listened to after the last word to it, so that
-/// what it still sends does not reset the connection before it read that word (RFC 9112, 9.6).
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
 
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -81,7 +74,7 @@ where
         mut stream,
         facts,
         agreed,
-    } = match open::open(socket, peer, &endpoint, &pulse).await {
+    } = match Box::pin(open::open(socket, peer, &endpoint, &pulse)).await {
         Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
@@ -95,11 +88,13 @@ where
     if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
         return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
     }
-    let service = Adapter::new(make(facts), peer, pulse.clone());
-    let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
+    // In boxes, here and below: what moves from one state of a future to another takes room in both, for all the time.
+    let service = Box::new(Adapter::new(make(facts), peer, pulse.clone()));
+    let io = Box::new(Io::new(stream, sniffed, place, guard(version)));
+    let io = TokioIo::new(io);
     let ended = match version {
         Version::Http1 => http1(&protocols, io, service, peer, &pulse).await,
-        Version::Http2 => http2(&protocols, io, service, &pulse).await,
+        Version::Http2 => Box::pin(http2(&protocols, io, service, &pulse)).await,
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
@@ -141,8 +136,8 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
 
 async fn http1<S, B>(
     protocols: &Protocols,
-    mut io: TokioIo<Io>,
-    mut service: Adapter<S>,
+    mut io: TokioIo<Box<Io>>,
+    mut service: Box<Adapter<S>>,
     peer: Peer,
     pulse: &Pulse,
 ) -> hyper::Result<()>
@@ -168,7 +163,9 @@ where
         match ended {
             // It has read nothing that it did not hand on, or else it would not rest.
             Driven::Rests if parts.read_buf.is_empty() => {
-                Parts { io, service, .. } = parts;
+                (io, service) = (parts.io, parts.service);
+                // Empty, but the buffer is still there.
+                drop(parts.read_buf);
                 rest(io.inner_mut(), pulse).await;
             }
             Driven::Rests | Driven::Cut => break (None, parts.io.into_inner()),
@@ -179,8 +176,8 @@ where
         debug!(client.addr = %peer, reason = %refusal, "Request refused");
     }
     match &ended {
-        Some(Ok(())) => linger(io.stream(), false).await,
-        Some(Err(error)) if error.is_parse() => linger(io.stream(), true).await,
+        Some(Ok(())) => Box::pin(linger(io.stream(), false)).await,
+        Some(Err(error)) if error.is_parse() => Box::pin(linger(io.stream(), true)).await,
         Some(Err(_)) => {}
         None => say_timeout(io.stream(), pulse).await,
     }
@@ -189,8 +186,8 @@ where
 
 async fn http2<S, B>(
     protocols: &Protocols,
-    io: TokioIo<Io>,
-    service: Adapter<S>,
+    io: TokioIo<Box<Io>>,
+    service: Box<Adapter<S>>,
     pulse: &Pulse,
 ) -> hyper::Result<()>
 where
@@ -224,34 +221,6 @@ async fn say_timeout(stream: &mut Stream, pulse: &Pulse) {
         })
         .await;
     }
-}
-
-/// Reads off what the client still sends. Without `expected` only if something is there.
-async fn linger(stream: &mut Stream, expected: bool) {
-    let first = poll_fn(|cx| Poll::Ready(poll_discard(stream, cx))).await;
-    match first {
-        Poll::Ready(Ok(0) | Err(_)) => return,
-        Poll::Pending if !expected => return,
-        Poll::Ready(Ok(_)) | Poll::Pending => {}
-    }
-    let _ = time::timeout(LINGER, async {
-        let mut discarded = 0;
-        while discarded < LINGER_BYTES {
-            match poll_fn(|cx| poll_discard(stream, cx)).await {
-                Ok(0) | Err(_) => return,
-                Ok(read) => discarded += read,
-            }
-        }
-    })
-    .await;
-}
-
-/// Not part of a future, so that the buffer is not part of every connection.
-fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    let mut scratch = [0; 4096];
-    let mut buf = ReadBuf::new(&mut scratch);
-    ready!(Pin::new(stream).poll_read(cx, &mut buf))?;
-    Poll::Ready(Ok(buf.filled().len()))
 }
 
 #[cfg(test)]
@@ -301,14 +270,20 @@ mod tests {
                 place,
             };
             let protocols = Arc::new(Protocols::new(&front.limits));
-            let served = tokio::spawn(serve(accepted, protocols, |_| {
+            let served = serve(accepted, protocols, |_| {
                 service_fn(async |request: Request<Incoming>| {
                     let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
                     // Answers before it has read, and goes on to read.
                     tokio::spawn(request.into_body().collect());
+                    for _ in 0..5 {
+                        yield_now().await;
+                    }
                     Ok::<_, Infallible>(Response::new(Full::new(path)))
                 })
-            }));
+            });
+            let size = size_of_val(&served);
+            assert!(size <= 1024, "{size} bytes for each connection");
+            let served = tokio::spawn(served);
             Self {
                 clients,
                 front,

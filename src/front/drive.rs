@@ -38,12 +38,15 @@ where
             return Poll::Ready(Driven::Ended(ended));
         }
         match pulse.order() {
-            Order::Finish | Order::Retire if !finishing && pulse.is_to_finish() => {
+            // Of HTTP/1, the next answer says so.
+            Order::Retire if !pulse.is_http2() && !pulse.take_rest() => Poll::Pending,
+            Order::Retire if !pulse.is_http2() => Poll::Ready(Driven::Rests),
+            Order::Retire | Order::Finish if !finishing => {
                 finishing = true;
                 finish(connection.as_mut());
                 connection.as_mut().poll(cx).map(Driven::Ended)
             }
-            Order::None | Order::Retire if pulse.take_rest() => Poll::Ready(Driven::Rests),
+            Order::None if pulse.take_rest() => Poll::Ready(Driven::Rests),
             Order::None | Order::Retire | Order::Finish => Poll::Pending,
             Order::End => Poll::Ready(Driven::Cut),
         }
@@ -58,7 +61,8 @@ pub(super) async fn rest(io: &mut Io, pulse: &Pulse) {
     pulse.set_resting(true);
     let mut next = pin!(io.rest());
     poll_fn(|cx| match next.as_mut().poll(cx) {
-        Poll::Pending if pulse.order() < Order::Finish => Poll::Pending,
+        // Who is to leave is told so by its next answer.
+        Poll::Pending if matches!(pulse.order(), Order::None | Order::Retire) => Poll::Pending,
         Poll::Pending | Poll::Ready(()) => Poll::Ready(()),
     })
     .await;

@@ -72,6 +72,7 @@ mod guard;
 mod http;
 pub mod https;
 mod io;
+mod linger;
 mod listen;
 mod memory;
 mod open;

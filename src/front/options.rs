@@ -88,12 +88,6 @@ impl Front {
         self
     }
 
-    /// Sets who says whether it accepts. Defaults to nobody: it does.
-    pub fn standby(mut self, standby: &Standby) -> Self {
-        self.standby = standby.clone();
-        self
-    }
-
     /// Takes over what `limits` say; the rest stays as it is.
     pub fn configured(mut self, limits: &FrontLimits) -> Self {
         let (to, count) = (&mut self.limits, |number: u32| number as usize);
@@ -114,6 +108,12 @@ impl Front {
         replace(&mut to.max_error_resets, limits.max_error_resets.map(count));
         replace(&mut to.ping_interval, limits.ping_interval);
         replace(&mut to.ping_timeout, limits.ping_timeout);
+        self
+    }
+
+    /// Sets who says whether it accepts. Defaults to nobody: it does.
+    pub fn standby(mut self, standby: &Standby) -> Self {
+        self.standby = standby.clone();
         self
     }
 
@@ -138,7 +138,9 @@ impl Front {
 
     /// Sets how long a client may take no byte of what is ready for it, before it is cut.
     ///
-    /// Not a limit for the whole response: any progress starts it anew. Defaults to 60 s.
+    /// Not a limit for the whole response: any progress starts it anew. There is no least rate, but
+    /// who reads byte by byte makes no progress for long: the system lets more be sent only when
+    /// there is room for a good deal of it. Defaults to 60 s.
     pub fn write_timeout(mut self, time: Duration) -> Self {
         self.limits.write_timeout = time;
         self

@@ -40,7 +40,7 @@ pub(super) struct Pulse {
     switched: AtomicBool,
     /// What was read is held back until the last request ended.
     held_back: AtomicBool,
-    /// hyper waits for the first byte of another request, and has nothing of it.
+    /// hyper waits for the first byte of another request, or will once the last is answered, and has nothing of it.
     ready_to_rest: AtomicBool,
     /// It is time to rest for who is ready for it.
     may_rest: AtomicBool,
@@ -139,10 +139,10 @@ impl Pulse {
         self.switched.load(Relaxed)
     }
 
-    /// Something was asked for and is not there yet. `between` tells that it is the first byte of a request.
+    /// hyper wants to read, and nothing is there: so it has nothing of a request left. `between` tells that what comes
+    /// next begins another one. hyper may have asked before the last answer ended, and asks but once.
     pub(super) fn waits(&self, between: bool) {
-        let ready = between && self.in_flight.load(Relaxed) == 0;
-        self.ready_to_rest.store(ready, Relaxed);
+        self.ready_to_rest.store(between, Relaxed);
     }
 
     /// Whether it waits for another request, with more than its socket held for it.
@@ -162,7 +162,7 @@ impl Pulse {
             return false;
         }
         self.may_rest.store(false, Relaxed);
-        self.ready_to_rest.load(Relaxed) && self.flushed() && !self.heard()
+        self.ready_to_rest.load(Relaxed) && !self.is_busy() && self.flushed() && !self.heard()
     }
 
     pub(super) fn set_resting(&self, resting: bool) {
@@ -219,12 +219,6 @@ impl Pulse {
         self.order() == Order::Retire && !self.is_http2()
     }
 
-    /// Whether hyper is to be told to take no more requests. Of one that retires, HTTP/2 says so by itself, and is not cut
-    /// short by it; HTTP/1 closes at once what is idle, though a request may be on its way.
-    pub(super) fn is_to_finish(&self) -> bool {
-        self.order() == Order::Finish || self.is_http2()
-    }
-
     pub(super) fn set_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
     }
@@ -259,8 +253,6 @@ impl Pulse {
     fn turn(&self) {
         bump(&self.turns);
         self.heard.store(false, Relaxed);
-        // Whoever waits from now on says so again.
-        self.ready_to_rest.store(false, Relaxed);
     }
 }
 
@@ -272,6 +264,34 @@ fn bump(counter: &AtomicU32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rests_only_where_nothing_is_begun() {
+        let pulse = Pulse::default();
+        let told = |pulse: &Pulse| {
+            pulse.let_rest();
+            pulse.take_rest()
+        };
+        assert!(!told(&pulse), "nobody waits yet");
+        pulse.waits(true);
+        assert!(pulse.could_rest() && told(&pulse));
+        assert!(!pulse.take_rest(), "told once");
+        pulse.did_read();
+        assert!(!told(&pulse), "something came");
+        pulse.request_began();
+        pulse.waits(true);
+        assert!(!told(&pulse), "an answer is to come");
+        pulse.did_write(true);
+        pulse.request_ended();
+        assert!(!told(&pulse), "it has not left yet");
+        pulse.did_flush();
+        assert!(told(&pulse));
+        pulse.waits(false);
+        assert!(!told(&pulse), "more of a body is to come");
+        pulse.waits(true);
+        pulse.set_resting(true);
+        assert!(!pulse.could_rest(), "it rests already");
+    }
 
     #[test]
     fn tells_head_busy_and_idle_apart() {

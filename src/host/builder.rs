@@ -2,14 +2,21 @@
 
 use std::{fmt, io, sync::Arc};
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
 use tracing::warn;
 
 use super::{App, Host, Settings, Source, live::Live};
 use crate::{
+    app::AncmLayer,
     authentication::{AuthenticationLayer, CheckPassword, negotiate::Mechanism},
     config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
-    error::ErrorPage,
+    error::{BoxError, ErrorPage},
+    in_process::{Factory, RequestBody, Startup},
     offline,
     proxy::{Proxy, ProxyOptions},
     supervisor::{Supervisor, WorkerProgram},
@@ -25,6 +32,8 @@ pub struct Builder {
     proofs: Proofs,
     /// What hosts the app in process, or why nothing does.
     worker: Result<WorkerProgram, String>,
+    /// Makes the app, where that runs in this process.
+    factory: Option<Arc<dyn Fn() -> io::Result<Factory> + Send + Sync>>,
 }
 
 /// By what users can prove who they are.
@@ -42,7 +51,32 @@ impl Builder {
             vars: Arc::new(ProcessVars),
             proofs: Proofs::default(),
             worker: Err("no program was named that does so".to_owned()),
+            factory: None,
         }
+    }
+
+    /// Has `make` make the app in this process, in place of a process of its own; see [`Host::in_process`].
+    pub fn in_process<F, M, S, E, B>(mut self, make: F) -> Self
+    where
+        F: Fn(Startup) -> M + Send + Sync + 'static,
+        M: Future<Output = Result<S, E>> + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        E: Into<BoxError>,
+        B: Body<Data = Bytes> + Default + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let make = Arc::new(make);
+        self.factory = Some(Arc::new(move || {
+            let make = Arc::clone(&make);
+            // The app half stands before the app, as it does in a process of the app's own.
+            Factory::new(move |startup| {
+                let made = make(startup);
+                async move { made.await.map(|app| AncmLayer::new(None).layer(app)) }
+            })
+        }));
+        self
     }
 
     /// Sets where the configuration comes from: it is read again when it changes, and before each
@@ -99,6 +133,7 @@ impl Builder {
             vars,
             proofs,
             worker,
+            factory,
         } = self;
         let config = Arc::new(config);
         let proxy = Proxy::with_options(proxy_options(&config));
@@ -113,12 +148,17 @@ impl Builder {
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
         match worker {
             Ok(worker) => supervisor = supervisor.worker(worker),
-            Err(reason) if config.hosting_model() == HostingModel::InProcess => {
+            Err(reason)
+                if config.hosting_model() == HostingModel::InProcess && factory.is_none() =>
+            {
                 warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
             }
             Err(_) => {}
         }
-        let supervisor = supervisor.build()?;
+        let supervisor = match factory {
+            Some(factory) => supervisor.build_in_process(factory()?)?,
+            None => supervisor.build()?,
+        };
         let (operator, running) = operate(Parts {
             config: Arc::clone(&config),
             source,

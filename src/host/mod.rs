@@ -27,6 +27,7 @@ use crate::{
     config::{Config, ProcessVars, Vars},
     control::{Operator, Running},
     error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
+    in_process::{RequestBody, Startup},
     offline::{self, Gate, Offline, OfflineLayer},
     proxy::{self, Address, Backend, FixedLayer, Proxy, ProxyOptions, Tunnels},
     supervisor::{Supervisor, SupervisorLayer},
@@ -109,6 +110,55 @@ impl Host {
     /// The app that `config` describes, with more to be said.
     pub fn builder(config: Config) -> Builder {
         Builder::new(config)
+    }
+
+    /// The app that `make` makes in this process: any tower service, such as an axum `Router`.
+    ///
+    /// `make` is asked with the first request, and again where it failed and for each restart: within `startupTimeLimit`,
+    /// once for all requests that wait. What it is told of the end is in its [`Startup`]. The app finds what it finds in a
+    /// process of its own behind the module: the path without the path base, the same extensions and extractors; the app
+    /// half stands before it already. So this is all that differs between the two models:
+    ///
+    /// ```
+    /// # use axum::{Router, routing::get};
+    /// use ancm::{Host, config::Config};
+    ///
+    /// fn routes() -> Router {
+    ///     Router::new().route("/", get(|| async { "hello" }))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::builder(std::env::current_dir()?)
+    ///     .program(std::env::current_exe()?)
+    ///     .build()?;
+    /// // The app in a process of its own, where its `main` is `ancm::app::serve(routes()).await`:
+    /// let host = Host::new(config.clone())?;
+    /// // The app in this one:
+    /// let host = Host::in_process(config, |_| async { Ok::<_, std::convert::Infallible>(routes()) })?;
+    /// # use tower::ServiceExt;
+    /// # let request = http::Request::get("/").header("host", "a").body(axum::body::Body::empty())?;
+    /// # assert_eq!(host.oneshot(request).await?.status(), 200);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The configuration's program is what errors name; nothing of it is started. A WebSocket of the app is no request
+    /// under way any more: it hears of the end by the app's [`Shutdown`](crate::Shutdown).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn in_process<F, M, S, E, B>(config: Config, make: F) -> io::Result<Self>
+    where
+        F: Fn(Startup) -> M + Send + Sync + 'static,
+        M: Future<Output = Result<S, E>> + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        E: Into<BoxError>,
+        B: Body<Data = Bytes> + Default + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self::builder(config).in_process(make).build()
     }
 
     /// An app that listens at `address` and that nobody here starts or stops; no token goes to it.

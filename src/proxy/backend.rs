@@ -13,7 +13,7 @@ use std::{
 use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
-use super::pool::Pool;
+use super::{instance::Instance, pool::Pool};
 use crate::{Connection, PairingToken, error::Error};
 
 /// Where an app listens.
@@ -25,6 +25,8 @@ pub enum Address {
     /// HTTP/1.1 over a Unix socket.
     #[cfg(unix)]
     Unix(std::path::PathBuf),
+    /// Nowhere: the app runs in this process.
+    InProcess(Instance),
 }
 
 impl fmt::Display for Address {
@@ -33,6 +35,7 @@ impl fmt::Display for Address {
             Self::Tcp(address) => address.fmt(f),
             #[cfg(unix)]
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::InProcess(_) => f.write_str("in process"),
         }
     }
 }
@@ -128,6 +131,16 @@ impl Backend {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.shared.address
+    }
+
+    /// The app, where it runs in this process.
+    pub(crate) fn instance(&self) -> Option<&Instance> {
+        match self.address() {
+            Address::InProcess(instance) => Some(instance),
+            Address::Tcp(_) => None,
+            #[cfg(unix)]
+            Address::Unix(_) => None,
+        }
     }
 
     /// The secret that goes with each request.

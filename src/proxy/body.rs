@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::{driven::Driven, limit::Ending, wire::Answer};
+use super::{backend::Lease, driven::Driven, instance::InstanceBody, limit::Ending, wire::Answer};
 use crate::error::Error;
 
 /// The body of an app's answer, as it arrives.
@@ -25,6 +25,11 @@ pub struct Body {
 enum Source {
     Wire(Answer),
     Driven(Driven),
+    /// Ends the lease when it is dropped.
+    Instance(
+        InstanceBody,
+        #[allow(dead_code, reason = "held, not read")] Lease,
+    ),
     /// In a box, because it is seldom.
     Ending(Box<Ending>),
     Empty,
@@ -40,6 +45,12 @@ impl Body {
     pub(super) const fn driven(answer: Driven) -> Self {
         Self {
             source: Source::Driven(answer),
+        }
+    }
+
+    pub(super) const fn instance(body: InstanceBody, lease: Lease) -> Self {
+        Self {
+            source: Source::Instance(body, lease),
         }
     }
 
@@ -73,6 +84,7 @@ impl http_body::Body for Body {
         match &mut self.get_mut().source {
             Source::Wire(answer) => answer.poll_frame(cx),
             Source::Driven(answer) => answer.poll_frame(cx),
+            Source::Instance(body, _) => body.as_mut().poll_frame(cx),
             Source::Ending(answer) => answer.poll_frame(cx),
             Source::Empty => Poll::Ready(None),
         }
@@ -82,6 +94,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Wire(answer) => answer.is_end_stream(),
             Source::Driven(answer) => answer.is_end_stream(),
+            Source::Instance(body, _) => body.is_end_stream(),
             Source::Ending(answer) => answer.is_end_stream(),
             Source::Empty => true,
         }
@@ -91,6 +104,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Wire(answer) => answer.size_hint(),
             Source::Driven(answer) => answer.size_hint(),
+            Source::Instance(body, _) => body.size_hint(),
             Source::Ending(answer) => answer.size_hint(),
             Source::Empty => SizeHint::with_exact(0),
         }

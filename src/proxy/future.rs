@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use tower_service::Service;
 
-use super::{backend::Forward, body::Body, service::Proxy};
+use super::{backend::Forward, body::Body, instance::Exchange, service::Proxy};
 use crate::error::{BoxError, Error};
 
 impl<B> Service<Forward<B>> for Proxy
@@ -28,9 +28,15 @@ where
     }
 
     fn call(&mut self, forward: Forward<B>) -> ResponseFuture {
-        ResponseFuture {
-            inner: Box::pin(self.forward(forward)),
-        }
+        let instance = forward.lease.backend().instance().cloned();
+        let state = match instance {
+            None => State::Forward(Box::pin(self.forward(forward))),
+            Some(instance) => match Exchange::begin(&instance, forward, self.options()) {
+                Ok(exchange) => State::InProcess(exchange),
+                Err(error) => State::Refused(Some(error)),
+            },
+        };
+        ResponseFuture { state }
     }
 }
 
@@ -40,14 +46,27 @@ where
 /// [`Proxy::forward`] goes without.
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture {
-    inner: Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>,
+    state: State,
+}
+
+enum State {
+    Forward(Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>),
+    InProcess(Exchange),
+    Refused(Option<Error>),
 }
 
 impl Future for ResponseFuture {
     type Output = Result<Response<Body>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.inner.as_mut().poll(cx)
+        match &mut self.state {
+            State::Forward(answer) => answer.as_mut().poll(cx),
+            State::InProcess(exchange) => exchange.poll(cx),
+            State::Refused(error) => {
+                let error = error.take().expect("not polled after completion");
+                Poll::Ready(Err(error))
+            }
+        }
     }
 }
 

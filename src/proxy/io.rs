@@ -45,6 +45,7 @@ impl Io {
             }
             #[cfg(unix)]
             Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+            Address::InProcess(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -77,6 +77,7 @@ mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod instance;
 mod io;
 mod limit;
 mod linger;
@@ -94,7 +95,6 @@ mod upstream;
 mod user;
 mod wire;
 
-pub(crate) use self::io::Io;
 #[doc(hidden)]
 pub use self::request::rewrite_head;
 pub use self::{
@@ -102,8 +102,14 @@ pub use self::{
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
+    instance::Instance,
     options::ProxyOptions,
     service::Proxy,
     upgrade::Tunnels,
+    upload::RequestBody,
+};
+pub(crate) use self::{
+    instance::{InstanceBody, Serve, Serving},
+    io::Io,
 };
 pub use crate::config::{HeaderPolicy, Underscores};

@@ -76,13 +76,17 @@ impl Proxy {
         &self.shared.tunnels
     }
 
+    pub(super) fn options(&self) -> &ProxyOptions {
+        &self.shared.options
+    }
+
     /// Forwards a request, as [`call`](tower_service::Service::call) does, but without a box around the future.
     ///
     /// Dropping the future breaks the exchange with the app off, at once.
     ///
     /// # Errors
     ///
-    /// Whatever kept the app from answering. What breaks after the head of the answer is an error of its body.
+    /// Whatever kept the app from answering; an [`Instance`](super::Instance) is called, and not forwarded to. What breaks after the head of the answer is an error of its body.
     pub fn forward<B>(
         &self,
         forward: Forward<B>,

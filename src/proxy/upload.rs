@@ -24,8 +24,8 @@ use tokio::{
 use super::linger;
 use crate::{error::BoxError, headers::clean_trailers};
 
-/// A body of any type in one type, so that the connections of a backend are of one type too.
-pub(super) struct RequestBody {
+/// The body of a request on its way to the app: of whatever type the front's bodies are, in one type.
+pub struct RequestBody {
     inner: Inner,
     upload: Option<Upload>,
     gate: Option<Gate>,
@@ -44,7 +44,7 @@ enum Inner {
 
 impl RequestBody {
     /// No body.
-    pub(super) const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Self {
             inner: Inner::Empty,
             upload: None,

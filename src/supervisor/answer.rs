@@ -6,8 +6,8 @@ use tokio::{sync::oneshot, time::Instant};
 use tracing::error;
 
 use super::{
+    begin::Start,
     message::Restarted,
-    process::Spawn,
     slot::Slot,
     state::{Event, State},
     task::{Rolling, Task},
@@ -20,7 +20,7 @@ use crate::{
 /// The end of a failed process's output that the log shows, in characters.
 const LOGGED: usize = 2_000;
 
-impl<S: Spawn> Task<S> {
+impl<S: Start> Task<S> {
     /// Tells who waits, unless another slot may still serve them.
     pub(super) fn fail(&mut self, index: usize) {
         self.window.record(Instant::now());

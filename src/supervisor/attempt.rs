@@ -31,7 +31,7 @@ const REAP: Duration = Duration::from_secs(5);
 pub(super) struct Attempt<P: Process> {
     pub(super) config: Arc<Config>,
     pub(super) probe: Arc<Probe>,
-    pub(super) token: PairingToken,
+    pub(super) token: Option<PairingToken>,
     pub(super) begin: Instant,
     pub(super) child: Child<P>,
 }
@@ -86,27 +86,38 @@ impl<P: Process> Attempt<P> {
         let (process, place) = (self.child.process(), self.child.place());
         match place {
             Place::Port(port) => ready::listening(process, *port, limit).await,
+            Place::Here => ready::made(process, limit).await,
             #[cfg(unix)]
-            Place::Inherited(_) | Place::InheritedSocket(_) | Place::Socket(_) => {
-                let opens = matches!(place, Place::Socket(_));
-                let address = place.address();
-                taken(process, &self.peer(&address), opens, limit).await
-            }
+            Place::Inherited(address) => self.taken(&Address::Tcp(*address), false, limit).await,
+            #[cfg(unix)]
+            Place::InheritedSocket(socket) => self.taken(&socket.address(), false, limit).await,
+            #[cfg(unix)]
+            Place::Socket(socket) => self.taken(&socket.address(), true, limit).await,
             #[cfg(all(unix, feature = "in-process"))]
-            Place::Worker { channel, .. } => {
-                let address = place.address();
-                hosting(process, channel, limit).await.map(|()| Listening {
-                    pid: process.id(),
-                    address,
-                })
-            }
+            Place::Worker {
+                channel, socket, ..
+            } => hosting(process, channel, limit).await.map(|()| Listening {
+                pid: process.id(),
+                address: socket.address(),
+            }),
         }
+    }
+
+    /// Waits until the process is at `address`, where it `opens` the socket itself or has inherited it.
+    #[cfg(unix)]
+    async fn taken(
+        &self,
+        address: &Address,
+        opens: bool,
+        limit: Duration,
+    ) -> Result<Listening, NotReady> {
+        taken(self.child.process(), &self.peer(address), opens, limit).await
     }
 
     fn peer(&self, address: &Address) -> Peer<'_, ListenerOwner<P>> {
         Peer {
             address: address.clone(),
-            token: Some(&self.token),
+            token: self.token.as_ref(),
             owner: self.owner(address),
             path_base: &self.config.path_base,
         }
@@ -121,10 +132,17 @@ impl<P: Process> Attempt<P> {
 
     fn generation(self, listening: Listening) -> Generation<P> {
         let address = listening.address.clone();
+        let Some(token) = self.token else {
+            return Generation::new(self.child, Backend::fixed(address), listening);
+        };
         // Nobody has to be asked whose a socket of ours is.
-        let owner = matches!(address, Address::Tcp(_)).then(|| self.owner(&address));
-        let owner = owner.map(|owner| Arc::new(owner) as Arc<dyn Owner>);
-        let backend = Backend::paired(address, self.token, owner);
+        let owner = matches!(address, Address::Tcp(_)).then(|| {
+            Arc::new(ListenerOwner {
+                process: self.child.process().clone(),
+                address: address.clone(),
+            }) as Arc<dyn Owner>
+        });
+        let backend = Backend::paired(address, token, owner);
         Generation::new(self.child, backend, listening)
     }
 
@@ -132,7 +150,7 @@ impl<P: Process> Attempt<P> {
         let elapsed = self.begin.elapsed();
         let exit = self.end().await;
         let limit = self.config.startup_time_limit;
-        let (label, stage, reason) = (self.child.label(), why.stage(), self.reason(&why));
+        let (label, stage, reason) = (self.child.label(), self.stage(&why), self.reason(&why));
         let mut failure = StartFailure::new(stage, reason, self.config.command.to_string());
         failure.pid = Some(label.pid);
         failure.port = label.port;
@@ -142,13 +160,21 @@ impl<P: Process> Attempt<P> {
             .map(|exit| exit.to_string());
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
-        // ANCM: in process a start is tried once.
-        let critical = self.child.place().is_worker();
+        // ANCM: in process a start is tried once. Differs from ANCM: its failure is not that of all requests until somebody
+        // recycles; the next one starts the next worker.
+        let critical = self.child.place().is_in_process();
         if critical {
             failure.sub_status = Some(why.sub_status());
             failure.detail = why.detail();
         }
         Box::new(Failed { failure, critical })
+    }
+
+    const fn stage(&self, why: &NotReady) -> Stage {
+        match (why, self.child.place()) {
+            (NotReady::TimedOut(_), Place::Here) => Stage::Hosting,
+            _ => why.stage(),
+        }
     }
 
     fn reason(&self, why: &NotReady) -> String {
@@ -172,6 +198,7 @@ impl NotReady {
             Self::Stranger(_) => Stage::WrongOwner,
             Self::Unhealthy(_) => Stage::Probe,
             Self::Gone(_) => Stage::Exited,
+            Self::Failed(_) => Stage::Hosting,
             #[cfg(all(unix, feature = "in-process"))]
             Self::Unhosted(_) => Stage::Hosting,
         }
@@ -181,7 +208,9 @@ impl NotReady {
     fn sub_status(&self) -> SubStatus {
         match self {
             Self::TimedOut(_) | Self::Unhealthy(_) => SubStatus::StartTimeout,
-            Self::Exited(_) | Self::Gone(_) | Self::Stranger(_) => SubStatus::Start,
+            Self::Exited(_) | Self::Gone(_) | Self::Stranger(_) | Self::Failed(_) => {
+                SubStatus::Start
+            }
             #[cfg(all(unix, feature = "in-process"))]
             Self::Unhosted(failed) => SubStatus::of(failed.sub_status),
         }
@@ -194,7 +223,8 @@ impl NotReady {
             | Self::TimedOut(_)
             | Self::Stranger(_)
             | Self::Unhealthy(_)
-            | Self::Gone(_) => None,
+            | Self::Gone(_)
+            | Self::Failed(_) => None,
             #[cfg(all(unix, feature = "in-process"))]
             Self::Unhosted(failed) => failed.detail.clone(),
         }
@@ -214,6 +244,7 @@ impl NotReady {
             Self::Unhealthy(last) => format!("the process did not pass its probe: {last}"),
             Self::Gone(Some(exit)) => format!("the process ended with {exit} at its probe"),
             Self::Gone(None) => "the process stopped listening at its probe".to_owned(),
+            Self::Failed(reason) => reason.to_string(),
             Self::Stranger(Some(pid)) => format!("process {pid} listens on the port"),
             #[cfg(all(unix, feature = "in-process"))]
             Self::Unhosted(failed) => failed.reason.clone(),

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     affinity::Affinity,
+    begin::{Launched, Start},
     board::board,
     handle::Supervisor,
     message,
@@ -17,7 +18,10 @@ use super::{
     task::Task,
     worker::WorkerProgram,
 };
-use crate::config::{Config, Processes, StartMode, Vars};
+use crate::{
+    config::{Config, Processes, StartMode, Vars},
+    in_process::Factory,
+};
 
 /// What a wait may take beyond the longest start: killing a process that failed, a back-off.
 const QUEUE_MARGIN: Duration = Duration::from_secs(10);
@@ -166,29 +170,30 @@ impl Builder {
     ///
     /// When the operating system gives no thread or no event queue.
     pub fn build(self) -> io::Result<Supervisor> {
-        let (supervisor, task) = self.parts(Os);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let dispatch = tracing::dispatcher::get_default(Clone::clone);
-        thread::Builder::new()
-            .name("ancm-supervisor".to_owned())
-            .spawn(move || {
-                tracing::dispatcher::with_default(&dispatch, || runtime.block_on(task.run()));
-            })?;
-        Ok(supervisor)
+        let parts = self.parts(Os);
+        spawn(parts)
+    }
+
+    /// As [`build`](Self::build), for an app of this process.
+    pub(crate) fn build_in_process(self, factory: Factory) -> io::Result<Supervisor> {
+        let parts = self.parts_of(factory);
+        spawn(parts)
     }
 
     /// The handle and the task, which somebody has to run.
-    pub(super) fn parts<S: Spawn>(self, spawn: S) -> (Supervisor, Task<S>) {
+    pub(super) fn parts<S: Spawn>(mut self, spawn: S) -> (Supervisor, Task<Launched<S>>) {
+        let worker = self.worker.take();
+        self.parts_of(Launched { spawn, worker })
+    }
+
+    pub(super) fn parts_of<S: Start>(self, start: S) -> (Supervisor, Task<S>) {
         let (sender, receiver) = mpsc::channel(message::CAPACITY);
         let (board, view) = board();
         let queue_time = self
             .queue_time
             .unwrap_or_else(|| queue_time(self.config.startup_time_limit));
         let affinity = Affinity::of(&self.config);
-        let starter = Starter::new(self.config, self.vars, spawn, self.probe);
-        let starter = starter.with_worker(self.worker);
+        let starter = Starter::new(self.config, self.vars, start, self.probe);
         let task = Task::new(starter, self.settings, board, receiver);
         let supervisor = Supervisor::with(view, sender, self.queue, queue_time, affinity);
         (supervisor, task)
@@ -206,6 +211,20 @@ impl Settings {
             memory_limit: kept.recycle_memory(),
         }
     }
+}
+
+/// Runs the task on a thread of its own.
+fn spawn<S: Start>((supervisor, task): (Supervisor, Task<S>)) -> io::Result<Supervisor> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    thread::Builder::new()
+        .name("ancm-supervisor".to_owned())
+        .spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || runtime.block_on(task.run()));
+        })?;
+    Ok(supervisor)
 }
 
 fn queue_time(startup_time_limit: Duration) -> Duration {

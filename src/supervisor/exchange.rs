@@ -9,9 +9,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use crate::{
-    PairingToken, PathBase,
+    Connection, PairingToken, PathBase,
     headers::{MS_ASPNETCORE_EVENT, MS_ASPNETCORE_TOKEN},
-    proxy::{Address, Io, Owner},
+    proxy::{Address, Io, Owner, RequestBody},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,8 @@ pub(super) enum Error {
     Connect(#[source] io::Error),
     #[error("another process listens on the port")]
     NotOwner,
+    #[error("the app gave no answer")]
+    App(#[from] crate::error::Error),
     #[error("the exchange broke off")]
     Exchange(#[from] hyper::Error),
     #[error("the request is not HTTP")]
@@ -70,6 +72,10 @@ impl<O: Owner> Peer<'_, O> {
         if let Some(token) = self.token {
             request = request.header(MS_ASPNETCORE_TOKEN, token.header_value());
         }
+        if let Address::InProcess(app) = &self.address {
+            let request = request.body(RequestBody::empty())?;
+            return Ok(app.serve(Connection::unknown(), request).await?.status());
+        }
         let request = request.body(Empty::<Bytes>::new())?;
         let connected = Io::connect(&self.address).await;
         let stream = connected.map_err(Error::Connect)?;
@@ -96,6 +102,7 @@ impl<O: Owner> Peer<'_, O> {
             // RFC 3986, 3.2.2: a path is no host.
             #[cfg(unix)]
             Address::Unix(_) => "localhost".to_owned(),
+            Address::InProcess(_) => "localhost".to_owned(),
         }
     }
 }

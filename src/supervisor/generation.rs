@@ -127,6 +127,11 @@ impl<P: Process> Generation<P> {
         &self.listening
     }
 
+    /// Whether the app is in this process.
+    pub(super) const fn is_here(&self) -> bool {
+        matches!(self.child.place(), Place::Here)
+    }
+
     /// How long it has been ready.
     pub(super) fn served(&self) -> Duration {
         self.ready.elapsed()

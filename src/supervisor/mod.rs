@@ -53,6 +53,7 @@ mod affinity;
 mod answer;
 mod attempt;
 mod backoff;
+mod begin;
 mod board;
 mod builder;
 mod exchange;

@@ -10,8 +10,8 @@ use super::{
     answer::end_of,
     attempt::Attempt,
     backoff,
+    begin::Start,
     generation::Generation,
-    process::Spawn,
     ready,
     slot::Starting,
     start::Failed,
@@ -20,7 +20,7 @@ use super::{
     task::{Happening, Task},
 };
 
-impl<S: Spawn> Task<S> {
+impl<S: Start> Task<S> {
     pub(super) fn perform(&mut self, index: usize, action: Action) {
         match action {
             Action::Spawn => self.spawn(index),

@@ -3,11 +3,12 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use tokio::{
     net::TcpStream,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant, sleep, timeout},
 };
 
 #[cfg(unix)]
@@ -65,6 +66,8 @@ pub(super) enum NotReady {
     Unhealthy(Unhealthy),
     /// It ended, or stopped listening, at its probe.
     Gone(Option<Exit>),
+    /// An app of this process could not be made.
+    Failed(Arc<str>),
     /// It is a worker, and could not host the app.
     #[cfg(all(unix, feature = "in-process"))]
     Unhosted(super::worker::protocol::Failed),
@@ -98,6 +101,18 @@ pub(super) async fn listening<P: Process>(
             exit = process.exited() => return last_look(process, port, exit),
             () = sleep(left.min(pause)) => {}
         }
+    }
+}
+
+/// Waits until an app of this process is made.
+pub(super) async fn made<P: Process>(process: &P, limit: Duration) -> Result<Listening, NotReady> {
+    match timeout(limit, process.instance()).await {
+        Ok(Ok(instance)) => Ok(Listening {
+            pid: process.id(),
+            address: Address::InProcess(instance),
+        }),
+        Ok(Err(reason)) => Err(NotReady::Failed(reason)),
+        Err(_) => Err(NotReady::TimedOut(None)),
     }
 }
 
@@ -179,6 +194,7 @@ pub(super) async fn owns<P: Process>(process: &P, address: &Address) -> Option<b
         },
         #[cfg(unix)]
         Address::Unix(path) => Some(is_listening(path).await),
+        Address::InProcess(_) => Some(false),
     }
 }
 
@@ -195,6 +211,7 @@ impl<P: Process> ListenerOwner<P> {
             // In a folder of ours, where nobody else can listen.
             #[cfg(unix)]
             Address::Unix(_) => Ok(Listener::Own(self.process.id())),
+            Address::InProcess(_) => Ok(Listener::Own(self.process.id())),
         }
     }
 }

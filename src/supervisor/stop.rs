@@ -85,6 +85,10 @@ impl Stop {
     /// Asks the process to stop and waits until it and who listens for it are gone.
     async fn ask<P: Process>(&self, generation: &Generation<P>) {
         let process = generation.process();
+        if generation.is_here() {
+            process.terminate();
+            return generation.backend().drained().await;
+        }
         let accepted = tokio::select! {
             biased;
             _ = gone(generation) => true,

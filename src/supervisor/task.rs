@@ -11,11 +11,12 @@ use tracing::{debug, error};
 
 use super::{
     answer::Answers,
+    begin::Start,
     board::{Board, Ready},
     builder::Settings,
     generation::Generation,
     message::{Message, Restarted},
-    process::{Exit, Process, Spawn},
+    process::{Exit, Process},
     slot::Slot,
     start::{Failed, Starter},
     state::{Event, State},
@@ -49,7 +50,7 @@ pub(super) struct Rolling {
 }
 
 /// Owns every process of an app: runs the state machine of each slot and does what it says.
-pub(super) struct Task<S: Spawn> {
+pub(super) struct Task<S: Start> {
     pub(super) starter: Starter<S>,
     pub(super) settings: Settings,
     pub(super) slots: Vec<Slot<S::Process>>,
@@ -68,7 +69,7 @@ pub(super) struct Task<S: Spawn> {
     pub(super) board: Board,
 }
 
-impl<S: Spawn> Task<S> {
+impl<S: Start> Task<S> {
     pub(super) fn new(
         starter: Starter<S>,
         settings: Settings,

@@ -4,8 +4,9 @@ use tokio::time::{Duration, Instant};
 use tracing::info;
 
 use super::{
+    begin::Start,
     generation::Generation,
-    process::{Process, Spawn},
+    process::Process,
     slot::Slot,
     state::{Event, State},
     task::Task,
@@ -46,7 +47,7 @@ impl Upkeep {
     }
 }
 
-impl<S: Spawn> Task<S> {
+impl<S: Start> Task<S> {
     /// When to look next; never, while nothing serves.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let settings = &self.settings;

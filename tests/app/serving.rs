@@ -61,6 +61,31 @@ pub(crate) async fn fetch(address: SocketAddr, request: &str) -> (StatusCode, St
 }
 
 #[tokio::test]
+async fn a_missing_or_bad_host_is_refused_before_the_app() {
+    let (address, _server) = start(app(), off(), |server| server).await;
+    for (version, hosts, want) in [
+        ("1.1", "Host: a\r\n", StatusCode::OK),
+        ("1.1", "Host:\r\n", StatusCode::OK),
+        ("1.0", "", StatusCode::OK),
+        ("1.1", "", StatusCode::BAD_REQUEST),
+        ("1.1", "Host: a\r\nHost: a\r\n", StatusCode::BAD_REQUEST),
+        ("1.1", "Host: a,b\r\n", StatusCode::BAD_REQUEST),
+        ("1.1", "Host: [::1\r\n", StatusCode::BAD_REQUEST),
+    ] {
+        let request = format!("GET /x HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(
+            answer.get(9..12),
+            Some(want.as_str()),
+            "{request}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn serves_by_itself_and_behind_the_module() {
     let (address, _server) = start(app(), off(), |server| server).await;
     let got = fetch(address, "GET /x HTTP/1.1\r\n").await;

@@ -1,11 +1,13 @@
 //! The commands.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::site::{ANCM, PATIENCE, Site, command};
+use crate::{
+    site::{PATIENCE, Site},
+    support::process::runs,
+};
 
 #[tokio::test]
 async fn status_says_how_the_app_is() {
@@ -32,7 +34,10 @@ async fn status_says_how_the_app_is() {
     assert_eq!(status["offline"]["by_command"], false);
     assert_eq!(status["app"]["path_base"], "/");
     let file = status["config"]["file"].as_str().unwrap();
-    assert!(file.ends_with("app/web.config"), "{file}");
+    assert!(
+        file.replace('\\', "/").ends_with("app/web.config"),
+        "{file}"
+    );
     assert_eq!(status["module"]["version"], env!("CARGO_PKG_VERSION"));
 
     let table = site.operate(&["status", "app"]).await;
@@ -64,7 +69,7 @@ async fn stop_lets_the_next_request_start_it_again() {
     let status = site.status().await;
     assert_eq!(status["state"], "idle");
     assert!(status["processes"].as_array().unwrap().is_empty());
-    assert!(!fs::exists(format!("/proc/{pid}")).unwrap());
+    assert!(!runs(pid));
     assert_ne!(site.pid().await, pid);
 }
 
@@ -73,7 +78,7 @@ async fn offline_and_online_need_no_file() {
     let site = Site::new();
     let pid = site.pid().await;
     site.operate(&["offline", "app"]).await;
-    assert!(!fs::exists(format!("/proc/{pid}")).unwrap());
+    assert!(!runs(pid));
     let (status, page) = site.get().await;
     assert_eq!(status, 503);
     assert!(page.contains("Down for maintenance"), "{page}");
@@ -99,51 +104,22 @@ async fn offline_and_online_need_no_file() {
 async fn logs_shows_what_the_app_wrote() {
     let site = Site::configured(&crate::site::web_config("--no-such-option", "", ""));
     assert_eq!(site.get().await.0, 502);
-    let logs = site.operate(&["logs", "app"]).await;
-    assert!(logs.contains("unexpected argument"), "{logs}");
-    let logs = site.operate(&["logs", "app", "--json"]).await;
+    logs_once(&site, &["logs", "app"], "unexpected argument").await;
+    let logs = logs_once(&site, &["logs", "app", "--json"], "--no-such-option").await;
     let log: Value = serde_json::from_str(&logs).unwrap();
     assert!(log["text"].as_str().unwrap().contains("--no-such-option"));
 }
 
-/// A shell that writes on two lines whatever comes next, the second one when it is told to.
-#[tokio::test]
-async fn logs_goes_on_when_it_follows() {
-    let config = format!(
-        r#"<configuration><system.webServer>
-        <aspNetCore processPath="/bin/sh" arguments="talk {ANCM}"/>
-        </system.webServer></configuration>"#
-    );
-    let site = Site::configured(&config);
-    let script =
-        "echo one-$$; (while [ ! -e go ]; do sleep 0.1; done; echo two-$$) & exec \"$1\" demo-app";
-    fs::write(site.path("talk"), script).unwrap();
-    let pid = site.pid().await;
-    let mut follow = command(&site.folder);
-    follow.args(["logs", "app", "-f"]).stdout(Stdio::piped());
-    let mut follow = follow.spawn().unwrap();
-    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
-    let mut line_with = async |part: &str| {
-        let find = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                if line.contains(part) {
-                    return;
-                }
-                assert!(!line.contains("one-"), "shown twice");
-            }
-            panic!("it ended");
-        };
-        tokio::time::timeout(PATIENCE, find).await.unwrap();
-    };
-    line_with(&format!("one-{pid}")).await;
-    fs::write(site.path("go"), "").unwrap();
-    line_with(&format!("two-{pid}")).await;
-
-    // The next process is read from its beginning.
-    site.operate(&["restart", "app"]).await;
-    let pid = site.pid().await;
-    line_with(&format!("one-{pid}")).await;
-    follow.kill().await.unwrap();
+/// What is written, once `part` is: it is started again and again, and has said nothing yet when it only begins.
+async fn logs_once(site: &Site, arguments: &[&str], part: &str) -> String {
+    let begin = tokio::time::Instant::now();
+    loop {
+        let logs = site.operate(arguments).await;
+        if logs.contains(part) {
+            return logs;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{logs}");
+    }
 }
 
 #[tokio::test]
@@ -162,11 +138,61 @@ async fn nobody_to_ask_ends_with_1_and_says_what_to_do() {
     assert_eq!(code, 1, "{stderr}");
 }
 
-#[tokio::test]
-async fn the_folder_may_be_reached_by_a_link() {
-    let site = Site::new();
-    std::os::unix::fs::symlink("app", site.folder.path().join("current")).unwrap();
-    let text = site.operate(&["status", "current", "--json"]).await;
-    let status: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(status["state"], "idle");
+/// With a shell, and with links that need no special right.
+#[cfg(unix)]
+mod unix {
+    use std::process::Stdio;
+
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    use super::*;
+    use crate::site::{ANCM, command};
+
+    /// A shell that writes on two lines whatever comes next, the second one when it is told to.
+    #[tokio::test]
+    async fn logs_goes_on_when_it_follows() {
+        let config = format!(
+            r#"<configuration><system.webServer>
+            <aspNetCore processPath="/bin/sh" arguments="talk {ANCM}"/>
+            </system.webServer></configuration>"#
+        );
+        let site = Site::configured(&config);
+        let script = "echo one-$$; (while [ ! -e go ]; do sleep 0.1; done; echo two-$$) & exec \"$1\" demo-app";
+        fs::write(site.path("talk"), script).unwrap();
+        let pid = site.pid().await;
+        let mut follow = command(&site.folder);
+        follow.args(["logs", "app", "-f"]).stdout(Stdio::piped());
+        let mut follow = follow.spawn().unwrap();
+        let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+        let mut line_with = async |part: &str| {
+            let find = async {
+                while let Some(line) = lines.next_line().await.unwrap() {
+                    if line.contains(part) {
+                        return;
+                    }
+                    assert!(!line.contains("one-"), "shown twice");
+                }
+                panic!("it ended");
+            };
+            tokio::time::timeout(PATIENCE, find).await.unwrap();
+        };
+        line_with(&format!("one-{pid}")).await;
+        fs::write(site.path("go"), "").unwrap();
+        line_with(&format!("two-{pid}")).await;
+
+        // The next process is read from its beginning.
+        site.operate(&["restart", "app"]).await;
+        let pid = site.pid().await;
+        line_with(&format!("one-{pid}")).await;
+        follow.kill().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_folder_may_be_reached_by_a_link() {
+        let site = Site::new();
+        std::os::unix::fs::symlink("app", site.folder.path().join("current")).unwrap();
+        let text = site.operate(&["status", "current", "--json"]).await;
+        let status: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status["state"], "idle");
+    }
 }

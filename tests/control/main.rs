@@ -1,6 +1,5 @@
 //! Operating an app from outside: restarts without a lost request, by command and by file, and the
 //! control socket itself.
-#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -168,22 +168,24 @@ async fn an_open_connection_follows_the_configuration() {
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
         let answer = client.ask(request.body(empty()).unwrap()).await;
         assert_eq!(answer.status(), 200, "{}", answer.text());
-        answer.text().to_lowercase().contains("upgrade")
+        let signed = !answer.values("via").is_empty();
+        (answer.text().to_lowercase().contains("upgrade"), signed)
     };
-    assert!(seen_upgrade().await);
+    assert_eq!(seen_upgrade().await, (true, false));
     let config = web_config("", "", "");
+    let signs = r#"<handlerSettings><handlerSetting name="via" value="us"/></handlerSettings>"#;
     let without = "<webSocket enabled=\"false\"/></system.webServer>";
     site.write(
         "web.config",
-        &config.replace("</system.webServer>", without),
+        &web_config("", "", signs).replace("</system.webServer>", without),
     );
     site.status_once(|status| status["restarts"] == 1 && status["config"]["pending"] == false)
         .await;
-    assert!(!seen_upgrade().await);
+    assert_eq!(seen_upgrade().await, (false, true));
     site.write("web.config", &config);
     site.status_once(|status| status["restarts"] == 2 && status["config"]["pending"] == false)
         .await;
-    assert!(seen_upgrade().await);
+    assert_eq!(seen_upgrade().await, (true, false));
 }
 
 #[tokio::test]

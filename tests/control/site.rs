@@ -2,9 +2,11 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Stdio},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -15,6 +17,7 @@ use tokio::process::Command;
 use crate::support::{
     client::{Client, Protocol},
     log::{Log, event},
+    process,
 };
 
 /// Far more than anything here takes; only a failure waits so long.
@@ -49,7 +52,8 @@ impl Site {
         command.args(["--log-format", "json", "run", "app"]);
         command.args(["--listen", "127.0.0.1:0"]).args(options);
         let command = command.as_std_mut();
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let command = process::to_be_asked(command.stderr(Stdio::piped()));
+        let mut child = command.spawn().unwrap();
         let log = Log::read(child.stderr.take().unwrap());
         let address = log.wait_for("`Listening`", PATIENCE, |line| {
             event(line, "Listening")?["address"].as_str()?.parse().ok()
@@ -70,7 +74,13 @@ impl Site {
     pub(crate) fn write(&self, name: &str, content: &str) {
         let new = self.folder.path().join("new");
         fs::write(&new, content).unwrap();
-        fs::rename(new, self.path(name)).unwrap();
+        let begin = tokio::time::Instant::now();
+        while let Err(error) = fs::rename(&new, self.path(name)) {
+            // Windows lets nobody replace a file that somebody reads in this moment: a good deployment tries again.
+            let is_read = cfg!(windows) && error.kind() == ErrorKind::PermissionDenied;
+            assert!(is_read && begin.elapsed() < PATIENCE, "{error}");
+            thread::park_timeout(Duration::from_millis(20));
+        }
     }
 
     /// Changes nothing but the time of a file, to one that no other touch had.
@@ -155,12 +165,9 @@ impl Site {
             .into()
     }
 
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-
-    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+    /// Asks `ancm` to stop, and waits for its end.
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
+        process::ask_to_stop(&self.child);
         self.child.wait().unwrap()
     }
 }

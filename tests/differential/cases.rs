@@ -159,6 +159,41 @@ const HOSTS: [&str; 8] = [
     "[::1]:5000",
     "a_b",
 ];
+/// Of which a server may refuse some before anybody looks at the rest.
+const ODD_HOSTS: [&str; 32] = [
+    "",
+    ":80",
+    "a:",
+    "a:b",
+    "a:1:2",
+    "a:99999",
+    "a:007",
+    "a b",
+    "a,b",
+    "a/b",
+    "a@b",
+    "a?b",
+    "a#b",
+    "a\\b",
+    "a%20b",
+    "a%2f",
+    "*",
+    "*.a",
+    "a=b",
+    "a;b",
+    "a+b",
+    "a(b)!$&'~",
+    "[",
+    "[]",
+    "[::]",
+    "[::1",
+    "[::1]x",
+    "[::1]:",
+    "[::1]:x",
+    "[g::1]",
+    "[::ffff:192.0.2.1]",
+    "-",
+];
 
 impl Case {
     pub(crate) fn roll(dice: &mut Dice, place: &'static Place) -> Self {
@@ -170,6 +205,9 @@ impl Case {
             headers: vec![("Host", dice.pick(&HOSTS).to_owned())],
             body: dice.pick(&["", "", "hello"]),
         };
+        if dice.once_in(20) {
+            case.odd_host(dice);
+        }
         case.token(dice);
         case.forwarded(dice);
         case.reserved(dice);
@@ -209,6 +247,19 @@ impl Case {
 
     fn add(&mut self, name: &'static str, value: impl Into<String>) {
         self.headers.push((name, value.into()));
+    }
+
+    /// No host, several, or one that may be none.
+    fn odd_host(&mut self, dice: &mut Dice) {
+        self.headers.clear();
+        match dice.below(8) {
+            0 => {}
+            1 => {
+                self.add("Host", "shop.example");
+                self.add("host", dice.pick(&["shop.example", "a", ""]));
+            }
+            _ => self.add("Host", dice.pick(&ODD_HOSTS)),
+        }
     }
 
     /// The right one, mostly.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    cases::Place,
+    cases::{PLACES, Place},
     support::apps::{App, published, twin},
 };
 
@@ -19,13 +19,18 @@ pub(crate) const TOKEN: &str = "0f8fad5bd9cb469fa16570867728950e";
 /// A process of the app; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Hosted {
-    child: Child,
+    /// None where it was there before us.
+    child: Option<Child>,
     pub(crate) address: SocketAddr,
 }
 
 impl Hosted {
     /// Starts `app` as the module would at `place`, and waits until it listens.
     pub(crate) fn start(app: App, place: &Place) -> Self {
+        if let Some(address) = running(app, place) {
+            let child = None;
+            return Self { child, address };
+        }
         // Free a moment ago; another process may take it meanwhile, so a second and a third port are tried.
         (0..3)
             .find_map(|_| Self::try_start(app, place))
@@ -45,6 +50,7 @@ impl Hosted {
         // No event tells from outside that a port is listened on, so it is tried.
         for _ in 0..1200 {
             if TcpStream::connect(address).is_ok() {
+                let child = Some(child);
                 return Some(Self { child, address });
             }
             if child.try_wait().unwrap().is_some() {
@@ -60,14 +66,30 @@ impl Hosted {
 
 impl Drop for Hosted {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
+}
+
+/// Where `app` runs already.
+fn running(app: App, place: &Place) -> Option<SocketAddr> {
+    if app == App::Twin {
+        return None;
+    }
+    let ports = env::var("ANCM_DIFFERENTIAL_STOCK").ok()?;
+    let mut pairs = PLACES.iter().zip(ports.split(','));
+    let (_, port) = pairs
+        .find(|(other, _)| other.path_base == place.path_base)
+        .expect("a port of each place");
+    let port: u16 = port.parse().expect("a port");
+    Some(([127, 0, 0, 1], port).into())
 }
 
 fn command(app: App, place: &Place, port: u16) -> Command {
     let mut command = match app {
-        App::Twin => Command::new(twin()),
+        App::Twin | App::InProcess => Command::new(twin()),
         App::Stock => {
             let mut command = Command::new("bash");
             command

@@ -166,6 +166,7 @@ async fn ask(
 }
 
 /// So many requests at once, each on a connection of its own.
+#[cfg(unix)]
 pub(crate) async fn all_at_once(
     address: SocketAddr,
     requests: usize,

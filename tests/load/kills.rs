@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use http::Method;
-use rustix::process::Signal;
 
 use crate::{
-    clients::{CLIENTS, Load},
+    clients::Load,
     run,
-    site::{Site, signal},
+    site::{Site, kill},
     support::apps::App,
 };
 
@@ -20,11 +19,11 @@ async fn lose_no_request(app: App, kills: usize) {
     let site = Site::of(app, |config| config);
     let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
     let mut killed = HashSet::new();
-    for kill in 1..=kills {
+    for count in 1..=kills {
         load.everybody().await;
         let victim = site.victim(1, &mut killed).await;
-        signal(&victim, Signal::KILL);
-        if kill % IN_A_ROW == 0 {
+        kill(&victim);
+        if count % IN_A_ROW == 0 {
             site.supervisor().restart().await.unwrap();
         }
     }
@@ -35,21 +34,36 @@ async fn lose_no_request(app: App, kills: usize) {
 
 #[test]
 fn of_the_twin_lose_no_idempotent_request() {
-    run(lose_no_request(App::Twin, 100));
+    run(lose_no_request(
+        App::Twin,
+        if cfg!(windows) { 20 } else { 100 },
+    ));
 }
 
+#[cfg(unix)]
 #[test]
 fn of_the_stock_app_lose_no_idempotent_request() {
     run(lose_no_request(App::Stock, 15));
 }
 
+#[cfg(unix)]
 #[test]
 #[ignore = "takes minutes: the stock app starts slowly; the run above is a part of it"]
 fn of_the_stock_app_100_times_lose_no_idempotent_request() {
     run(lose_no_request(App::Stock, 100));
 }
 
+/// Lets nothing go on in it.
+#[cfg(unix)]
+fn stop(process: &ancm::supervisor::ProcessStatus) {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.unwrap(), Signal::STOP).unwrap();
+}
+
 /// Stops one of two processes in the middle of its requests, and then kills it: those requests, and no others, may fail.
+#[cfg(unix)]
 async fn cost_at_most_what_was_in_flight(method: Method) {
     let site = Site::of(App::Twin, |config| {
         config.processes_per_application(2).retry(false)
@@ -57,17 +71,17 @@ async fn cost_at_most_what_was_in_flight(method: Method) {
     site.supervisor().lease().await.unwrap();
     let mut load = Load::begin(site.address, &method, "/slow?ms=2");
     let (mut in_flight, mut killed) = (0, HashSet::new());
-    for kill in 1..=20 {
+    for count in 1..=20 {
         load.everybody().await;
         let victim = site.victim(2, &mut killed).await;
-        signal(&victim, Signal::STOP);
+        stop(&victim);
         // The other one goes on, and each has its half in the end.
-        while in_flight_on(&site, victim.pid) < CLIENTS / 2 {
+        while in_flight_on(&site, victim.pid) < crate::clients::CLIENTS / 2 {
             load.go_on(1).await;
         }
         in_flight += in_flight_on(&site, victim.pid);
-        signal(&victim, Signal::KILL);
-        if kill % IN_A_ROW == 0 {
+        kill(&victim);
+        if count % IN_A_ROW == 0 {
             site.supervisor().restart().await.unwrap();
         }
     }
@@ -77,17 +91,20 @@ async fn cost_at_most_what_was_in_flight(method: Method) {
     site.close().await;
 }
 
+#[cfg(unix)]
 fn in_flight_on(site: &Site, pid: u32) -> usize {
     let processes = site.supervisor().status().processes;
     let victim = processes.into_iter().find(|process| process.pid == pid);
     victim.map_or(0, |victim| victim.in_flight)
 }
 
+#[cfg(unix)]
 #[test]
 fn cost_at_most_the_gets_in_flight_without_retry() {
     run(cost_at_most_what_was_in_flight(Method::GET));
 }
 
+#[cfg(unix)]
 #[test]
 fn cost_at_most_the_posts_in_flight() {
     run(cost_at_most_what_was_in_flight(Method::POST));

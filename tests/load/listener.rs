@@ -4,13 +4,12 @@ use std::{collections::HashSet, fs, path::Path, time::Duration};
 
 use ancm::{config::Listener, proxy::Address};
 use http::Method;
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
     clients::Load,
     run,
-    site::{Site, signal},
+    site::{Site, kill},
     support::{
         apps::App,
         client::{Client, Protocol},
@@ -42,7 +41,7 @@ async fn lose_no_request(app: App, listener: Listener, rounds: usize) {
     let mut killed = HashSet::new();
     for _ in 0..rounds {
         load.everybody().await;
-        signal(&site.victim(1, &mut killed).await, Signal::KILL);
+        kill(&site.victim(1, &mut killed).await);
         load.everybody().await;
         site.supervisor().restart().await.unwrap();
     }
@@ -136,7 +135,7 @@ fn past_the_module(address: &Address) -> u16 {
     match address {
         Address::Tcp(address) => ask(TcpStream::connect(address).unwrap()),
         Address::Unix(path) => ask(UnixStream::connect(path).unwrap()),
-        other => panic!("{other:?}"),
+        Address::InProcess(_) | _ => panic!("{address:?}"),
     }
 }
 

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use http::{Method, Request};
-use rustix::process::Signal;
 
 use crate::{
     clients::{Load, all_at_once},
     run,
-    site::{Site, signal},
+    site::{Site, kill},
     support::client::{Client, Protocol, empty},
 };
 
@@ -30,7 +29,7 @@ fn go_on_at_once_when_one_of_them_dies() {
             load.everybody().await;
             let victim = site.victim(3, &mut killed).await;
             site.write("slow", "");
-            signal(&victim, Signal::KILL);
+            kill(&victim);
             // Nobody waits for the one that takes its time.
             load.until(200, 300).await;
             assert_eq!(site.ready().len(), 2);
@@ -100,7 +99,7 @@ fn keep_a_client_that_has_their_cookie() {
         }
         let ready = site.ready().into_iter();
         let mut ready = ready.filter(|process| u64::from(process.pid) == first);
-        signal(&ready.next().unwrap(), Signal::KILL);
+        kill(&ready.next().unwrap());
         // Another one takes it in, and keeps it.
         let (second, renewed) = asked_with(&site, Some(&cookie)).await;
         let renewed = renewed.unwrap();

@@ -5,7 +5,6 @@ use std::{
     fs,
     net::SocketAddr,
     num::NonZeroUsize,
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -16,12 +15,16 @@ use ancm::{
     front::{Bound, Drained, Front, Standby},
     supervisor::{ProcessStatus, Supervisor, WorkerProgram},
 };
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::apps::{self, App, published, twin};
+#[cfg(unix)]
+use crate::support::apps::{own_copy, published};
+use crate::support::{
+    apps::{App, twin},
+    process,
+};
 
 /// How often to look for what nobody tells.
 const LOOK: Duration = Duration::from_millis(1);
@@ -44,11 +47,15 @@ impl Site {
                 let config = Config::builder(folder.path()).program(twin());
                 Self::serve(folder, change(config), own_variables())
             }
+            App::InProcess => panic!("it has no process of its own"),
+            #[cfg(not(unix))]
+            App::Stock => panic!("there is no stock app here"),
+            #[cfg(unix)]
             App::Stock => {
-                let folder = apps::own_copy();
+                let folder = own_copy();
                 let variables = sourced(&published().environment);
                 let config = Config::builder(folder.path())
-                    .program(Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+                    .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
                     .arguments(["StockApp.dll"]);
                 Self::serve(folder, change(config), variables)
             }
@@ -105,6 +112,7 @@ impl Site {
     }
 
     /// Serves what the shell makes of `script`, in which `$0` is the twin.
+    #[cfg(unix)]
     pub(crate) fn of_script(script: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let twin = twin().to_str().unwrap();
@@ -197,8 +205,7 @@ impl Site {
         let left = self.supervisor().status().processes;
         self.host.shutdown().await;
         for process in left {
-            let pid = Path::new("/proc").join(process.pid.to_string());
-            assert!(!pid.exists(), "process {} is left", process.pid);
+            assert!(!process::runs(process.pid), "{process:?} is left");
         }
     }
 }
@@ -231,7 +238,8 @@ fn own_variables() -> BTreeMap<String, String> {
 }
 
 /// The environment that a shell file makes of ours.
-fn sourced(file: &Path) -> BTreeMap<String, String> {
+#[cfg(unix)]
+fn sourced(file: &std::path::Path) -> BTreeMap<String, String> {
     let mut command = std::process::Command::new("bash");
     let command = command.args(["-c", r#". "$0" && env -0"#]).arg(file);
     let output = command.env_clear().envs(own_variables()).output().unwrap();
@@ -242,8 +250,7 @@ fn sourced(file: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Sends a process a signal; it may be gone already.
-pub(crate) fn signal(process: &ProcessStatus, signal: Signal) {
-    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
-    let _ = kill_process(pid.unwrap(), signal);
+/// Ends a process as `kill -9` does; it may be gone already.
+pub(crate) fn kill(process: &ProcessStatus) {
+    process::kill(process.pid);
 }

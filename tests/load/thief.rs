@@ -1,9 +1,8 @@
 //! Somebody else on the app's port.
 
-use std::{collections::HashSet, fs, net::Ipv4Addr, sync::Arc};
+use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
 
 use http::Method;
-use rustix::process::Signal;
 use tokio::{
     io::AsyncReadExt,
     net::TcpListener,
@@ -12,9 +11,9 @@ use tokio::{
 };
 
 use crate::{
-    clients::{Load, all_at_once},
+    clients::Load,
     run,
-    site::{Site, signal},
+    site::{Site, kill},
     support::apps::App,
 };
 
@@ -61,6 +60,7 @@ async fn steal(port: u16) -> TcpListener {
 }
 
 /// The port is chosen, and then somebody else is faster than the app.
+#[cfg(unix)]
 #[test]
 fn who_is_faster_than_the_app_gets_nothing() {
     run(async {
@@ -70,12 +70,12 @@ fn who_is_faster_than_the_app_gets_nothing() {
         let fifo = site.folder.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&fifo).status();
         assert!(made.unwrap().success());
-        let asking = tokio::spawn(all_at_once(site.address, 50, "/"));
+        let asking = tokio::spawn(crate::clients::all_at_once(site.address, 50, "/"));
         let mut thieves = Vec::new();
         for _attempt in 0..2 {
             let port = site.folder.path().join("port");
             let port: u16 = loop {
-                if let Ok(port) = fs::read_to_string(&port) {
+                if let Ok(port) = std::fs::read_to_string(&port) {
                     break port.trim().parse().unwrap();
                 }
                 tokio::task::yield_now().await;
@@ -101,10 +101,10 @@ fn who_takes_the_place_of_a_dead_app_gets_nothing() {
         let site = Site::of(App::Twin, |config| config);
         let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
         let (mut thieves, mut killed) = (Vec::new(), HashSet::new());
-        for _ in 0..20 {
+        for _ in 0..if cfg!(windows) { 5 } else { 20 } {
             load.everybody().await;
             let victim = site.victim(1, &mut killed).await;
-            signal(&victim, Signal::KILL);
+            kill(&victim);
             thieves.push(Thief::at(steal(victim.port.unwrap()).await));
             load.everybody().await;
             site.supervisor().restart().await.unwrap();

@@ -7,12 +7,12 @@ use ancm::{
     proxy::Address,
 };
 use http::{Method, Request};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     clients::Load,
     run,
-    site::{Site, signal},
+    site::{Site, kill},
     support::client::{Client, Protocol, empty},
 };
 
@@ -159,7 +159,7 @@ fn restarts_and_kills_of_a_worker_lose_no_request() {
         for _ in 0..7 {
             site.supervisor().restart().await.unwrap();
             load.everybody().await;
-            signal(&site.victim(1, &mut killed).await, Signal::KILL);
+            kill(&site.victim(1, &mut killed).await);
             load.everybody().await;
         }
         load.end().await.assert_only(&[200]);
@@ -195,7 +195,8 @@ fn signals_stop_a_worker_in_good_order_and_the_parent_brings_the_next() {
             while site.ready().iter().all(|one| one.in_flight == 0) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            signal(&worker, name);
+            let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
+            kill_process(pid.unwrap(), name).unwrap();
             assert_eq!(slow.await.unwrap(), 200, "{name:?}");
             while site.ready().iter().all(|one| one.pid == worker.pid) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -286,7 +287,7 @@ fn clients_of_a_direct_worker_are_its_own() {
         let site = direct(|config| config.path_base("/shop".parse().unwrap()));
         // The first one finds no worker: the parent accepts it, and it goes when it has its answer.
         let mut first = client(&site).await;
-        let mut answer = first.get("/shop/env").await;
+        let answer = first.get("/shop/env").await;
         assert_eq!(answer.status(), 200);
         let pid = site.ready()[0].pid;
         let before = sockets(pid);
@@ -349,14 +350,14 @@ fn twenty_kills_of_a_direct_worker_cost_what_was_in_flight() {
         let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
         load.until(200, 50).await;
         let mut killed = HashSet::new();
-        for kill in 1..=20 {
+        for round in 1..=20 {
             load.everybody().await;
             let before = load.so_far().broken.len();
-            signal(&site.victim(1, &mut killed).await, Signal::KILL);
+            kill(&site.victim(1, &mut killed).await);
             load.everybody().await;
             let lost = load.so_far().broken.len() - before;
             assert!(lost <= crate::clients::CLIENTS, "{lost}");
-            if kill % 3 == 0 {
+            if round % 3 == 0 {
                 site.supervisor().restart().await.unwrap();
             }
         }

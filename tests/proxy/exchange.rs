@@ -448,3 +448,25 @@ async fn idle_connections_are_closed_with_their_backend() {
     drop(backend);
     assert_eq!(wire.rest().await, "");
 }
+
+#[tokio::test]
+async fn an_answer_may_have_many_fields_but_not_any_number() {
+    for (count, want) in [(101, "204"), (990, "204"), (1001, "502")] {
+        let (app, mut client) = chain().await;
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut wire = app.accept().await;
+        wire.head().await;
+        let cookies: String = (0..count)
+            .map(|n| format!("Set-Cookie: c{n}=1\r\n"))
+            .collect();
+        wire.say(format!("HTTP/1.1 204 No Content\r\nX: y\r\n{cookies}"))
+            .await;
+        wire.say("\r\n").await;
+        let head = client.head().await;
+        assert!(head.starts_with(&format!("http/1.1 {want}")), "{head}");
+        if want == "204" {
+            assert_eq!(head.matches("set-cookie: c").count(), count);
+            assert!(head.contains(&format!("set-cookie: c{}=1\r\n", count - 1)));
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! The life of an app's process behind the module.
 
 use http::{Request, StatusCode};
-use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 
 use crate::{
@@ -10,6 +9,7 @@ use crate::{
         apps::App,
         client::{Client, Protocol, empty},
         module::{Module, Start},
+        process::runs,
     },
 };
 
@@ -17,12 +17,8 @@ pub(crate) async fn env(client: &mut Client, prefix: &str) -> Value {
     client.get(&format!("{prefix}/env")).await.json()
 }
 
-pub(crate) fn pid(env: &Value) -> Pid {
-    Pid::from_raw(i32::try_from(env["pid"].as_i64().unwrap()).unwrap()).unwrap()
-}
-
-fn runs(pid: Pid) -> bool {
-    test_kill_process(pid).is_ok()
+pub(crate) fn pid(env: &Value) -> u32 {
+    u32::try_from(env["pid"].as_u64().unwrap()).unwrap()
 }
 
 pub(crate) async fn connect(module: &Module) -> Client {
@@ -32,6 +28,7 @@ pub(crate) async fn connect(module: &Module) -> Client {
 /// Makes a test for each app out of a scenario that has the module for itself.
 macro_rules! each_app {
     ($($scenario:ident),+ $(,)?) => {
+        #[cfg(unix)]
         mod stock { $( #[test] fn $scenario() {
             super::run(super::$scenario(super::App::Stock));
         } )+ }
@@ -73,7 +70,7 @@ async fn sees_the_modules_variables(app: App) {
             "{startup}"
         );
         let root = variable("ASPNETCORE_IIS_PHYSICAL_PATH").unwrap();
-        assert_eq!(env["currentDirectory"], root.trim_end_matches('/'));
+        assert_eq!(env["currentDirectory"], root.trim_end_matches(['/', '\\']));
         assert_eq!(env["contentRoot"], env["currentDirectory"]);
     }
 }
@@ -107,7 +104,7 @@ async fn begins_again_after_a_crash(app: App) {
 }
 
 /// The process that answers once `before` no longer does.
-async fn next(client: &mut Client, before: Pid) -> Pid {
+async fn next(client: &mut Client, before: u32) -> u32 {
     loop {
         let answer = client.get("/env").await;
         // A request that the old process took with it was its last.

@@ -7,7 +7,7 @@ use crate::{
     at::At,
     support::{
         apps::App,
-        client::{Client, empty},
+        client::{Client, Protocol, empty},
     },
 };
 
@@ -23,10 +23,13 @@ pub(crate) async fn comes_from_the_clients_socket(at: At) {
         assert_eq!(seen["remoteAddress"], client.local().ip().to_string());
         assert_eq!(seen["remotePort"], client.local().port());
         assert_eq!(seen["scheme"], "http");
-        assert_eq!(
-            seen["protocol"], "HTTP/1.1",
-            "between the module and the app"
-        );
+        let protocol = match (at.app, at.protocol) {
+            (App::InProcess, Protocol::Http2) => "HTTP/2.0",
+            (App::Stock, Protocol::Http2) if at.in_process => "HTTP/2",
+            // Between the module and the app.
+            _ => "HTTP/1.1",
+        };
+        assert_eq!(seen["protocol"], protocol);
     }
 }
 
@@ -55,7 +58,7 @@ pub(crate) async fn keeps_its_raw_target(at: At) {
         // ASP.NET Core decodes what hyper leaves as it is.
         let path = match at.app {
             App::Stock => decoded,
-            App::Twin => target.split('?').next().unwrap(),
+            App::Twin | App::InProcess => target.split('?').next().unwrap(),
         };
         assert_eq!(seen["path"], path, "{target}");
     }

@@ -24,9 +24,11 @@ use crate::{
 macro_rules! each_app {
     ($($scenario:ident),+ $(,)?) => {
         mod stock { $( #[test] fn $scenario() {
+            crate::support::apps::published();
             super::run(super::$scenario(super::App::Stock));
         } )+ }
         mod twin { $( #[test] fn $scenario() {
+            crate::support::apps::twin();
             super::run(super::$scenario(super::App::Twin));
         } )+ }
     };

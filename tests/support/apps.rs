@@ -1,7 +1,7 @@
 //! The apps that are hosted: a stock ASP.NET Core one, and the same in Rust.
 
 use std::{
-    env,
+    env::{self, consts::EXE_SUFFIX},
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -18,6 +18,8 @@ pub(crate) enum App {
     Stock,
     /// An axum app that stands on the app half of this crate.
     Twin,
+    /// The same in the process of its front.
+    InProcess,
 }
 
 /// A published stock app, and what its environment wants.
@@ -97,6 +99,11 @@ pub(crate) fn twin() -> &'static Path {
     static TWIN: OnceLock<PathBuf> = OnceLock::new();
     TWIN.get_or_init(|| {
         let profile = profile_dir();
+        let program = profile.join(format!("examples/twin{EXE_SUFFIX}"));
+        // Where the tests run on another system than the one that built them, cargo is not at hand and the twin is there.
+        if env::var_os("CARGO").is_none() && program.exists() {
+            return program;
+        }
         // The folder of the profile `dev` is `debug`; every other has its own name.
         let name = profile.file_name().filter(|name| *name != "debug");
         let selected = name.map(|name| [OsStr::new("--profile"), name]);
@@ -110,7 +117,7 @@ pub(crate) fn twin() -> &'static Path {
             .status()
             .expect("cargo builds the twin");
         assert!(status.success(), "the twin could not be built");
-        profile.join("examples/twin")
+        program
     })
 }
 

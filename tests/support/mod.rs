@@ -10,3 +10,4 @@ pub(crate) mod client;
 pub(crate) mod log;
 pub(crate) mod module;
 pub(crate) mod pki;
+pub(crate) mod process;

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::timeout;
 
 use super::{
     apps::{App, published, twin},
     log::{Log, event},
+    process,
 };
 
 /// How long the program may take to listen, on a machine that is busy with other tests.
@@ -81,29 +81,43 @@ impl Start {
         let mut command = match self.app {
             App::Stock => sourcing(&published().environment, env!("CARGO_BIN_EXE_ancm")),
             App::Twin => Command::new(env!("CARGO_BIN_EXE_ancm")),
+            App::InProcess => return self.run_in_process(),
         };
         command.args(["run", "--no-control"]);
         let given = self.folder.is_some();
-        match self.folder {
+        match &self.folder {
             Some(folder) => _ = command.arg(folder),
             None if self.app == App::Stock => {
                 _ = command.arg(published().apps.join("outofprocess"))
             }
             None => {}
         }
-        command.args(["--log-format", "json"]).args(self.listen);
+        command.args(["--log-format", "json"]).args(&self.listen);
         if self.path_base != "/" {
             command.args(["--path-base", self.path_base]);
         }
         if self.app == App::Twin && !given {
             command.arg("--").arg(twin());
         }
+        command.env("RUST_LOG", "info");
+        self.spawn(command)
+    }
+
+    /// The twin hosts itself.
+    fn run_in_process(self) -> Module {
+        let mut command = Command::new(twin());
+        command.env("TWIN_LISTEN", "127.0.0.1:0");
+        command.env("TWIN_BASE", self.path_base);
+        self.spawn(command)
+    }
+
+    fn spawn(self, mut command: Command) -> Module {
         for (name, _) in env::vars_os() {
             if is_of_the_module(&name.to_string_lossy()) {
                 command.env_remove(name);
             }
         }
-        command.env("RUST_LOG", "info").envs(self.variables);
+        command.envs(self.variables);
         Module::spawn(command)
     }
 }
@@ -127,7 +141,7 @@ fn sourcing(environment: &Path, program: &str) -> Command {
 
 impl Module {
     fn spawn(mut command: Command) -> Self {
-        let mut child = command
+        let mut child = process::to_be_asked(&mut command)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -160,24 +174,13 @@ impl Module {
 
     /// Kills it when this test program is gone, however that comes: a `static` is never dropped.
     pub(crate) fn outlived_by_nobody(self) -> Self {
-        let pid = self.child.as_ref().expect("it runs").id();
-        let watchdog = Command::new("sh")
-            .args(["-c", r#"cat; kill -TERM "$0"; sleep 10; kill -KILL "$0""#])
-            .arg(pid.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`sh` starts");
-        // The write end of its stdin stays open until the end of this process.
-        std::mem::forget(watchdog);
+        process::ends_with_us(self.child.as_ref().expect("it runs"));
         self
     }
 
     /// Asks it to stop, as an operator would.
     pub(crate) fn ask_to_stop(&self) {
-        let child = self.child.as_ref().expect("it runs");
-        signal(child.id(), Signal::TERM);
+        process::ask_to_stop(self.child.as_ref().expect("it runs"));
     }
 
     /// Asks it to stop and waits for its end.
@@ -204,9 +207,4 @@ impl Drop for Module {
             let _ = child.wait();
         }
     }
-}
-
-fn signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    kill_process(pid.expect("a child's id"), signal).expect("the child is not reaped yet");
 }

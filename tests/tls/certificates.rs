@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use ancm::front::tls::{ClientCertificates, Tls};
+use ancm::front::{
+    Front, Listen,
+    tls::{ClientCertificates, Tls},
+};
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 use rustls::{HandshakeKind, version};
 
@@ -85,6 +88,19 @@ async fn speaks_1_2_and_1_3_and_agrees_on_a_protocol() {
             );
         }
     }
+}
+
+#[test]
+fn the_https_port_is_that_of_all_who_speak_tls_or_none() {
+    let ca = Ca::new();
+    let tls = ca.site("a", &["a.test"]).tls().build().unwrap();
+    let plain = || Listen::tcp("127.0.0.1:0".parse().unwrap());
+    let bound = |places: Vec<Listen>| Front::new().listen(places).unwrap();
+    let one = bound(vec![plain(), plain().tls(tls.clone())]);
+    assert_eq!(one.https_port(), Some(one.local_addresses()[1].port()));
+    assert_eq!(bound(vec![plain()]).https_port(), None);
+    let two = bound(vec![plain().tls(tls.clone()), plain().tls(tls)]);
+    assert_eq!(two.https_port(), None);
 }
 
 #[tokio::test]

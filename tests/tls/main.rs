@@ -10,5 +10,7 @@ mod certificates;
 mod clients;
 mod handshakes;
 mod identity;
+#[cfg(feature = "cli")]
+mod program;
 mod reload;
 mod support;

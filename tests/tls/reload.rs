@@ -1,6 +1,13 @@
 //! Files that change while the front serves.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use ancm::front::tls::ClientCertificates;
 use rustls::{ClientConfig, HandshakeKind};
@@ -117,26 +124,27 @@ async fn no_session_outlives_the_ca_that_let_it_in() {
 async fn no_request_fails_while_certificates_change_under_load() {
     let ca = Ca::new();
     let server = Arc::new(start(ca.site("a", &["a.test"]).tls().build().unwrap()));
-    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let done = Arc::new(AtomicBool::new(false));
     let mut clients = JoinSet::new();
     for _ in 0..4 {
-        let (server, done, config) = (server.clone(), done.clone(), Arc::new(ca.trusting()));
+        let (server, config) = (server.clone(), Arc::new(ca.trusting()));
+        let (answered, done) = (answered.clone(), done.clone());
         clients.spawn(async move {
-            let mut answered = 0;
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            while !done.load(Ordering::Relaxed) {
                 let (answer, _) = server.get(&config, "a.test").await.unwrap();
                 assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-                answered += 1;
+                answered.fetch_add(1, Ordering::Relaxed);
             }
-            answered
         });
     }
     let watching = Arc::new(ca.trusting());
-    for _ in 0..5 {
+    let mut changes = 0;
+    while changes < 5 || answered.load(Ordering::Relaxed) < 200 {
         let new = ca.site("a", &["a.test"]);
         shown(&server, &watching, &new).await;
+        changes += 1;
     }
-    done.store(true, std::sync::atomic::Ordering::Relaxed);
-    let answered: usize = clients.join_all().await.into_iter().sum();
-    assert!(answered > 20, "{answered} is no load");
+    done.store(true, Ordering::Relaxed);
+    clients.join_all().await;
 }

@@ -1,5 +1,8 @@
 //! The twin of the stock ASP.NET Core app in `tests/aspnetcore/StockApp`: the same endpoints, in axum, behind the
 //! app half of this crate. The scenarios host both and compare what they say.
+//!
+//! It is either model's: behind the module it is the app of a process of its own; told where to listen by `TWIN_LISTEN`, it
+//! hosts itself in process, behind a front. `TWIN_SERVER=axum` leaves all of this crate out, to be measured against.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +13,7 @@
 mod answers;
 #[cfg(all(unix, feature = "in-process"))]
 mod hosted;
+mod hosts;
 mod reports;
 mod sockets;
 mod streams;
@@ -34,6 +38,9 @@ fn main() -> io::Result<ExitCode> {
 }
 
 async fn serve() -> io::Result<ExitCode> {
+    if let Ok(listen) = env::var("TWIN_LISTEN") {
+        return hosts::serve(&listen, routes).await;
+    }
     if let Some(code) = number::<u8>("STARTUP_EXIT_CODE") {
         writeln!(io::stderr(), "exiting at start, as STARTUP_EXIT_CODE says")?;
         return Ok(ExitCode::from(code));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env, process};
 
 use ancm::{
     PathBase,
-    app::{ClientCertificate, Forwarded},
+    app::{ClientCertificate, Forwarded, WindowsIdentity},
 };
 use axum::{
     Json,
@@ -77,7 +77,9 @@ pub(crate) async fn client_certificate(request: Request<Body>) -> Json<Value> {
 /// Tells about the user whom the front authenticated.
 pub(crate) async fn user(request: Request<Body>) -> Json<Value> {
     let user = request.extensions().get::<ancm::Identity>();
+    let windows = request.extensions().get::<WindowsIdentity>();
     Json(json!({
+        "sid": windows.map(|user| user.sid().to_owned()),
         "name": user.map(ancm::Identity::name),
         "realm": user.map(ancm::Identity::realm),
         "authenticationType": user.map(ancm::Identity::authentication_type),

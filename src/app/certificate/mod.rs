@@ -54,6 +54,18 @@ impl ClientCertificate {
         })
     }
 
+    /// The certificate of a connection that ends in this process.
+    pub(super) fn of_der(der: Bytes) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                encoded: HeaderValue::from_static(""),
+                der: OnceLock::from(Some(der)),
+                #[cfg(feature = "x509")]
+                details: OnceLock::new(),
+            }),
+        }
+    }
+
     /// The certificate as DER; `None` where the front end sent something else, which the log says.
     #[must_use]
     pub fn der(&self) -> Option<&Bytes> {
@@ -92,12 +104,24 @@ impl ClientCertificate {
 
     /// The SHA-256 of its DER, by which an app may know it; `None` where there is no DER.
     ///
-    /// Not the thumbprint that Windows and .NET show, which is SHA-1's and no proof any more.
+    /// Not what Windows and .NET show, which is the [`thumbprint`](Self::thumbprint).
     #[cfg(feature = "x509")]
     #[must_use]
     pub fn fingerprint_sha256(&self) -> Option<[u8; 32]> {
         use sha2::{Digest as _, Sha256};
         Some(Sha256::digest(self.der()?).into())
+    }
+
+    /// The thumbprint that Windows and .NET show: the SHA-1 of its DER, in upper-case hex; `None` where there is no DER.
+    ///
+    /// To be compared with what was written down from there. It is no proof any more: two certificates with one thumbprint
+    /// can be made, so who decides by it asks who issued the certificate too.
+    #[cfg(feature = "x509")]
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<String> {
+        use sha1::{Digest as _, Sha1};
+        let digest = Sha1::digest(self.der()?);
+        Some(digest.iter().map(|byte| format!("{byte:02X}")).collect())
     }
 }
 
@@ -200,8 +224,10 @@ mod tests {
         let certificate = ClientCertificate::take_from(&mut headers(&["MAMCAQE="])).unwrap();
         let print = certificate.fingerprint_sha256().unwrap();
         assert_eq!(print[..4], [0x1b, 0x65, 0xf6, 0x8a]);
+        let thumbprint = certificate.thumbprint().unwrap();
+        assert_eq!(thumbprint, "90D80B0214715C2117F1DB310CC56F1E87DC4775");
         let none = ClientCertificate::take_from(&mut headers(&["AAAA"])).unwrap();
-        assert_eq!(none.fingerprint_sha256(), None);
+        assert_eq!((none.fingerprint_sha256(), none.thumbprint()), (None, None));
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn uri_scheme(scheme: Scheme) -> uri::Scheme {
 
 /// The client is who an axum handler asks for; the peer is in [`Forwarded::peer`].
 #[cfg(feature = "axum")]
-fn set_connect_info(extensions: &mut Extensions, client: SocketAddr) {
+pub(in crate::app) fn set_connect_info(extensions: &mut Extensions, client: SocketAddr) {
     use axum::extract::ConnectInfo;
     match extensions.get_mut::<ConnectInfo<SocketAddr>>() {
         Some(info) => info.0 = client,
@@ -148,4 +148,4 @@ fn set_connect_info(extensions: &mut Extensions, client: SocketAddr) {
 }
 
 #[cfg(not(feature = "axum"))]
-fn set_connect_info(_: &mut Extensions, _: SocketAddr) {}
+pub(in crate::app) fn set_connect_info(_: &mut Extensions, _: SocketAddr) {}

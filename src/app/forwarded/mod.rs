@@ -40,4 +40,5 @@ mod rfc7239;
 mod rules;
 mod walk;
 
+pub(in crate::app) use self::apply::set_connect_info;
 pub use self::{extension::Forwarded, layer::ForwardedLayer};

@@ -44,6 +44,15 @@ mod windows;
 pub use self::extract::MissingWindowsUser;
 pub use self::{layer::IdentityLayer, require::RequireWindowsUserLayer, user::WindowsIdentity};
 
+/// Gives the app the Windows user of a connection that ends in this process.
+#[cfg(all(windows, feature = "host"))]
+pub(super) fn introduce(extensions: &mut http::Extensions) {
+    let connection = extensions.get::<crate::Connection>();
+    if let Some(user) = connection.and_then(WindowsIdentity::of_connection) {
+        extensions.insert(user);
+    }
+}
+
 #[cfg(not(windows))]
 use self::elsewhere as os;
 #[cfg(windows)]

@@ -40,6 +40,18 @@ impl WindowsIdentity {
         })
     }
 
+    /// The user of a connection that ends in this process, if it has one.
+    #[cfg(all(windows, feature = "host"))]
+    pub(super) fn of_connection(connection: &crate::Connection) -> Option<Self> {
+        let token = Token::copy_of(connection.windows_user()?);
+        let token = token.inspect_err(
+            |error| tracing::warn!(%error, "Windows user ignored: its token can't be used"),
+        );
+        Some(Self {
+            token: Arc::new(token.ok()?),
+        })
+    }
+
     /// How the user was authenticated: always `Windows`, whether by NTLM or by Kerberos, as in ASP.NET Core.
     #[must_use]
     pub fn authentication_type(&self) -> &'static str {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -27,8 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 use tracing::debug;
 
-use super::socket::Socket;
-use crate::{Connection, app::hosting::Hosting};
+use super::{host, socket::Socket};
+use crate::{
+    Connection,
+    app::{ResponseFuture, hosting::Hosting},
+};
 
 /// What every connection of a server shares.
 #[derive(Clone, Debug)]
@@ -67,7 +70,7 @@ pub(super) async fn serve_connection<T, S, B>(
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
+    B: Body + Default + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -142,13 +145,14 @@ impl<S> WithConnection<S> {
     }
 }
 
-impl<S> Service<Request<Incoming>> for WithConnection<S>
+impl<S, B> Service<Request<Incoming>> for WithConnection<S>
 where
-    S: Service<Request<Incoming>>,
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Default,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -156,6 +160,10 @@ where
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         self.spoke.store(true, Ordering::Relaxed);
+        if !host::is_sound(&request) {
+            debug!("Request refused: its Host is missing or no host");
+            return ResponseFuture::answer(StatusCode::BAD_REQUEST);
+        }
         let extensions = request.extensions_mut();
         #[cfg(feature = "axum")]
         if let Some(peer) = self.connection.peer() {
@@ -163,6 +171,6 @@ where
         }
         extensions.insert(self.connection.clone());
         extensions.insert(self.hosting.clone());
-        self.inner.call(request)
+        ResponseFuture::forward(self.inner.call(request))
     }
 }

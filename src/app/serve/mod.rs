@@ -6,6 +6,7 @@
 
 mod connection;
 mod connections;
+mod host;
 mod inherited;
 mod listener;
 mod server;

@@ -12,6 +12,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::Tls;
 use crate::front::{
+    linger,
     patience::{Late, before_http},
     preface::Version,
     pulse::Pulse,
@@ -107,13 +108,22 @@ impl Tls {
     ) -> Result<Shaken, Failed> {
         let place = self.shared.handshakes.begin();
         let acceptor = TlsAcceptor::from(self.shared.config.load_full());
-        let accepting = acceptor.accept(socket);
-        let stream = tokio::select! {
+        let accepting = acceptor.accept(socket).into_fallible();
+        let shaken = tokio::select! {
             biased;
-            shaken = before_http(accepting, self.shared.timeout, pulse) => shaken??,
+            shaken = before_http(accepting, self.shared.timeout, pulse) => shaken?,
             () = place.pushed_out.notified() => return Err(Failed::TooMany),
         };
-        Ok(Shaken::new(stream))
+        drop(place);
+        match shaken {
+            Ok(stream) => Ok(Shaken::new(stream)),
+            Err((error, socket)) => {
+                // The alert is on its way, and more of the client too: TLS 1.3 lets it send its
+                // request at once.
+                linger::close(socket).await;
+                Err(Failed::Tls(error))
+            }
+        }
     }
 }
 

@@ -78,6 +78,27 @@ pub(super) fn rewrite(
     Ok(asked)
 }
 
+/// As [`rewrite`], for an app of this process: it hears by other ways who the client is, and what the client speaks.
+pub(super) fn receive(
+    parts: &mut Parts,
+    bodiless: bool,
+    sender: Sender<'_>,
+) -> Result<Asked, Error> {
+    refuse(&parts.method)?;
+    target::settle(parts)?;
+    let seen = Seen::in_headers(&parts.headers, sender)?;
+    let asked = Asked {
+        upgrade: bodiless && seen.upgrade && sender.options.websockets && wants_websocket(parts),
+        expect: seen.expect,
+        length: seen.length,
+    };
+    strip(parts, &seen, asked);
+    if sender.options.said.trace_context {
+        trace::settle(&mut parts.headers);
+    }
+    Ok(asked)
+}
+
 /// What [`rewrite`] makes of a request without a body that could become a tunnel: the rules by themselves, to be tried on
 /// whatever comes to mind.
 ///

@@ -18,8 +18,13 @@ use super::{
 };
 use crate::headers::list;
 
-/// How many fields a section may have.
+/// How many fields a section has at most, but for one in thousands: there is room for those on the stack.
 pub(super) const MAX_FIELDS: usize = 100;
+
+/// How many fields a head may have. hyper takes no more than a hundred, but apps that set a cookie for everything exist.
+const MOST_FIELDS: usize = 1000;
+
+const TOO_MANY: Flaw = "its head has too many fields";
 
 /// What a head may take, before it is known to be whole.
 pub(super) const MAX_HEAD: usize = 408 * 1024;
@@ -75,20 +80,42 @@ pub(super) fn parse(
     if let Some(head) = usual::parse(bytes, to_head, spare) {
         return head.map(Some);
     }
-    let mut places = [Place::default(); MAX_FIELDS];
-    while let Some(section) = Section::parse(bytes, &mut places)? {
+    match parse_any(
+        bytes,
+        to_head,
+        spare,
+        continues,
+        &mut [Place::default(); MAX_FIELDS],
+    ) {
+        Err(TOO_MANY) => {
+            let mut places = vec![Place::default(); MOST_FIELDS];
+            parse_any(bytes, to_head, spare, continues, &mut places)
+        }
+        head => head,
+    }
+}
+
+/// The general way, for as many fields as there are `places`.
+fn parse_any(
+    bytes: &mut BytesMut,
+    to_head: bool,
+    spare: &mut HeaderMap,
+    continues: &mut bool,
+    places: &mut [Place],
+) -> Result<Option<Head>, Flaw> {
+    while let Some(section) = Section::parse(bytes, places)? {
         if section.status.is_informational() {
             // Nobody asked for another protocol, and what follows would be in that (RFC 9110, 15.2.2).
             if section.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Err("it switches protocols, which nobody asked for");
             }
             *continues |= section.status == StatusCode::CONTINUE;
-            section.fields(bytes, &places, &mut HeaderMap::new())?;
+            section.fields(bytes, places, &mut HeaderMap::new())?;
             continue;
         }
         let mut fields = std::mem::take(spare);
         fields.clear();
-        let seen = section.fields(bytes, &places, &mut fields)?;
+        let seen = section.fields(bytes, places, &mut fields)?;
         let body = framing(&section, to_head, seen, &fields)?;
         let keeps_alive = match seen.connection {
             _ if body == Decoder::UntilClose => false,
@@ -133,17 +160,24 @@ struct Place {
 }
 
 impl Section {
-    fn parse(bytes: &[u8], places: &mut [Place; MAX_FIELDS]) -> Result<Option<Self>, Flaw> {
+    fn parse(bytes: &[u8], places: &mut [Place]) -> Result<Option<Self>, Flaw> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let mut found = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let (mut few, mut many) = ([const { MaybeUninit::uninit() }; MAX_FIELDS], Vec::new());
+        let found = if places.len() > MAX_FIELDS {
+            many.resize_with(places.len(), MaybeUninit::uninit);
+            &mut *many
+        } else {
+            &mut few
+        };
         let mut head = httparse::Response::new(&mut []);
         let parser = ParserConfig::default();
-        let length = match parser.parse_response_with_uninit_headers(&mut head, bytes, &mut found) {
+        let length = match parser.parse_response_with_uninit_headers(&mut head, bytes, found) {
             Ok(Status::Complete(length)) => length,
             Ok(Status::Partial) if bytes.len() >= MAX_HEAD => return Err("its head is too long"),
             Ok(Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => return Err(TOO_MANY),
             Err(_) => return Err("its head is not valid HTTP/1"),
         };
         let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
@@ -170,7 +204,7 @@ impl Section {
     fn fields(
         &self,
         bytes: &mut BytesMut,
-        places: &[Place; MAX_FIELDS],
+        places: &[Place],
         to: &mut HeaderMap,
     ) -> Result<Seen, Flaw> {
         let section = bytes.split_to(self.length).freeze();

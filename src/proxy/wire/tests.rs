@@ -230,11 +230,11 @@ fn too_much_is_refused_where_hyper_refuses_it() {
         let fields: String = (0..count)
             .map(|number| format!("x-{number}: 1\r\n"))
             .collect();
-        compare(
-            format!("HTTP/1.1 204 OK\r\n{fields}\r\n").as_bytes(),
-            4096,
-            false,
-        );
+        // Of a head's fields we take more: `an_answer_may_have_many_fields_but_not_any_number`.
+        if count <= 100 {
+            let head = format!("HTTP/1.1 204 OK\r\n{fields}\r\n");
+            compare(head.as_bytes(), 4096, false);
+        }
         let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         compare(
             format!("{chunked}0\r\n{fields}\r\n").as_bytes(),

@@ -14,8 +14,6 @@ pub(super) use self::unix::{SocketPath, is_listening, taken};
 #[cfg(all(unix, feature = "in-process"))]
 use super::worker::Channel;
 use super::{launch::Unprepared, port};
-#[cfg(unix)]
-use crate::proxy::Address;
 use crate::{
     config::{Listener, environment::Reach},
     error::chain,
@@ -26,6 +24,8 @@ use crate::{
 pub(super) enum Place {
     /// A port of the loopback, which the process opens.
     Port(u16),
+    /// Nowhere: the app is in this process.
+    Here,
     /// A listener of the loopback, which the process inherited.
     #[cfg(unix)]
     Inherited(SocketAddr),
@@ -103,6 +103,7 @@ impl Place {
     pub(super) const fn port(&self) -> Option<u16> {
         match self {
             Self::Port(port) => Some(*port),
+            Self::Here => None,
             #[cfg(unix)]
             Self::Inherited(address) => Some(address.port()),
             #[cfg(unix)]
@@ -115,7 +116,7 @@ impl Place {
     /// Whether it is a worker's, which hosts the app in process.
     pub(super) const fn is_worker(&self) -> bool {
         match self {
-            Self::Port(_) => false,
+            Self::Port(_) | Self::Here => false,
             #[cfg(unix)]
             Self::Inherited(_) | Self::InheritedSocket(_) | Self::Socket(_) => false,
             #[cfg(all(unix, feature = "in-process"))]
@@ -129,32 +130,28 @@ impl Place {
         matches!(self, Self::Worker { direct: true, .. })
     }
 
+    /// Whether the app is hosted in process: by a worker, or by this one.
+    pub(super) const fn is_in_process(&self) -> bool {
+        self.is_worker() || matches!(self, Self::Here)
+    }
+
     /// The way to talk to it, where it is a worker.
     #[cfg(all(unix, feature = "in-process"))]
     pub(super) const fn channel(&self) -> Option<&Channel> {
         match self {
             Self::Worker { channel, .. } => Some(channel),
-            Self::Port(_) | Self::Inherited(_) | Self::InheritedSocket(_) | Self::Socket(_) => None,
-        }
-    }
-
-    /// Where the process is dialled.
-    #[cfg(unix)]
-    pub(super) fn address(&self) -> Address {
-        match self {
-            Self::Port(port) => Address::Tcp((std::net::Ipv4Addr::LOCALHOST, *port).into()),
-            Self::Inherited(address) => Address::Tcp(*address),
-            Self::InheritedSocket(socket) | Self::Socket(socket) => {
-                Address::Unix(socket.path().to_owned())
-            }
-            #[cfg(feature = "in-process")]
-            Self::Worker { socket, .. } => Address::Unix(socket.path().to_owned()),
+            Self::Port(_)
+            | Self::Here
+            | Self::Inherited(_)
+            | Self::InheritedSocket(_)
+            | Self::Socket(_) => None,
         }
     }
 
     /// What the process has not done, and what it has to know for that.
     pub(super) const fn left_undone(&self) -> (&'static str, &'static str) {
         match self {
+            Self::Here => ("finish its start", "see startupTimeLimit"),
             Self::Port(_) => (
                 "listen on its port",
                 "it must use the port of ASPNETCORE_PORT",

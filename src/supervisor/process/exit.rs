@@ -12,6 +12,12 @@ pub(crate) struct Exit {
 }
 
 impl Exit {
+    /// An end of which nothing is known.
+    pub(crate) const fn unknown() -> Self {
+        let (code, signal) = (None, None);
+        Self { code, signal }
+    }
+
     /// An end with `code`.
     #[cfg(any(test, windows))]
     pub(crate) const fn code(code: i32) -> Self {

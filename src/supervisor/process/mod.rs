@@ -28,7 +28,9 @@
 //!
 //! **Windows.** A job object that ends all its processes when its last handle is closed, which the system does when we die.
 
-use std::{ffi::OsString, fmt, future::Future, io, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, fmt, future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use crate::proxy::Instance;
 
 #[cfg(any(windows, test))]
 mod command_line;
@@ -45,6 +47,7 @@ mod tree;
 mod unix;
 #[cfg(windows)]
 mod windows;
+mod within;
 
 pub(crate) use self::exit::Exit;
 #[cfg(unix)]
@@ -130,6 +133,11 @@ pub(crate) trait Process: Clone + Send + Sync + 'static {
 
     /// The reading end of the output pipe: the first time, and only with [`Output::Pipe`].
     fn take_output(&self) -> Option<OutputPipe>;
+
+    /// The app itself, where it runs in this process: as soon as it is made, or why it is not. Never, for any other.
+    fn instance(&self) -> impl Future<Output = Result<Instance, Arc<str>>> + Send {
+        std::future::pending()
+    }
 
     /// Asks the process to end: `SIGTERM` to its group, Ctrl-Break on Windows. Nothing, once it has ended.
     fn terminate(&self);

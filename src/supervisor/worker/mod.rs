@@ -34,6 +34,10 @@ pub(super) use self::channel::Channel;
 ///
 /// It is started with `--channel` and a number behind its other arguments.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(all(unix, feature = "in-process")),
+    allow(dead_code, reason = "no worker is started here")
+)]
 #[must_use]
 pub struct WorkerProgram {
     pub(super) program: PathBuf,

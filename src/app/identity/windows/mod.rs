@@ -52,6 +52,18 @@ impl Token {
             .ok()
     }
 
+    /// A copy of a token of this process, so that whoever gave it may close its own.
+    #[cfg(feature = "host")]
+    pub(super) fn copy_of(handle: &OwnedHandle) -> io::Result<Self> {
+        let handle = handle.try_clone()?;
+        Ok(Self {
+            sid: user(handle.as_raw_handle())?.to_string(),
+            handle,
+            name: OnceLock::new(),
+            groups: OnceLock::new(),
+        })
+    }
+
     fn adopt(number: u32) -> io::Result<Self> {
         let raw = ptr::without_provenance_mut::<c_void>(number.try_into().unwrap_or(0));
         let user = match user(raw) {

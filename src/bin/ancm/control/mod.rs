@@ -34,8 +34,6 @@ pub(crate) fn listen(control: &Control, folder: &Path, operator: &Operator) -> R
         })?,
         Control::Usual => match socket_path(folder).and_then(|path| Socket::bind(&path)) {
             Ok(bound) => bound,
-            // That is no news, and nothing to be mended.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
             Err(error) => {
                 warn!(%error, "No control socket: `ancm status` and the like can't be used");
                 return Ok(());

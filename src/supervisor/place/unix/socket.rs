@@ -7,7 +7,7 @@ use std::{
 
 use tokio::net::UnixStream;
 
-use crate::files::runtime_folder;
+use crate::{files::runtime_folder, proxy::Address};
 
 /// The path of a Unix socket of one process, which is removed with this.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ impl SocketPath {
 
     pub(in crate::supervisor) fn path(&self) -> &Path {
         &self.0
+    }
+
+    pub(in crate::supervisor) fn address(&self) -> Address {
+        Address::Unix(self.0.clone())
     }
 }
 

@@ -335,6 +335,16 @@ async fn no_handle_is_inherited_but_the_three_streams() {
     assert!(is_set());
 }
 
+/// Not put there once it runs: what it had started by then would be left out.
+#[tokio::test]
+async fn a_process_is_in_its_job_from_its_birth() {
+    let (one, other) = (Os.spawn(&again("wait", "")), Os.spawn(&again("wait", "")));
+    let (one, other) = (one.unwrap().inner, other.unwrap().inner);
+    assert!(one.job.contains(&one.process).unwrap());
+    assert!(!one.job.contains(&other.process).unwrap());
+    assert_eq!(one.job.processes().unwrap(), [one.id]);
+}
+
 #[tokio::test]
 async fn kill_reaches_the_whole_tree() {
     let child = Os.spawn(&again("parent", "")).unwrap();

@@ -10,39 +10,31 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use rustix::fs::Mode;
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixSocket, UnixStream},
     sync::Semaphore,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::sleep,
 };
-use tracing::{Instrument, debug, debug_span, info, warn};
+use tracing::{Instrument, debug, debug_span, warn};
 
+pub use self::path::socket_path;
+use super::exchange::{self, CONNECTIONS, LONGEST_REPLY, PATIENCE, PAUSE};
 use crate::{
-    control::{Operator, Reply, Request},
+    control::{Operator, Request},
     files::own_uid,
 };
 
-/// The longest request, in bytes.
-const LONGEST_REQUEST: u64 = 16 * 1024;
-/// The longest reply, in bytes: some hundred processes' last output.
-const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
-/// How long each side may take to say its line; what is done in between takes its own time.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How many may be connected. More wait for their turn.
-const CONNECTIONS: usize = 32;
+mod path;
+
 /// How many more may wait to be accepted.
 const BACKLOG: u32 = 128;
 /// The socket's mode.
 const MODE: u32 = 0o600;
-/// The pause after a connection that could not be accepted, most often for want of descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Lets other programs of the same user operate an app.
 ///
@@ -161,29 +153,7 @@ async fn exchange(mut stream: UnixStream, operator: &Operator) -> io::Result<()>
         warn!(uid, "Control connection of another user refused");
         return Ok(());
     }
-    let reply = match timeout(PATIENCE, read(&mut stream)).await?? {
-        Ok(request) => {
-            info!(?request, uid, "Control command");
-            operator.answer(request).await
-        }
-        Err(error) => Reply::Failed {
-            error: format!("not a request: {error}"),
-            output: None,
-        },
-    };
-    let mut line = serde_json::to_vec(&reply)?;
-    line.push(b'\n');
-    timeout(PATIENCE, stream.write_all(&line)).await??;
-    stream.shutdown().await
-}
-
-async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, serde_json::Error>> {
-    let mut line = Vec::new();
-    let limited = stream.take(LONGEST_REQUEST);
-    tokio::io::BufReader::new(limited)
-        .read_until(b'\n', &mut line)
-        .await?;
-    Ok(serde_json::from_slice(&line))
+    exchange::exchange(&mut stream, operator, Some(uid)).await
 }
 
 /// Asks the program that listens on the socket at `path`, and waits for its reply: see [`Reply`].
@@ -196,20 +166,11 @@ async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, serde_json:
 pub fn ask(path: &Path, request: &Request) -> io::Result<Value> {
     let mut stream = Blocking::connect(path)?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let quick = matches!(
-        request,
-        Request::Status {} | Request::Online {} | Request::Logs { .. }
-    );
-    stream.set_read_timeout(quick.then_some(PATIENCE))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
-    let mut reply = String::new();
-    BufReader::new(stream.take(LONGEST_REPLY)).read_line(&mut reply)?;
-    if reply.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no reply"));
-    }
-    Ok(serde_json::from_str(&reply)?)
+    stream.set_read_timeout(exchange::limit(request))?;
+    stream.write_all(&exchange::line(request)?)?;
+    let mut reply = Vec::new();
+    BufReader::new(stream.take(LONGEST_REPLY)).read_until(b'\n', &mut reply)?;
+    exchange::reply(&reply)
 }
 
 impl fmt::Debug for Socket {

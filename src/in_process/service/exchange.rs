@@ -1,0 +1,199 @@
+//! One request in the app, from its head to the end of the answer's body.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tower_service::Service;
+
+use super::unwind::caught;
+use crate::{
+    Connection, InProcess,
+    error::{BoxError, Error},
+    proxy::{InstanceBody, RequestBody, Serve, Serving},
+};
+
+/// A service as the app.
+pub(super) struct App<S> {
+    service: S,
+    hosted: InProcess,
+    broken: Arc<CancellationToken>,
+}
+
+impl<S> App<S> {
+    pub(super) fn new(service: S, hosted: InProcess, broken: CancellationToken) -> Self {
+        Self {
+            service,
+            hosted,
+            broken: Arc::new(broken),
+        }
+    }
+}
+
+impl<S, B> Serve for App<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn serve(&self, connection: Connection, mut request: Request<RequestBody>) -> Serving {
+        let extensions = request.extensions_mut();
+        extensions.insert(self.hosted.clone());
+        extensions.insert(connection);
+        Box::pin(Exchange {
+            state: State::Ready {
+                service: self.service.clone(),
+                request: Some(request),
+            },
+            end: Some(End::of(&self.broken)),
+        })
+    }
+}
+
+/// Says that the app is being ended: asked only by who waits, because most never do.
+struct End {
+    /// In an `Arc`, because a clone of the token itself takes a lock.
+    broken: Arc<CancellationToken>,
+    waits: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl End {
+    fn of(broken: &Arc<CancellationToken>) -> Self {
+        Self {
+            broken: Arc::clone(broken),
+            waits: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let broken = &self.broken;
+        let waits = self
+            .waits
+            .get_or_insert_with(|| Box::pin(CancellationToken::clone(broken).cancelled_owned()));
+        waits.as_mut().poll(cx).map(|()| Error::stopping())
+    }
+}
+
+pin_project! {
+    struct Exchange<S, F> {
+        #[pin]
+        state: State<S, F>,
+        end: Option<End>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F> {
+        Ready { service: S, request: Option<Request<RequestBody>> },
+        Call { #[pin] future: F },
+        Over,
+    }
+}
+
+impl<S, B> Exchange<S, S::Future>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+{
+    /// Polls the service, or what it made of the request.
+    fn advance(
+        mut state: Pin<&mut State<S, S::Future>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<B>, Error>> {
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Ready { service, request } => {
+                    ready!(service.poll_ready(cx)).map_err(Error::app)?;
+                    let request = request.take().expect("called once, and then this is left");
+                    State::Call {
+                        future: service.call(request),
+                    }
+                }
+                StateProj::Call { future } => return future.poll(cx).map_err(Error::app),
+                StateProj::Over => return Poll::Ready(Err(Error::stopping())),
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B> Future for Exchange<S, S::Future>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<InstanceBody>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let polled = caught(|| Self::advance(this.state.as_mut(), cx));
+        let answer = match polled {
+            Ok(Poll::Ready(answer)) => answer,
+            Ok(Poll::Pending) => match this.end {
+                Some(end) => Err(ready!(end.poll(cx))),
+                None => return Poll::Pending,
+            },
+            Err(panic) => Err(panic),
+        };
+        // Whatever the request holds is given back now, and not when the answer has been sent.
+        let dropped = caught(|| this.state.set(State::Over));
+        let end = this.end.take();
+        Poll::Ready(answer.and_then(|answer| {
+            dropped?;
+            Ok(answer.map(|inner| Box::pin(Answer { inner, end }) as InstanceBody))
+        }))
+    }
+}
+
+pin_project! {
+    struct Answer<B> {
+        #[pin]
+        inner: B,
+        end: Option<End>,
+    }
+}
+
+impl<B> Body for Answer<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.project();
+        match caught(|| this.inner.poll_frame(cx)) {
+            Ok(Poll::Ready(frame)) => Poll::Ready(frame.map(|frame| frame.map_err(Error::app))),
+            Ok(Poll::Pending) => match this.end {
+                Some(end) => end.poll(cx).map(|end| Some(Err(end))),
+                None => Poll::Pending,
+            },
+            Err(panic) => Poll::Ready(Some(Err(panic))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
