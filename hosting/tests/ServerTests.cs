@@ -297,6 +297,60 @@ namespace Ancm.Hosting.Tests
             }
         }
 
+        public static unsafe void QueryKeepsItsQuestionMark()
+        {
+            foreach (var (target, query) in new[] { ("/x", ""), ("/x?", "?"), ("/x?a=%20", "?a=%20"), ("/x??", "??") })
+            {
+                var reader = new Http.TargetReader();
+                reader.Read(*new FakeRequest(0, target: target).Head(), "");
+                Check.Equal(query, reader.Query, target);
+            }
+        }
+
+        public static async Task TrailersEndAnAnswerOverHttp2()
+        {
+            var request = FakeApp.Request(
+                async context =>
+                {
+                    await context.Response.WriteAsync("body");
+                    context.Response.AppendTrailer("X-T", "1");
+                },
+                version: 20);
+            await Run(request);
+            Check.Equal("start 200 body\ntrailers 1", request.Calls);
+        }
+
+        public static async Task UpgradedConnectionIsReadAndWritten()
+        {
+            var request = FakeApp.Request(
+                async context =>
+                {
+                    using var stream = await context.Features.Get<IHttpUpgradeFeature>().UpgradeAsync();
+                    var buffer = new byte[10];
+                    var read = await stream.ReadAsync(buffer, 0, buffer.Length);
+                    await stream.WriteAsync(buffer, 0, read);
+                },
+                flags: RequestFlags.CanUpgrade);
+            FakeNative.Begin(request);
+            await Until(() => request.Calls == "start 101");
+            request.AddBody("ping");
+            FakeNative.ReadReady(request.Id);
+            await Check.InTime(request.Completed);
+            Check.Equal("start 101\nwrite ping\nwrite END", request.Calls);
+            Check.Equal("Connection: Upgrade", request.Fields.Single());
+        }
+
+        public static async Task UpgradeIsOfferedOnlyWhereItCanBe()
+        {
+            var offered = true;
+            await Run(FakeApp.Request(context =>
+            {
+                offered = context.Features.Get<IHttpUpgradeFeature>() != null;
+                return Task.CompletedTask;
+            }));
+            Check.Equal(false, offered);
+        }
+
         public static async Task LimitOfTheBodyReachesNative()
         {
             var request = FakeApp.Request(
