@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .await?;
         match app.ended().await {
             Ended::Returned(code) => Ok::<_, Box<dyn Error>>(code),
-            ended => Err(format!("{ended:?}").into()),
+            ended @ (Ended::Threw { .. } | _) => Err(format!("{ended:?}").into()),
         }
     })?;
     // Main's thread stays, and with it all of CoreCLR: the process is ended from here.
