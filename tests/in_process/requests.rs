@@ -29,6 +29,7 @@ fn site(routes: fn() -> Router) -> Site {
 
 #[tokio::test]
 async fn the_app_finds_what_it_finds_behind_the_module() {
+    #[allow(clippy::too_many_arguments, reason = "one for each thing to find")]
     async fn show(
         OriginalUri(original): OriginalUri,
         base: PathBase,

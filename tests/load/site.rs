@@ -20,7 +20,7 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
-use crate::support::apps::{hosting_assembly, own_copy, published};
+use crate::support::apps::{own_copy, published};
 use crate::support::{
     apps::{App, twin},
     process,
@@ -102,9 +102,12 @@ impl Site {
     /// The stock app as it was published, hosted in process by `ancm worker`, which accepts connections itself.
     #[cfg(unix)]
     pub(crate) fn of_stock_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
-        let folder = own_copy();
+        let folder = crate::support::apps::own_copy();
         let mut variables = sourced(&published().environment);
-        let assembly = hosting_assembly().to_str().unwrap().to_owned();
+        let assembly = crate::support::apps::hosting_assembly()
+            .to_str()
+            .unwrap()
+            .to_owned();
         variables.insert("ANCM_HOSTING_ASSEMBLY".to_owned(), assembly);
         let config = Config::builder(folder.path())
             .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))

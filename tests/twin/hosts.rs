@@ -27,7 +27,7 @@ pub(crate) async fn serve(listen: &str, routes: fn() -> Router) -> io::Result<Ex
             .await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let base = env::var("TWIN_BASE").map_or_else(|_| "/".to_owned(), |base| base);
+    let base = env::var("TWIN_BASE").unwrap_or_else(|_| "/".to_owned());
     let config = Config::builder(env::current_dir()?)
         .program(env::current_exe()?)
         .path_base(base.parse().unwrap())

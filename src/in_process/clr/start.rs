@@ -314,3 +314,77 @@ impl fmt::Debug for Property {
         f.write_str(self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::lifetime::Thrown, *};
+
+    #[test]
+    fn hooks_of_others_stay_and_ours_is_the_last() {
+        for (variable, property, want) in [
+            ("", "", "/ours"),
+            ("/a:/b", "", "/a:/b:/ours"),
+            ("/a", "/a:/c", "/a:/c:/ours"),
+            ("/ours:/a", ":", "/a:/ours"),
+        ] {
+            assert_eq!(hooks(variable, property, "/ours"), want);
+        }
+    }
+
+    #[test]
+    fn a_start_that_ended_is_told_by_its_cause() {
+        let status = |lifetime: Lifetime| failure(lifetime).status();
+        let thrown = |message: &str| {
+            Some(Thrown {
+                message: message.to_owned(),
+                detail: String::new(),
+            })
+        };
+        for (lifetime, want) in [
+            (
+                Lifetime {
+                    main_ended: Some(3),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+            (
+                Lifetime {
+                    ran: Some(Ok(3)),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+            (
+                Lifetime {
+                    ran: Some(Err("none".to_owned())),
+                    ..Lifetime::default()
+                },
+                SubStatus::NativeDependencies,
+            ),
+            (
+                Lifetime {
+                    mismatch: true,
+                    ..Lifetime::default()
+                },
+                SubStatus::RequestHandler,
+            ),
+            (
+                Lifetime {
+                    main_failed: thrown("ABI version 2"),
+                    ..Lifetime::default()
+                },
+                SubStatus::RequestHandler,
+            ),
+            (
+                Lifetime {
+                    main_failed: thrown("System.Exception: no"),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+        ] {
+            assert_eq!(status(lifetime.clone()), want, "{lifetime:?}");
+        }
+    }
+}

@@ -17,16 +17,13 @@ mod tests;
 #[cfg(all(unix, feature = "in-process"))]
 mod unix;
 
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
 use std::{
     ffi::OsString,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
 };
+#[cfg(unix)]
+use std::{os::fd::OwnedFd, sync::Arc};
 
 #[cfg(all(unix, feature = "in-process"))]
 pub(super) use self::channel::Channel;

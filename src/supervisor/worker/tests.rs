@@ -1,4 +1,5 @@
 //! The channel, with a worker that is only a socket.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
