@@ -1,15 +1,23 @@
 //! Hosts a published ASP.NET Core app in this very process.
 //!
-//!     cargo run --features in-process,front --example in_process -- FOLDER [ADDRESS]
+//!     cargo run --features in-process,front --example in_process -- FOLDER [ADDRESS] [THREADS]
 
+#[cfg(unix)]
 use std::{env, error::Error, path::PathBuf};
 
+#[cfg(unix)]
 use ancm::{
     config::{Config, ProcessVars},
     front::Front,
     in_process::clr::{Blocked, Ended, Launch},
 };
 
+#[cfg(not(unix))]
+fn main() {
+    panic!("ASP.NET Core is not hosted in process on this system");
+}
+
+#[cfg(unix)]
 fn main() -> Result<(), Box<dyn Error>> {
     // Before there is any other thread: CoreCLR would take the signals for itself.
     let signals = Blocked::new()?;
@@ -17,10 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?).canonicalize()?;
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:5000".into());
+    let mut front = Front::new();
+    if let Some(threads) = arguments.next() {
+        front = front.threads(threads.to_string_lossy().parse()?);
+    }
     env::set_current_dir(&folder)?;
     let config = Config::load(&folder, None, &ProcessVars::default())?.config;
     let code = tokio::runtime::Runtime::new()?.block_on(async {
-        let front = Front::new().bind(&[address.to_string_lossy().parse()?])?;
+        let front = front.bind(&[address.to_string_lossy().parse()?])?;
         let launch =
             Launch::new(&config, &ProcessVars::default())?.addresses(front.local_addresses());
         let app = launch.start().await?;

@@ -72,7 +72,7 @@ struct Facts {
 struct Said {
     forwarded_for: OnceLock<HeaderValue>,
     certificate: OnceLock<HeaderValue>,
-    #[cfg(feature = "in-process")]
+    #[cfg(all(unix, feature = "in-process"))]
     native: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
@@ -197,7 +197,7 @@ impl Connection {
     }
 
     /// What an app in this process is told of this connection: made by `make` the first time.
-    #[cfg(feature = "in-process")]
+    #[cfg(all(unix, feature = "in-process"))]
     pub(crate) fn once<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
         let made = self.facts.said.native.get_or_init(|| Arc::new(make()));
         // Somebody else's: only this crate asks, and for one type.
@@ -205,7 +205,7 @@ impl Connection {
     }
 
     /// The same facts, without what was made of them.
-    #[cfg(feature = "in-process")]
+    #[cfg(all(unix, feature = "in-process"))]
     pub(crate) fn bare(&self) -> Self {
         let mut facts = Facts::clone(&self.facts);
         facts.said = Said::default();

@@ -6,6 +6,8 @@
     reason = "what a test's helper does not expect fails the test"
 )]
 
+#[path = "app/alone.rs"]
+mod alone;
 #[path = "app/extractors.rs"]
 mod extractors;
 #[path = "app/forwarded.rs"]

@@ -38,7 +38,8 @@ const HOST: &[&str] = &[
     "authentication",
     "offline",
     "supervisor",
-    "in_process",
+    // The rest of that folder is a program of its own, the worker, which speaks the supervisor's protocol.
+    "in_process/service",
     "proxy",
 ];
 
@@ -51,7 +52,10 @@ fn a_host_stage_sees_only_what_stands_to_its_right() {
         let right = &HOST[place..];
         for (file, seen) in imports(stage) {
             for name in seen {
-                let allowed = right.contains(&&*name) || VOCABULARY.contains(&&*name);
+                let is_right = right
+                    .iter()
+                    .any(|stage| stage.split('/').next() == Some(&*name));
+                let allowed = is_right || VOCABULARY.contains(&&*name);
                 assert!(
                     allowed,
                     "{}: a {stage} may not see crate::{name}",

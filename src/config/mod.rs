@@ -154,6 +154,7 @@ mod processes;
 mod processes_builder;
 mod raw;
 mod report;
+mod report_forwarding;
 mod sections;
 mod settings;
 mod source;

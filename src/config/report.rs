@@ -4,8 +4,6 @@ use std::{fmt, path::Path, time::Duration};
 
 use super::{
     findings::{Warning, shown},
-    forwarding::HeaderPolicy,
-    front::FrontLimits,
     processes::{Listener, StartMode},
     settings::{Config, HostingModel},
 };
@@ -15,7 +13,7 @@ use super::{
 /// Values of environment variables that look like secrets are not shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     warnings: &'a [Warning],
     source: Option<&'a Path>,
 }
@@ -147,51 +145,6 @@ impl Report<'_> {
         }
     }
 
-    fn forwarding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = &self.config.forwarding;
-        let trusted: Vec<_> = said
-            .trusted_proxies
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let trusted: Vec<_> = trusted.iter().map(String::as_str).collect();
-        row(f, "trustedProxies", list(&trusted))?;
-        let told: Vec<_> = [
-            ("For", said.forwarded_for),
-            ("Proto", said.forwarded_proto),
-            ("Host", said.forwarded_host),
-            ("Prefix", said.forwarded_prefix),
-            ("Forwarded", said.forwarded),
-            ("Client-Cert", said.client_cert),
-        ]
-        .into_iter()
-        .filter(|(_, policy)| *policy != HeaderPolicy::Off)
-        .map(|(name, policy)| format!("{name} {}", policy.as_str()))
-        .collect();
-        let told: Vec<_> = told.iter().map(String::as_str).collect();
-        row(f, "forwarded headers", list(&told))?;
-        row(f, "underscores", said.underscores.as_str())?;
-        row(f, "via", said.via.as_deref().unwrap_or("none"))?;
-        row(f, "traceContext", on(said.trace_context))?;
-        row(f, "connectTimeout", Span(said.connect_timeout))?;
-        row(f, "continueTimeout", Span(said.continue_timeout))?;
-        match said.upload_timeout {
-            Some(time) => row(f, "uploadTimeout", Span(time))?,
-            None => row(f, "uploadTimeout", "none")?,
-        }
-        spans(
-            f,
-            &[
-                ("headTimeout", said.head_timeout),
-                ("bodyTimeout", said.body_timeout),
-                ("totalTimeout", said.total_timeout),
-            ],
-        )?;
-        said.max_body_size.map_or(Ok(()), |bytes| {
-            row(f, "maxBodySize", format_args!("{bytes} bytes"))
-        })
-    }
-
     fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.config;
         match &config.stdout_log {
@@ -254,37 +207,8 @@ impl Report<'_> {
     }
 }
 
-/// What is not set has the front's default, and no line.
-impl fmt::Display for FrontLimits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, number) in [
-            ("maxConnections", self.max_connections),
-            ("maxHeadSize", self.max_head_size),
-            ("maxHeaders", self.max_headers),
-            ("maxStreams", self.max_streams),
-            ("maxPendingResets", self.max_pending_resets),
-            ("maxErrorResets", self.max_error_resets),
-        ] {
-            number.map_or(Ok(()), |number| row(f, &format!("front {name}"), number))?;
-        }
-        spans(
-            f,
-            &[
-                ("front headerTimeout", self.header_timeout),
-                ("front idleTimeout", self.idle_timeout),
-                ("front writeTimeout", self.write_timeout),
-                ("front drainTimeout", self.drain_timeout),
-                ("front pingInterval", self.ping_interval),
-                ("front pingTimeout", self.ping_timeout),
-            ],
-        )?;
-        self.half_close
-            .map_or(Ok(()), |half| row(f, "front halfClose", on(half)))
-    }
-}
-
 /// A line for each time that is set.
-fn spans(f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt::Result {
+pub(super) fn spans(f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt::Result {
     let set = spans
         .iter()
         .filter_map(|(name, time)| Some((name, (*time)?)));
@@ -294,15 +218,15 @@ fn spans(f: &mut fmt::Formatter<'_>, spans: &[(&str, Option<Duration>)]) -> fmt:
     Ok(())
 }
 
-fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+pub(super) fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
     writeln!(f, "{name:<WIDTH$}  {value}")
 }
 
-fn on(on: bool) -> &'static str {
+pub(super) fn on(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
-fn list(items: &[&str]) -> String {
+pub(super) fn list(items: &[&str]) -> String {
     if items.is_empty() {
         "none".to_owned()
     } else {
@@ -311,7 +235,7 @@ fn list(items: &[&str]) -> String {
 }
 
 /// A time as its unit is written: `120 s`, or `500 ms` where it is not whole seconds.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -52,7 +52,7 @@ pub enum HostingModel {
     /// In a process of its own, behind the proxy.
     #[default]
     OutOfProcess,
-    /// In the front's process.
+    /// In a worker's process, which calls the app instead of forwarding to it.
     InProcess,
 }
 

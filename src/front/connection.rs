@@ -11,7 +11,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1::Parts};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncWrite, time};
 use tower_service::Service;
@@ -74,7 +74,7 @@ where
         mut stream,
         facts,
         agreed,
-    } = match open::open(socket, peer, &endpoint, &pulse).await {
+    } = match Box::pin(open::open(socket, peer, &endpoint, &pulse)).await {
         Ok(Some(opened)) => opened,
         Ok(None) => return,
         Err(error) => return debug!(client.addr = %peer, %error, "Connection failed"),
@@ -88,11 +88,13 @@ where
     if endpoint.proxies.is_some() && proxy_protocol::is_header(sniffed.read()) {
         return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
     }
-    let service = Adapter::new(make(facts), peer, pulse.clone());
-    let io = TokioIo::new(Io::new(stream, sniffed, place, guard(version)));
+    // In boxes, here and below: what moves from one state of a future to another takes room in both, for all the time.
+    let service = Box::new(Adapter::new(make(facts), peer, pulse.clone()));
+    let io = Box::new(Io::new(stream, sniffed, place, guard(version)));
+    let io = TokioIo::new(io);
     let ended = match version {
         Version::Http1 => http1(&protocols, io, service, peer, &pulse).await,
-        Version::Http2 => http2(&protocols, io, service, &pulse).await,
+        Version::Http2 => Box::pin(http2(&protocols, io, service, &pulse)).await,
     };
     if let Err(error) = ended {
         debug!(client.addr = %peer, error = &error as &dyn std::error::Error, "Connection failed");
@@ -134,8 +136,8 @@ async fn sniff(stream: &mut Stream, pulse: &Pulse) -> io::Result<Option<(Version
 
 async fn http1<S, B>(
     protocols: &Protocols,
-    mut io: TokioIo<Io>,
-    mut service: Adapter<S>,
+    mut io: TokioIo<Box<Io>>,
+    mut service: Box<Adapter<S>>,
     peer: Peer,
     pulse: &Pulse,
 ) -> hyper::Result<()>
@@ -161,7 +163,9 @@ where
         match ended {
             // It has read nothing that it did not hand on, or else it would not rest.
             Driven::Rests if parts.read_buf.is_empty() => {
-                Parts { io, service, .. } = parts;
+                (io, service) = (parts.io, parts.service);
+                // Empty, but the buffer is still there.
+                drop(parts.read_buf);
                 rest(io.inner_mut(), pulse).await;
             }
             Driven::Rests | Driven::Cut => break (None, parts.io.into_inner()),
@@ -172,8 +176,8 @@ where
         debug!(client.addr = %peer, reason = %refusal, "Request refused");
     }
     match &ended {
-        Some(Ok(())) => linger(io.stream(), false).await,
-        Some(Err(error)) if error.is_parse() => linger(io.stream(), true).await,
+        Some(Ok(())) => Box::pin(linger(io.stream(), false)).await,
+        Some(Err(error)) if error.is_parse() => Box::pin(linger(io.stream(), true)).await,
         Some(Err(_)) => {}
         None => say_timeout(io.stream(), pulse).await,
     }
@@ -182,8 +186,8 @@ where
 
 async fn http2<S, B>(
     protocols: &Protocols,
-    io: TokioIo<Io>,
-    service: Adapter<S>,
+    io: TokioIo<Box<Io>>,
+    service: Box<Adapter<S>>,
     pulse: &Pulse,
 ) -> hyper::Result<()>
 where
@@ -266,7 +270,7 @@ mod tests {
                 place,
             };
             let protocols = Arc::new(Protocols::new(&front.limits));
-            let served = tokio::spawn(serve(accepted, protocols, |_| {
+            let served = serve(accepted, protocols, |_| {
                 service_fn(async |request: Request<Incoming>| {
                     let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
                     // Answers before it has read, and goes on to read.
@@ -276,7 +280,10 @@ mod tests {
                     }
                     Ok::<_, Infallible>(Response::new(Full::new(path)))
                 })
-            }));
+            });
+            let size = size_of_val(&served);
+            assert!(size <= 1024, "{size} bytes for each connection");
+            let served = tokio::spawn(served);
             Self {
                 clients,
                 front,

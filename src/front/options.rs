@@ -157,7 +157,7 @@ impl Front {
     /// Sets how many connections may be open at once, over all threads; tunnels count.
     ///
     /// At the limit the longest idle ones are closed and new ones wait in the kernel's queue.
-    /// Defaults to 10 000: idle, they take about 110 MiB. The process needs twice as many file
+    /// Defaults to 10 000: idle, they take about 60 MiB, or twice that if all came at once. The process needs twice as many file
     /// descriptors, one for the client and one for the app.
     pub fn max_connections(mut self, connections: NonZeroUsize) -> Self {
         self.limits.max_connections = connections.get();

@@ -31,6 +31,7 @@ use super::{
     http::Protocols,
     listen::{Endpoint, Sockets},
     socket::Listening,
+    standby::Standby,
     worker::Worker,
 };
 use crate::{Connection, Scheme, error::BoxError};
@@ -123,9 +124,21 @@ impl Bound {
         one_port(&self.endpoints)
     }
 
+    /// Says whether it accepts, as [`Front::standby`] has it.
+    #[must_use]
+    pub fn standby(&self) -> &Standby {
+        &self.front.standby
+    }
+
     /// The sockets of each thread, once more.
     #[cfg(unix)]
     pub(super) fn duplicates(&self) -> io::Result<Vec<Vec<std::os::fd::OwnedFd>>> {
+        if !self.endpoints.iter().all(Endpoint::is_plain) {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "what comes there begins with TLS or a PROXY header, or has no address",
+            ));
+        }
         let of_share = |share: &Share| {
             let listenings = share.iter().map(|(listening, _)| listening.try_clone());
             listenings

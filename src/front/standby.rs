@@ -94,7 +94,8 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// When one can't be duplicated.
+    /// When one can't be duplicated, or is no TCP socket of cleartext HTTP: what has to be said before HTTP, only this front
+    /// can say.
     pub fn sockets(&self) -> io::Result<Vec<Vec<OwnedFd>>> {
         self.duplicates()
     }

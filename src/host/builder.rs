@@ -7,12 +7,13 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::warn;
 
 use super::{App, Host, Settings, Source, live::Live};
 use crate::{
     app::AncmLayer,
     authentication::{AuthenticationLayer, CheckPassword, negotiate::Mechanism},
-    config::{self, Config, ProcessVars, Vars},
+    config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
     error::{BoxError, ErrorPage},
     in_process::{Factory, RequestBody, Startup},
@@ -29,7 +30,8 @@ pub struct Builder {
     source: Option<config::Source>,
     vars: Arc<dyn Vars>,
     proofs: Proofs,
-    worker: Option<WorkerProgram>,
+    /// What hosts the app in process, or why nothing does.
+    worker: Result<WorkerProgram, String>,
     /// Makes the app, where that runs in this process.
     factory: Option<Arc<dyn Fn() -> io::Result<Factory> + Send + Sync>>,
 }
@@ -48,7 +50,7 @@ impl Builder {
             source: None,
             vars: Arc::new(ProcessVars),
             proofs: Proofs::default(),
-            worker: None,
+            worker: Err("no program was named that does so".to_owned()),
             factory: None,
         }
     }
@@ -105,9 +107,16 @@ impl Builder {
     }
 
     /// Sets what hosts the app in process, where its configuration says `hostingModel="inprocess"`. Defaults to nothing:
-    /// then it is hosted out of process, whatever its configuration says. Unix, with the feature `in-process`.
+    /// then it is hosted out of process, whatever its configuration says, and the log says so. Unix, with the feature
+    /// `in-process`.
     pub fn worker(mut self, worker: WorkerProgram) -> Self {
-        self.worker = Some(worker);
+        self.worker = Ok(worker);
+        self
+    }
+
+    /// Says why there is no [`worker`](Self::worker), for the log.
+    pub fn no_worker(mut self, reason: impl Into<String>) -> Self {
+        self.worker = Err(reason.into());
         self
     }
 
@@ -137,8 +146,14 @@ impl Builder {
         }));
         let (gate, files) = offline::watch(config.content_root())?;
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
-        if let Some(worker) = worker {
-            supervisor = supervisor.worker(worker);
+        match worker {
+            Ok(worker) => supervisor = supervisor.worker(worker),
+            Err(reason)
+                if config.hosting_model() == HostingModel::InProcess && factory.is_none() =>
+            {
+                warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
+            }
+            Err(_) => {}
         }
         let supervisor = match factory {
             Some(factory) => supervisor.build_in_process(factory()?)?,

@@ -94,12 +94,12 @@ impl<P: Process> Attempt<P> {
             #[cfg(unix)]
             Place::Socket(socket) => self.taken(&socket.address(), true, limit).await,
             #[cfg(all(unix, feature = "in-process"))]
-            Place::Worker { channel, socket } => {
-                hosting(process, channel, limit).await.map(|()| Listening {
-                    pid: process.id(),
-                    address: socket.address(),
-                })
-            }
+            Place::Worker {
+                channel, socket, ..
+            } => hosting(process, channel, limit).await.map(|()| Listening {
+                pid: process.id(),
+                address: socket.address(),
+            }),
         }
     }
 
@@ -160,7 +160,8 @@ impl<P: Process> Attempt<P> {
             .map(|exit| exit.to_string());
         (failure.elapsed, failure.limit) = (elapsed, limit);
         failure.output = self.child.output().text();
-        // ANCM: in process a start is tried once.
+        // ANCM: in process a start is tried once. Differs from ANCM: its failure is not that of all requests until somebody
+        // recycles; the next one starts the next worker.
         let critical = self.child.place().is_in_process();
         if critical {
             failure.sub_status = Some(why.sub_status());

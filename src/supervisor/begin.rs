@@ -36,11 +36,6 @@ pub(super) trait Start: Send + 'static {
     /// Whether each process of the app gets the same port, so that two can't run at a time.
     fn has_one_port(&self, config: &Config, vars: &dyn Vars) -> bool;
 
-    /// Whether what it starts takes connections by itself.
-    fn is_direct(&self) -> bool {
-        false
-    }
-
     /// A failure before there is a process.
     fn failure(&self, config: &Config, stage: Stage, reason: impl Into<String>) -> StartFailure {
         let mut failure = StartFailure::new(stage, reason, config.command.to_string());
@@ -134,11 +129,6 @@ impl<S: Spawn> Start for Launched<S> {
 
     fn has_one_port(&self, config: &Config, vars: &dyn Vars) -> bool {
         !self.hosts(config) && launch::has_one_port(config, vars)
-    }
-
-    #[cfg(all(unix, feature = "in-process"))]
-    fn is_direct(&self) -> bool {
-        self.worker.as_ref().is_some_and(WorkerProgram::is_direct)
     }
 }
 

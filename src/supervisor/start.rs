@@ -101,12 +101,6 @@ impl<S: Start> Starter<S> {
         failure
     }
 
-    /// Whether workers take connections by themselves.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(super) fn is_direct(&self) -> bool {
-        self.start.is_direct()
-    }
-
     /// Starts a process, of the `proposed` configuration or of the proven one; the attempt that comes
     /// of it has to be awaited.
     pub(super) fn begin(

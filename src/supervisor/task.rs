@@ -261,9 +261,9 @@ impl<S: Start> Task<S> {
     /// Whether a worker that takes requests takes connections by itself.
     fn serves_directly(&self) -> bool {
         #[cfg(all(unix, feature = "in-process"))]
-        return self.starter.is_direct() && {
+        return {
             let mut serving = self.slots.iter().filter_map(|slot| slot.current.as_ref());
-            serving.any(|one| one.place().is_worker())
+            serving.any(|one| one.place().is_direct())
         };
         #[cfg(not(all(unix, feature = "in-process")))]
         false

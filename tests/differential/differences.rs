@@ -9,7 +9,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Difference {
     pub(crate) name: &'static str,
-    #[allow(dead_code, reason = "for who reads this table")]
     pub(crate) reason: &'static str,
     /// As [`Report`](crate::report::Report) names them.
     pub(crate) fields: &'static [&'static str],
@@ -53,7 +52,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "an address is written in full",
         reason: "`1` and `0x7f.0.0.1` are no addresses in any of the formats that proxies write; there they are taken \
-                 as C's `inet_aton` does, so that what is logged is not what was sent",
+                 as C takes them, so that what is logged is not what was sent",
         fields: FORWARDED,
         when: |case| is_odd(last(case, "X-Forwarded-For")),
     },

@@ -90,6 +90,17 @@ fn the_twin_tells_what_the_stock_app_tells() {
     }
 }
 
+/// Who reads the document reads the table too.
+#[test]
+fn every_difference_stands_in_the_document() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/parity.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    for difference in DIFFERENCES {
+        let row = format!("| {} | {} |", difference.name, difference.reason);
+        assert!(document.contains(&row), "docs/parity.md lacks: {row}");
+    }
+}
+
 /// Sends `count` requests to both apps at `place`.
 fn compare(place: &'static Place, seed: u64, count: usize) -> Findings {
     let stock = Hosted::start(App::Stock, place);

@@ -29,15 +29,14 @@ fn site(routes: fn() -> Router) -> Site {
 
 #[tokio::test]
 async fn the_app_finds_what_it_finds_behind_the_module() {
+    #[allow(clippy::too_many_arguments, reason = "one for each thing to find")]
     async fn show(
         OriginalUri(original): OriginalUri,
         base: PathBase,
         scheme: Scheme,
-        ClientAddress(client): ClientAddress,
-        ConnectInfo(peer): ConnectInfo<SocketAddr>,
+        (ClientAddress(client), ConnectInfo(peer)): (ClientAddress, ConnectInfo<SocketAddr>),
         certificate: ClientCertificate,
-        module: Option<ModuleEnvironment>,
-        shutdown: Shutdown,
+        (module, shutdown): (Option<ModuleEnvironment>, Shutdown),
         request: Request,
     ) -> String {
         assert!(module.is_none() && !shutdown.is_requested());

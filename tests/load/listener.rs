@@ -135,7 +135,7 @@ fn past_the_module(address: &Address) -> u16 {
     match address {
         Address::Tcp(address) => ask(TcpStream::connect(address).unwrap()),
         Address::Unix(path) => ask(UnixStream::connect(path).unwrap()),
-        other => panic!("{other:?}"),
+        Address::InProcess(_) | _ => panic!("{address:?}"),
     }
 }
 

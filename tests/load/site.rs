@@ -20,7 +20,7 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
-use crate::support::apps::{own_copy, published};
+use crate::support::apps::{hosting_assembly, own_copy, published};
 use crate::support::{
     apps::{App, twin},
     process,
@@ -63,6 +63,7 @@ impl Site {
     }
 
     /// Serves the twin in a worker of the same program, where its configuration says so.
+    #[cfg(unix)]
     pub(crate) fn of_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let config = Config::builder(folder.path()).program(twin());
@@ -71,16 +72,47 @@ impl Site {
     }
 
     /// The same, and the worker accepts connections itself.
+    #[cfg(unix)]
     pub(crate) fn of_direct_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
         let folder = TempDir::new().unwrap();
         let config = Config::builder(folder.path()).program(twin());
+        Self::serve_directly(
+            folder,
+            change(config),
+            own_variables(),
+            WorkerProgram::new(twin()),
+        )
+    }
+
+    #[cfg(unix)]
+    fn serve_directly(
+        folder: TempDir,
+        config: Builder,
+        variables: BTreeMap<String, String>,
+        program: WorkerProgram,
+    ) -> Self {
         let standby = Standby::new();
         let bound = bind(&standby);
-        let worker = WorkerProgram::new(twin()).front(bound.sockets().unwrap());
-        let host = host(change(config), own_variables(), Some(worker));
+        let worker = program.front(bound.sockets().unwrap());
+        let host = host(config, variables, Some(worker));
         let supervisor = host.supervisor().unwrap().clone();
         tokio::spawn(async move { standby.follow(&supervisor).await });
         Self::serve_on(bound, folder, host)
+    }
+
+    /// The stock app as it was published, hosted in process by `ancm worker`, which accepts connections itself.
+    #[cfg(unix)]
+    pub(crate) fn of_stock_worker(change: impl FnOnce(Builder) -> Builder) -> Self {
+        let folder = own_copy();
+        let mut variables = sourced(&published().environment);
+        let assembly = hosting_assembly().to_str().unwrap().to_owned();
+        variables.insert("ANCM_HOSTING_ASSEMBLY".to_owned(), assembly);
+        let config = Config::builder(folder.path())
+            .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
+            .arguments(["StockApp.dll"])
+            .hosting_model(ancm::config::HostingModel::InProcess);
+        let program = WorkerProgram::new(env!("CARGO_BIN_EXE_ancm"));
+        Self::serve_directly(folder, change(config), variables, program)
     }
 
     /// Serves what the shell makes of `script`, in which `$0` is the twin.

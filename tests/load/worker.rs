@@ -287,7 +287,7 @@ fn clients_of_a_direct_worker_are_its_own() {
         let site = direct(|config| config.path_base("/shop".parse().unwrap()));
         // The first one finds no worker: the parent accepts it, and it goes when it has its answer.
         let mut first = client(&site).await;
-        let answer = first.get("/shop/env").await;
+        let mut answer = first.get("/shop/env").await;
         assert_eq!(answer.status(), 200);
         let pid = site.ready()[0].pid;
         let before = sockets(pid);
@@ -305,11 +305,12 @@ fn clients_of_a_direct_worker_are_its_own() {
         // Both protocols, and what the parent kept open goes with its next answer.
         let mut http2 = Client::connect(site.address, Protocol::Http2).await;
         assert_eq!(http2.get("/shop/x").await.json()["protocol"], "HTTP/2.0");
-        let last = first.get("/shop/x").await;
-        assert_eq!(
-            (last.status().as_u16(), last.values("connection")),
-            (200, vec!["close"])
-        );
+        if answer.values("connection").is_empty() {
+            // It came before the parent stood by.
+            answer = first.get("/shop/x").await;
+        }
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.values("connection"), ["close"]);
         let slow = tokio::spawn(async move {
             let mut client = clients.remove(0);
             client.get("/shop/slow?ms=1000").await.status()
@@ -405,6 +406,56 @@ fn a_direct_app_that_nobody_uses_is_stopped() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(get(&site, "/x").await.0, 200);
+        site.close().await;
+    });
+}
+
+/// An ASP.NET Core app in process, under all that can happen to it: `ancm worker` and CoreCLR, unmodified.
+#[test]
+fn a_stock_app_in_process_survives_restarts_and_kills() {
+    run(async {
+        let site = Site::of_stock_worker(|config| config);
+        let mut load = Load::begin(site.address, &Method::GET, "/slow?ms=2");
+        load.until(200, 50).await;
+        for _ in 0..5 {
+            site.supervisor().restart().await.unwrap();
+            load.everybody().await;
+        }
+        // Not one request was lost so far.
+        load.so_far().assert_only(&[200]);
+        let mut killed = HashSet::new();
+        for _ in 0..3 {
+            let before = load.so_far().broken.len();
+            kill(&site.victim(1, &mut killed).await);
+            load.everybody().await;
+            let lost = load.so_far().broken.len() - before;
+            assert!(lost <= crate::clients::CLIENTS, "{lost}");
+        }
+        let tally = load.end().await;
+        assert!(
+            tally.statuses.keys().all(|status| *status == 200),
+            "{tally:?}"
+        );
+        site.close().await;
+    });
+}
+
+#[test]
+fn a_stock_app_in_process_that_fails_is_told_by_its_number() {
+    run(async {
+        let site = Site::of_stock_worker(|config| {
+            config
+                .environment("STARTUP_EXIT_CODE", "9")
+                .environment("ASPNETCORE_ENVIRONMENT", "Development")
+        });
+        let (status, page) = get(&site, "/").await;
+        assert!(status == 500 && page.contains("500.30"), "{page}");
+        assert!(page.contains("Main returned 9"), "{page}");
+        site.close().await;
+
+        let site = Site::of_stock_worker(|config| config.arguments(["NoSuch.dll"]));
+        let (status, page) = get(&site, "/").await;
+        assert!(status == 500 && page.contains("HTTP Error 500.3"), "{page}");
         site.close().await;
     });
 }

@@ -64,7 +64,7 @@ impl Site {
     fn new(app: App, offer: Offer) -> Self {
         let folder = match app {
             App::Stock => own_copy(),
-            App::Twin => TempDir::new().unwrap(),
+            App::Twin | App::InProcess => TempDir::new().unwrap(),
         };
         configure(folder.path(), app, offer);
         let mut start = Start::new(app, "/").folder(folder.path());
@@ -99,7 +99,7 @@ impl Site {
 fn configure(folder: &Path, app: App, offer: Offer) {
     let process = match app {
         App::Stock => r#"processPath="dotnet" arguments=".\StockApp.dll""#.to_owned(),
-        App::Twin => format!(r#"processPath="{}""#, twin().display()),
+        App::Twin | App::InProcess => format!(r#"processPath="{}""#, twin().display()),
     };
     let Offer {
         anonymous,

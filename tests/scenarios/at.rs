@@ -1,12 +1,19 @@
 //! Where a scenario plays.
 
-use std::{future::Future, sync::OnceLock, time::Duration};
+use std::{
+    future::Future,
+    io::{Read, Write},
+    net::TcpStream,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use tokio::{runtime, time::timeout};
 
 use crate::support::{
-    apps::App,
+    apps::{App, hosting_assembly, published},
     client::{Client, Protocol},
+    log::event,
     module::{Module, Start},
 };
 
@@ -19,6 +26,8 @@ pub(crate) struct At {
     pub(crate) app: App,
     pub(crate) base: &'static str,
     pub(crate) protocol: Protocol,
+    /// Whether the app is hosted in process.
+    pub(crate) in_process: bool,
 }
 
 impl At {
@@ -27,7 +36,16 @@ impl At {
             app,
             base,
             protocol,
+            in_process: false,
         }
+    }
+
+    /// As [`new`](Self::new), with the app in a worker.
+    #[cfg(unix)]
+    pub(crate) const fn in_process(app: App, base: &'static str, protocol: Protocol) -> Self {
+        let mut at = Self::new(app, base, protocol);
+        at.in_process = true;
+        at
     }
 
     /// Runs a scenario to its end, or to its limit.
@@ -39,14 +57,16 @@ impl At {
     /// The module in front of the app, shared by all scenarios of this program.
     pub(crate) fn module(self) -> &'static Module {
         static STOCK: Shared = Shared::new();
+        static STOCK_IN_PROCESS: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
         static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
+            App::Stock if self.in_process => &STOCK_IN_PROCESS,
             App::Stock => &STOCK,
             App::Twin => &TWIN,
             App::InProcess => &IN_PROCESS,
         };
-        shared.at(self.app, self.base)
+        shared.at(self)
     }
 
     /// A new connection.
@@ -93,8 +113,41 @@ impl Shared {
         }
     }
 
-    fn at(&'static self, app: App, base: &'static str) -> &'static Module {
-        let module = if base == "/" { &self.root } else { &self.base };
-        module.get_or_init(|| Start::new(app, base).run().outlived_by_nobody())
+    fn at(&'static self, at: At) -> &'static Module {
+        let module = if at.base == "/" {
+            &self.root
+        } else {
+            &self.base
+        };
+        module.get_or_init(|| {
+            let start = Start::new(at.app, at.base);
+            let start = match at.in_process {
+                true => start.folder(published().apps.join("inprocess")).variable(
+                    "ANCM_HOSTING_ASSEMBLY",
+                    hosting_assembly().to_string_lossy(),
+                ),
+                false => start,
+            };
+            let module = start.run().outlived_by_nobody();
+            if at.in_process {
+                wait_for_the_worker(&module, at);
+            }
+            module
+        })
     }
+}
+
+/// Connections that come before the worker takes them itself are told to go once it does.
+fn wait_for_the_worker(module: &Module, at: At) {
+    let mut stream = TcpStream::connect(module.address()).expect("it listens");
+    let target = at.target("/headers");
+    let head = format!("GET {target} HTTP/1.1\r\nhost: me\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let stands_by = "Front stands by: a worker accepts connections itself";
+    module
+        .log()
+        .wait_for(stands_by, LIMIT, |line| event(line, stands_by));
 }

@@ -57,14 +57,11 @@ macro_rules! of_both_protocols {
                 keeps_its_host,
                 keeps_its_query,
                 keeps_its_method,
-                for_a_trace_is_refused,
                 matches_the_path_base_in_any_case,
             }
             headers::{
                 arrive_unchanged,
                 that_are_long_or_not_ascii_arrive,
-                of_the_module_can_not_be_forged,
-                of_the_module_can_not_be_forged_in_trailers,
                 of_a_shutdown_can_not_be_forged,
                 that_are_crumbs_of_a_cookie_arrive_as_one,
             }
@@ -84,7 +81,6 @@ macro_rules! of_both_protocols {
                 are_not_held_back_by_an_upload,
                 do_not_get_mixed_up,
                 that_break_off_are_broken_off,
-                that_never_begin_are_a_bad_gateway,
                 are_not_waited_for_when_the_client_is_gone,
                 are_not_sent_on_when_the_client_is_gone,
             }
@@ -97,7 +93,6 @@ macro_rules! of_both_protocols {
 macro_rules! of_http1 {
     ($at:expr) => {
         tests! { $at =>
-            headers::{ of_one_hop_stay_on_it, of_the_module_can_not_be_nominated }
             raw::{
                 http10_is_answered_and_closed,
                 absolute_form_is_understood,
@@ -116,7 +111,27 @@ macro_rules! of_http1 {
     };
 }
 
-macro_rules! everywhere {
+/// What a proxy does, and nobody where there is none.
+macro_rules! of_a_proxy {
+    ($at:expr) => {
+        tests! { $at =>
+            request::{ for_a_trace_is_refused }
+            headers::{ of_the_module_can_not_be_forged, of_the_module_can_not_be_forged_in_trailers }
+            answers::{ that_never_begin_are_a_bad_gateway }
+        }
+    };
+}
+
+/// The same of HTTP/1.1 alone.
+macro_rules! of_an_http1_proxy {
+    ($at:expr) => {
+        tests! { $at =>
+            headers::{ of_one_hop_stay_on_it, of_the_module_can_not_be_nominated }
+        }
+    };
+}
+
+macro_rules! out_of_process {
     ($($(#[$only:meta])* $place:ident: $app:ident at $base:literal;)+) => { $(
         $(#[$only])*
         mod $place {
@@ -125,6 +140,29 @@ macro_rules! everywhere {
             mod http1 {
                 use super::*;
                 const AT: At = At::new(App::$app, $base, Protocol::Http1);
+                of_a_proxy!(super::AT);
+                mod only {
+                    of_an_http1_proxy!(super::super::AT);
+                }
+            }
+            mod http2 {
+                use super::*;
+                const AT: At = At::new(App::$app, $base, Protocol::Http2);
+                of_a_proxy!(super::AT);
+            }
+        }
+    )+ };
+}
+
+macro_rules! everywhere {
+    ($($(#[$only:meta])* $place:ident: $new:ident $app:ident at $base:literal;)+) => { $(
+        $(#[$only])*
+        mod $place {
+            use super::*;
+
+            mod http1 {
+                use super::*;
+                const AT: At = At::$new(App::$app, $base, Protocol::Http1);
                 of_both_protocols!(super::AT);
                 mod only {
                     of_http1!(super::super::AT);
@@ -132,7 +170,7 @@ macro_rules! everywhere {
             }
             mod http2 {
                 use super::*;
-                const AT: At = At::new(App::$app, $base, Protocol::Http2);
+                const AT: At = At::$new(App::$app, $base, Protocol::Http2);
                 of_both_protocols!(super::AT);
             }
         }
@@ -141,13 +179,26 @@ macro_rules! everywhere {
 
 everywhere! {
     #[cfg(unix)]
-    stock_at_the_root: Stock at "/";
+    stock_at_the_root: new Stock at "/";
     #[cfg(unix)]
-    stock_at_a_base: Stock at "/base";
-    twin_at_the_root: Twin at "/";
-    twin_at_a_base: Twin at "/base";
-    in_process_at_the_root: InProcess at "/";
-    in_process_at_a_base: InProcess at "/base";
+    stock_at_a_base: new Stock at "/base";
+    #[cfg(unix)]
+    stock_in_process_at_the_root: in_process Stock at "/";
+    #[cfg(unix)]
+    stock_in_process_at_a_base: in_process Stock at "/base";
+    twin_at_the_root: new Twin at "/";
+    twin_at_a_base: new Twin at "/base";
+    in_process_at_the_root: new InProcess at "/";
+    in_process_at_a_base: new InProcess at "/base";
+}
+
+out_of_process! {
+    #[cfg(unix)]
+    before_stock_at_the_root: Stock at "/";
+    #[cfg(unix)]
+    before_stock_at_a_base: Stock at "/base";
+    before_twin_at_the_root: Twin at "/";
+    before_twin_at_a_base: Twin at "/base";
 }
 
 /// Kestrel 3.1 has no response trailers over HTTP/1.1; later versions and hyper have.

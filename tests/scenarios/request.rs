@@ -25,6 +25,7 @@ pub(crate) async fn comes_from_the_clients_socket(at: At) {
         assert_eq!(seen["scheme"], "http");
         let protocol = match (at.app, at.protocol) {
             (App::InProcess, Protocol::Http2) => "HTTP/2.0",
+            (App::Stock, Protocol::Http2) if at.in_process => "HTTP/2",
             // Between the module and the app.
             _ => "HTTP/1.1",
         };

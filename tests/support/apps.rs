@@ -72,6 +72,28 @@ pub(crate) fn own_copy() -> TempDir {
     copy
 }
 
+/// The managed half of in-process hosting, built by the repository's own script if it is not there.
+pub(crate) fn hosting_assembly() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = root().join("hosting/out/Ancm.Hosting.dll");
+        if built.exists() {
+            return built;
+        }
+        let script = r#". "$0" && exec bash "$1""#;
+        let status = Command::new("bash")
+            .args(["-c", script])
+            .arg(&published().environment)
+            .arg(root().join("hosting/build.sh"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .expect("`bash` runs the script that builds it");
+        assert!(status.success(), "the hosting assembly could not be built");
+        built
+    })
+}
+
 /// The program of the twin, built if a run of this test alone has not built it.
 pub(crate) fn twin() -> &'static Path {
     static TWIN: OnceLock<PathBuf> = OnceLock::new();

@@ -11,12 +11,9 @@ use std::{
 use ancm::{Host, config::Config, front::Front};
 use axum::Router;
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 
-/// Serves the app at `listen` until SIGTERM.
+/// Serves the app at `listen` until SIGTERM or Ctrl-Break.
 pub(crate) async fn serve(listen: &str, routes: fn() -> Router) -> io::Result<ExitCode> {
     let listen: SocketAddr = listen.parse().unwrap();
     if env::var("TWIN_SERVER").is_ok_and(|server| server == "axum") {
@@ -27,7 +24,7 @@ pub(crate) async fn serve(listen: &str, routes: fn() -> Router) -> io::Result<Ex
             .await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let base = env::var("TWIN_BASE").map_or_else(|_| "/".to_owned(), |base| base);
+    let base = env::var("TWIN_BASE").unwrap_or_else(|_| "/".to_owned());
     let config = Config::builder(env::current_dir()?)
         .program(env::current_exe()?)
         .path_base(base.parse().unwrap())
@@ -48,8 +45,17 @@ pub(crate) async fn serve(listen: &str, routes: fn() -> Router) -> io::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
+#[cfg(unix)]
 async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+
     signal(SignalKind::terminate()).unwrap().recv().await;
+}
+
+#[cfg(windows)]
+async fn terminated() {
+    let mut asked = tokio::signal::windows::ctrl_break().unwrap();
+    asked.recv().await;
 }
 
 /// Says it as `ancm run` does in its log.

@@ -48,8 +48,10 @@ namespace Ancm.Hosting.Http
         /// <summary>A public type of its own from 5 on; before, Kestrel's, whose constructor is not public.</summary>
         private static ConstructorInfo? Constructor()
         {
-            var type = Type.GetType("Microsoft.AspNetCore.Http.BadHttpRequestException, Microsoft.AspNetCore.Http.Abstractions")
-                ?? Type.GetType("Microsoft.AspNetCore.Server.Kestrel.Core.BadHttpRequestException, Microsoft.AspNetCore.Server.Kestrel.Core");
+            const string Kestrel = "Microsoft.AspNetCore.Server.Kestrel.Core";
+            var type = Type.GetType(
+                    "Microsoft.AspNetCore.Http.BadHttpRequestException, Microsoft.AspNetCore.Http.Abstractions")
+                ?? Type.GetType($"{Kestrel}.BadHttpRequestException, {Kestrel}");
             foreach (var constructor in type?.GetConstructors(
                 BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic) ?? Array.Empty<ConstructorInfo>())
             {

@@ -73,8 +73,10 @@ namespace Ancm.Hosting.Http
             {
                 return true;
             }
-            HasBegun = true;
-            switch (Native.Read(_id, buffer, out read))
+            var status = Native.Read(_id, buffer, out read);
+            // A body that was refused by its declared length was not begun: the app may raise the limit.
+            HasBegun |= status != Status.TooLarge;
+            switch (status)
             {
                 case Status.Ok:
                     _ended = read == 0;

@@ -24,19 +24,21 @@ namespace Ancm.Hosting.Http
         private readonly Sweeper _sweeper;
         private readonly object _lock = new object();
         private readonly OutputBuffer _buffer = new OutputBuffer();
-        private readonly WriteRoom _room = new WriteRoom();
+        private readonly BodySender _sender;
         private ulong _id;
         private bool _mayHold;
         private bool _holds;
         private int _heldIn;
-        private bool _headSent;
-        private bool _ended;
 
         public ResponseOutput(RequestContext context, Sweeper sweeper)
         {
             _context = context;
             _sweeper = sweeper;
+            _sender = new BodySender(context, Room);
         }
+
+        /// <summary>Where it is broken, what is written is dropped.</summary>
+        public WriteRoom Room { get; } = new WriteRoom();
 
         /// <summary>Bytes of the body that were flushed, sent or not.</summary>
         public long Total { get; private set; }
@@ -50,10 +52,11 @@ namespace Ancm.Hosting.Http
             {
                 _id = id;
                 _buffer.Clear();
-                _room.Reset();
+                Room.Reset();
                 Total = 0;
                 _mayHold = true;
-                _holds = _headSent = _ended = false;
+                _holds = false;
+                _sender.Reset(id);
             }
         }
 
@@ -111,7 +114,7 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (_room.IsBroken || _ended)
+                if (Room.IsBroken || _sender.Ended)
                 {
                     return;
                 }
@@ -122,8 +125,7 @@ namespace Ancm.Hosting.Http
                     return;
                 }
                 Send(default, BodyFlags.None);
-                _ended = true;
-                Note(HeadWriter.SendTrailers(_id, trailers));
+                _sender.SendTrailers(trailers);
             }
         }
 
@@ -132,11 +134,11 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (!_room.IsBroken && !_ended)
+                if (!Room.IsBroken && !_sender.Ended)
                 {
                     SendFlushed(default, IsWhole ? BodyFlags.End : BodyFlags.None);
                 }
-                return _ended;
+                return _sender.Ended;
             }
         }
 
@@ -181,16 +183,9 @@ namespace Ancm.Hosting.Http
             lock (_lock)
             {
                 _mayHold = false;
-                _headSent = true;
+                _sender.SkipHead();
             }
         }
-
-        public void OnReady() => _room.OnReady();
-
-        /// <summary>Nobody receives any more: what is written from now on is dropped.</summary>
-        public void Break() => _room.Break();
-
-        public void CancelPendingFlush() => _room.CancelPendingWait();
 
         /// <summary>After <see cref="Upgrade"/>: straight to native, with the same back-pressure.</summary>
         public ValueTask<FlushResult> WriteThroughAsync(
@@ -198,14 +193,12 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (!_room.IsBroken && !_ended)
+                if (!Room.IsBroken)
                 {
-                    _room.MayBeFull();
-                    _ended = flags == BodyFlags.End;
-                    Note(Native.Write(_id, source, flags));
+                    _sender.Send(source, default, flags);
                 }
             }
-            return _room.WaitAsync(cancellationToken);
+            return Room.WaitAsync(cancellationToken);
         }
 
         private async ValueTask<FlushResult> WritePiecesAsync(
@@ -227,7 +220,7 @@ namespace Ancm.Hosting.Http
         {
             lock (_lock)
             {
-                if (_room.IsBroken)
+                if (Room.IsBroken)
                 {
                     _buffer.Clear();
                     return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
@@ -236,14 +229,14 @@ namespace Ancm.Hosting.Http
                 {
                     source = default;
                 }
-                if (_mayHold && !_headSent && source.Length <= _buffer.Room)
+                if (_mayHold && !_sender.HeadSent && source.Length <= _buffer.Room)
                 {
                     Hold(source);
                     return default;
                 }
                 Send(source, BodyFlags.None);
             }
-            return _room.WaitAsync(cancellationToken);
+            return Room.WaitAsync(cancellationToken);
         }
 
         private void Hold(ReadOnlySpan<byte> source)
@@ -261,7 +254,7 @@ namespace Ancm.Hosting.Http
         private void SendHeld()
         {
             _mayHold = false;
-            if (!_holds || _room.IsBroken)
+            if (!_holds || Room.IsBroken)
             {
                 return;
             }
@@ -286,54 +279,7 @@ namespace Ancm.Hosting.Http
         private void SendFlushed(ReadOnlySpan<byte> source, BodyFlags flags)
         {
             _holds = false;
-            if (_ended)
-            {
-                return;
-            }
-            var first = _buffer.Take();
-            if (first.IsEmpty)
-            {
-                first = source;
-                source = default;
-            }
-            _room.MayBeFull();
-            _ended = flags == BodyFlags.End;
-            var status = SendFirst(first, source.IsEmpty ? flags : BodyFlags.None);
-            if (!source.IsEmpty && status >= Status.Ok)
-            {
-                status = Native.Write(_id, source, flags);
-            }
-            Note(status);
-        }
-
-        /// <summary>With the head, where that is still to be sent.</summary>
-        private Status SendFirst(ReadOnlySpan<byte> body, BodyFlags flags)
-        {
-            if (!_headSent)
-            {
-                _headSent = true;
-                return _context.SendHead(body, flags);
-            }
-            return body.IsEmpty && flags == BodyFlags.None ? Status.Ok : Native.Write(_id, body, flags);
-        }
-
-        private void Note(Status status)
-        {
-            switch (status)
-            {
-                case Status.Pending:
-                    // Room is there when the callback has come, which may have been during the call.
-                    break;
-                case Status.Ok:
-                    _room.HasRoom();
-                    break;
-                case Status.Gone:
-                    _context.OnGone();
-                    break;
-                default:
-                    _room.HasRoom();
-                    throw new InvalidOperationException($"The native host refused the response ({status}).");
-            }
+            _sender.Send(_buffer.Take(), source, flags);
         }
 
         /// <summary>

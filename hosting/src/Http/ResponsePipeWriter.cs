@@ -43,7 +43,7 @@ namespace Ancm.Hosting.Http
             return _output.WriteAsync(source, cancellationToken);
         }
 
-        public override void CancelPendingFlush() => _output.CancelPendingFlush();
+        public override void CancelPendingFlush() => _output.Room.CancelPendingWait();
 
         /// <summary>What was written is still sent, at the latest when the request ends.</summary>
         public override void Complete(Exception? exception = null) => _isCompleted = true;

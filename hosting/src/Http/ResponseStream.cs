@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.IO.Pipelines;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http.Features;
@@ -62,14 +63,14 @@ namespace Ancm.Hosting.Http
 
         public override void SetLength(long value) => throw new NotSupportedException();
 
-        private static ValueTask Succeeded(in ValueTask<System.IO.Pipelines.FlushResult> done)
+        private static ValueTask Succeeded(in ValueTask<FlushResult> done)
         {
             // A finished operation must be asked for its result before its source is used again.
             done.GetAwaiter().GetResult();
             return default;
         }
 
-        private static Task AsTask(in ValueTask<System.IO.Pipelines.FlushResult> done)
+        private static Task AsTask(in ValueTask<FlushResult> done)
         {
             if (!done.IsCompletedSuccessfully)
             {

@@ -44,7 +44,7 @@ namespace Ancm.Hosting.Http
             }
             else
             {
-                Query = request.Query.IsEmpty ? "" : "?" + Encoding.ASCII.GetString(request.Query.Span);
+                Query = ReadQuery(request);
                 Split(TargetPath.Decode(request.Path.Span), pathBase);
             }
             _remembers = target.Length <= RememberedLength;
@@ -65,6 +65,17 @@ namespace Ancm.Hosting.Http
                 PathBase = "";
                 Path = path;
             }
+        }
+
+        /// <summary>As Kestrel: a lone question mark is a query, too.</summary>
+        private static string ReadQuery(in NativeRequest request)
+        {
+            var target = request.Target.Span;
+            if (request.Query.IsEmpty)
+            {
+                return !target.IsEmpty && target[target.Length - 1] == (byte)'?' ? "?" : "";
+            }
+            return "?" + Encoding.ASCII.GetString(request.Query.Span);
         }
     }
 }

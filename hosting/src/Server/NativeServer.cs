@@ -35,9 +35,11 @@ namespace Ancm.Hosting.Server
         public Task StartAsync<TContext>(IHttpApplication<TContext> application, CancellationToken cancellationToken)
         {
             var service = new ServiceFacts(Settings.Current, _options, _logger);
-            _requests = new RequestTable(
-                requests => new RequestContext<TContext>(service, requests.Sweeper, application));
-            Callbacks.Register(_requests);
+            var requests = new RequestTable(
+                table => new RequestContext<TContext>(service, table.Sweeper, application));
+            Callbacks.Register(requests);
+            // Only a server that was registered has something to stop.
+            _requests = requests;
             return Task.CompletedTask;
         }
 

@@ -67,7 +67,7 @@ namespace Ancm.Hosting.Server
                 source = _abortSource;
                 // Under the lock, so that it is this request's reader and writer.
                 _input.Break();
-                Output.Break();
+                Output.Room.Break();
             }
             if (source != null)
             {

@@ -2,6 +2,7 @@ using System;
 using System.Globalization;
 using System.IO;
 using System.IO.Pipelines;
+using System.Threading.Tasks;
 using Ancm.Hosting.Abi;
 using Ancm.Hosting.Http;
 using Microsoft.AspNetCore.Http;
@@ -68,7 +69,7 @@ namespace Ancm.Hosting.Server
                     OnCompleted(_ =>
                     {
                         reader.Complete();
-                        return System.Threading.Tasks.Task.CompletedTask;
+                        return Task.CompletedTask;
                     }, null!);
                 }
                 return _otherReader;
@@ -77,7 +78,8 @@ namespace Ancm.Hosting.Server
 
         public string TraceIdentifier
         {
-            get => _traceIdentifier ??= Connection.Id + ":" + Connection.NextRequest().ToString("X8", CultureInfo.InvariantCulture);
+            get => _traceIdentifier ??=
+                Connection.Id + ":" + Connection.NextRequest().ToString("X8", CultureInfo.InvariantCulture);
             set => _traceIdentifier = value;
         }
 

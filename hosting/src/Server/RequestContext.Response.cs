@@ -211,6 +211,21 @@ namespace Ancm.Hosting.Server
             }
         }
 
+        /// <summary>Those of the app, where it put a collection of its own in the place of ours.</summary>
+        private FieldList? TrailersToSend()
+        {
+            if (_trailersOfApp == null || ReferenceEquals(_trailersOfApp, _responseTrailers))
+            {
+                return _responseTrailers;
+            }
+            var trailers = new FieldList(validates: true);
+            foreach (var field in _trailersOfApp)
+            {
+                trailers[field.Key] = field.Value;
+            }
+            return trailers;
+        }
+
         /// <summary>Fewer bytes than were promised: a client would wait for the rest.</summary>
         private void CheckWholeLength()
         {

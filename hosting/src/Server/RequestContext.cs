@@ -64,7 +64,7 @@ namespace Ancm.Hosting.Server
 
         public void OnReadReady() => _input.Wake();
 
-        public void OnWriteReady() => Output.OnReady();
+        public void OnWriteReady() => Output.Room.OnReady();
 
         /// <summary>Ends the response with an error of the server's own making, and not of the app's.</summary>
         public void Fail(Exception exception)
@@ -130,7 +130,7 @@ namespace Ancm.Hosting.Server
             {
                 await StartAsync(default);
             }
-            Output.End(_responseTrailers);
+            Output.End(TrailersToSend());
         }
 
         /// <summary>Nothing sent yet: an answer that says so. Else the client must not take the answer for whole.</summary>

@@ -5,17 +5,26 @@ use std::{
     io::{self, Write},
 };
 
-use crate::{args::Run, failure::Failure, front, run::Target};
+use ancm::config::Config;
+
+use crate::{
+    args::Run,
+    failure::Failure,
+    front,
+    log::Format,
+    run::Target,
+    worker::{self, Place},
+};
 
 /// The width of the column of names, as in the library's report.
 const WIDTH: usize = 24;
 
 /// Prints what was understood. What is wrong is an error before.
-pub(crate) fn check(run: &Run) -> Result<(), Failure> {
+pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
     let target = Target::of(&run.app, &run.trusted)?;
     // What is wrong with a certificate, too.
     front::tls(&run.listen, &run.https)?;
-    match io::stdout().write_all(report(run, &target).as_bytes()) {
+    match io::stdout().write_all(report(run, &target, format).as_bytes()) {
         // Who reads only the first lines has what they wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
             format_args!("can't write to stdout: {error}"),
@@ -24,7 +33,7 @@ pub(crate) fn check(run: &Run) -> Result<(), Failure> {
     }
 }
 
-fn report(run: &Run, target: &Target) -> String {
+fn report(run: &Run, target: &Target, format: Format) -> String {
     let mut text = match target {
         Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
@@ -33,6 +42,14 @@ fn report(run: &Run, target: &Target) -> String {
     if let (Target::Fixed(..), [_, ..]) = (target, &*run.trusted) {
         let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
         text.push_str(&row("trustedProxies", trusted.join(", ")));
+    }
+    let config = match target {
+        Target::Read(loaded, _) => Some(&loaded.config),
+        Target::Made(config) => Some(config),
+        Target::Fixed(..) => None,
+    };
+    if let Some(config) = config {
+        text.push_str(&row("hosted", hosted(config, format)));
     }
     for listener in &run.listen {
         text.push_str(&row("listens on", listener));
@@ -46,6 +63,20 @@ fn report(run: &Run, target: &Target) -> String {
         None => row("threads", "one per core"),
     });
     text
+}
+
+/// Which hosting model it will be, and why.
+fn hosted(config: &Config, format: Format) -> String {
+    let program = worker::program(format).map(drop);
+    match (Place::of(config, program.is_ok()), program) {
+        (Place::Worker, _) => "in process, in a worker, as hostingModel says".to_owned(),
+        (Place::Instead, Err(why)) => {
+            format!("out of process, though hostingModel says inprocess: {why}")
+        }
+        (Place::OutOfProcess | Place::Instead, _) => {
+            "out of process, in a process of its own, as hostingModel says".to_owned()
+        }
+    }
 }
 
 fn row(name: &str, value: impl fmt::Display) -> String {

@@ -20,21 +20,52 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What a worker has to tell where nobody says what: its parent tells of the life of all its processes.
+#[cfg(unix)]
+const WORKER_FILTER: &str = "warn";
+
 /// Installs the log for the whole process.
 pub(crate) fn init(format: Format) -> Result<(), Failure> {
+    install(format, DEFAULT_FILTER, io::stderr().is_terminal(), || {
+        Box::new(io::stderr())
+    })
+}
+
+/// The same for a worker, whose own stderr is its app's: to `file`.
+#[cfg(unix)]
+pub(crate) fn init_worker(format: Format, file: Option<std::fs::File>) -> Result<(), Failure> {
+    let Some(file) = file.map(std::sync::Arc::new) else {
+        return Ok(());
+    };
+    let terminal = file.is_terminal();
+    install(format, WORKER_FILTER, terminal, move || {
+        Box::new(std::sync::Arc::clone(&file))
+    })
+}
+
+fn install(
+    format: Format,
+    default: &str,
+    terminal: bool,
+    writer: impl Fn() -> Box<dyn io::Write> + Send + Sync + 'static,
+) -> Result<(), Failure> {
+    let directives = std::env::var("RUST_LOG").ok();
     let builder = fmt()
-        .with_env_filter(filter(std::env::var("RUST_LOG").ok().as_deref())?)
-        .with_writer(io::stderr);
+        .with_env_filter(filter(directives.as_deref(), default)?)
+        .with_writer(writer);
     let installed = match format {
-        Format::Text => builder.with_ansi(colours()).with_target(false).try_init(),
+        Format::Text => {
+            let colours = terminal && colours();
+            builder.with_ansi(colours).with_target(false).try_init()
+        }
         Format::Json => builder.json().try_init(),
     };
     installed.map_err(|error| Failure::other(format_args!("can't install the log: {error}")))
 }
 
-fn filter(directives: Option<&str>) -> Result<EnvFilter, Failure> {
+fn filter(directives: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
     let directives = match directives.map(str::trim) {
-        None | Some("") => DEFAULT_FILTER,
+        None | Some("") => default,
         Some(directives) => directives,
     };
     EnvFilter::try_new(directives).map_err(|error| {
@@ -48,7 +79,7 @@ fn filter(directives: Option<&str>) -> Result<EnvFilter, Failure> {
 
 /// <https://no-color.org>: set to anything but the empty text.
 fn colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]
@@ -58,14 +89,22 @@ mod tests {
     #[test]
     fn the_default_is_info() {
         for directives in [None, Some(""), Some("  ")] {
-            assert!(filter(directives).unwrap().to_string().contains("info"));
+            assert!(
+                filter(directives, DEFAULT_FILTER)
+                    .unwrap()
+                    .to_string()
+                    .contains("info")
+            );
         }
-        assert_eq!(filter(Some("warn")).unwrap().to_string(), "warn");
+        assert_eq!(
+            filter(Some("warn"), DEFAULT_FILTER).unwrap().to_string(),
+            "warn"
+        );
     }
 
     #[test]
     fn a_filter_that_can_not_be_read_is_a_usage_error() {
-        let failure = filter(Some("ancm=loudly")).unwrap_err();
+        let failure = filter(Some("ancm=loudly"), DEFAULT_FILTER).unwrap_err();
         let text = format!("{failure:?}");
         assert!(
             text.contains("RUST_LOG") && text.contains("ancm=loudly"),

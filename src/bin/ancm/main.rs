@@ -12,6 +12,7 @@ mod front;
 mod log;
 mod run;
 mod signals;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,11 @@ use self::{
 fn main() -> ExitCode {
     // What clap has to say, it says itself: help and version with status 0, a usage error with 2.
     let arguments = Arguments::parse();
+    // Before there is any other thread.
+    #[cfg(unix)]
+    if let Command::Worker(_) = arguments.command {
+        return worker::run(arguments.log_format);
+    }
     match dispatch(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -32,10 +38,11 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
-    log::init(arguments.log_format)?;
+    let format = arguments.log_format;
+    log::init(format)?;
     match arguments.command {
-        Command::Run(raw) => run::run(&raw.try_into()?),
-        Command::Check(raw) => check::check(&raw.try_into()?),
+        Command::Run(raw) => run::run(&raw.try_into()?, format),
+        Command::Check(raw) => check::check(&raw.try_into()?, format),
         Command::Demo(raw) => demo::run(raw),
         Command::Status(raw) => control::status(&raw.try_into()?),
         Command::Restart(raw) => control::restart(&raw.try_into()?),
@@ -44,5 +51,6 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Online(raw) => control::online(&raw.try_into()?),
         Command::Logs(raw) => control::logs(&raw.of.try_into()?, raw.follow),
         Command::DemoApp(raw) => demo::app(&raw),
+        Command::Worker(_) => Err(Failure::other("in-process hosting needs a Unix system")),
     }
 }

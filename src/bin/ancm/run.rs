@@ -6,8 +6,9 @@ use ancm::{
     Connection, Host, PathBase,
     config::{Config, FrontLimits, Loaded, ProcessVars, Source, Warning},
     error::chain,
-    front::{Bound, Drained},
+    front::{Bound, Drained, Standby},
     proxy::{Address, ProxyOptions},
+    supervisor::{Supervisor, WorkerProgram},
 };
 use ipnet::IpNet;
 use tokio::time::interval;
@@ -20,17 +21,28 @@ use crate::{
     authentication, control,
     failure::Failure,
     front::{self, Layers},
+    log::Format,
     signals::Signals,
+    worker,
 };
 
 /// Serves until a signal says stop.
-pub(crate) fn run(run: &Run) -> Result<(), Failure> {
+pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
     let app = Target::of(&run.app, &run.trusted)?;
     let limits = app.limits(&run.limits);
     let bound = front::bind(&run.listen, &run.https, run.threads, &limits)?;
     let layers = Layers::of(&run.https, &bound)?;
-    serve(bound, layers, app, &run.control)
+    let forwards = layers.is_some() || limits != FrontLimits::default();
+    let workers = worker::program(format).map(|program| match forwards {
+        // What a request passes here, it would not pass there.
+        true => program,
+        false => worker::direct(program, &bound),
+    });
+    serve(bound, layers, app, &run.control, &workers)
 }
+
+/// What hosts apps in process, or why nothing does.
+pub(crate) type Workers = Result<WorkerProgram, String>;
 
 /// What is served, already understood; nothing of it runs yet.
 #[derive(Debug)]
@@ -83,7 +95,7 @@ impl Target {
         }
     }
 
-    fn host(self, https_port: Option<u16>) -> Result<Host, Failure> {
+    fn host(self, https_port: Option<u16>, workers: &Workers) -> Result<Host, Failure> {
         let (config, source) = match self {
             Self::Fixed(address, options) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
@@ -110,6 +122,10 @@ impl Target {
             builder = builder.source(source);
         }
         builder = authentication::offer(builder, &config)?;
+        builder = match workers {
+            Ok(program) => builder.worker(program.clone()),
+            Err(reason) => builder.no_worker(reason),
+        };
         builder
             .build()
             .map_err(|error| Failure::other(format_args!("can't host the app: {}", chain(&error))))
@@ -162,12 +178,13 @@ pub(crate) fn serve(
     layers: Option<Layers>,
     target: Target,
     control: &Control,
+    workers: &Workers,
 ) -> Result<(), Failure> {
     block_on(async {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
         let folder = target.folder().map(Path::to_owned);
-        let host = target.host(bound.https_port())?;
+        let host = target.host(bound.https_port(), workers)?;
         if let (Some(folder), Some(operator)) = (folder, host.operator()) {
             control::listen(control, &folder, operator)?;
         }
@@ -175,12 +192,22 @@ pub(crate) fn serve(
             info!(address = %endpoint.address(), scheme = %endpoint.scheme(), "Listening");
         }
         let stop = CancellationToken::new();
+        let (standby, supervisor) = (bound.standby().clone(), host.supervisor().cloned());
         tokio::select! {
             biased;
             served = until(bound, layers, host, stop.clone()) => served,
+            never = follow(&standby, supervisor) => match never {},
             never = stop_by(&mut signals, &stop) => match never {},
         }
     })?
+}
+
+/// Has the front stand by while a worker accepts.
+async fn follow(standby: &Standby, supervisor: Option<Supervisor>) -> std::convert::Infallible {
+    match supervisor {
+        Some(supervisor) => standby.follow(&supervisor).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn until(

@@ -9,6 +9,7 @@ const FORWARDED: &str = "ASPNETCORE_FORWARDEDHEADERS_ENABLED";
 
 /// How a process is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "there is but one way elsewhere"))]
 pub(crate) enum Reach {
     /// On a port that it opens.
     Port(u16),

@@ -351,3 +351,47 @@ fn forwarded_headers_are_believed_at_a_unix_socket_unless_that_is_said() {
     );
     assert!(!reached(&Reach::Port(5000), &[], &[]).contains_key(BELIEVES));
 }
+
+#[test]
+fn an_app_in_process_is_told_of_no_way_over_a_socket() {
+    let written = [("COLOUR", "%HUE%"), (PORT, "5000"), (TOKEN, "mine")];
+    let inherited = [
+        ("HUE", "blue"),
+        ("HOME", "/h"),
+        (PORT, "7000"),
+        (TOKEN, "of-the-module-in-front"),
+        (APPL_PATH, "/outer"),
+        (LISTEN_FD, "9"),
+        (URLS, "http://localhost:80"),
+        (IIS_WEBSOCKETS, "false"),
+    ];
+    let text = |text: OsString| text.into_string().unwrap();
+    let told: Map = in_process(&config(&written), &vars(&inherited))
+        .into_iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    for name in [
+        PORT,
+        TOKEN,
+        APPL_PATH,
+        LISTEN_FD,
+        URLS,
+        IIS_WEBSOCKETS,
+        HOSTING_STARTUP,
+    ] {
+        assert!(!told.contains_key(name), "{name}");
+    }
+    for (name, value) in [
+        ("COLOUR", "blue"),
+        ("HOME", "/h"),
+        (IIS_PHYSICAL_PATH, "/srv/app"),
+        (IIS_HTTPAUTH, "anonymous;"),
+        ("ASPNETCORE_IIS_APPLICATION_VIRTUAL_PATH", "/"),
+    ] {
+        assert_eq!(told[name], value);
+    }
+    // What is written for the app is the app's.
+    let written = [(URLS, "http://*:1")];
+    let told = in_process(&config(&written), &vars(&[]));
+    assert!(told.contains(&(URLS.into(), "http://*:1".into())));
+}

@@ -210,13 +210,6 @@ impl Parser<'_> {
             return Some(HostingModel::OutOfProcess);
         }
         if text.eq_ignore_ascii_case("inprocess") {
-            let message = "the app is hosted out of process, in a process of its own, for now";
-            self.findings.warn(
-                Some(*at),
-                WarningKind::Ignored,
-                "hostingModel=inprocess",
-                message,
-            );
             return Some(HostingModel::InProcess);
         }
         let bad = Kind::bad("hostingModel", "inprocess or outofprocess", text);

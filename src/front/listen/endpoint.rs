@@ -45,6 +45,12 @@ impl Local {
 }
 
 impl Endpoint {
+    /// Whether a connection begins with HTTP, and its client has an address.
+    #[cfg(unix)]
+    pub(in crate::front) fn is_plain(&self) -> bool {
+        self.scheme() == Scheme::Http && self.proxies.is_none() && self.tcp().is_some()
+    }
+
     /// What is spoken there.
     #[must_use]
     pub fn scheme(&self) -> Scheme {

@@ -89,8 +89,9 @@ fn with(id: RequestId, act: impl FnOnce(&'static Slot, &mut Exchange, &mut After
     };
     let code = act(slot, exchange, &mut after);
     drop(state);
-    if let Some(waker) = after.wake {
-        waker.wake();
+    after.wake.wake();
+    if let Some(fetch) = after.fetch {
+        fetch.wake();
     }
     code
 }
@@ -199,7 +200,7 @@ fn fetch(
         _ if exchange.answer.is_broken() => Err(abi::GONE),
         Phase::Tunnel => {
             let (count, waker) = exchange.answer.read_tunnel(buffer);
-            after.wake = waker;
+            after.fetch = waker;
             if count.is_none() {
                 slot.wants_read.store(true, Ordering::Release);
             }
@@ -283,7 +284,7 @@ unsafe extern "C" fn start(
         };
         with(id, |_, exchange, after| {
             let code = exchange.answer.start(response, body, flags & END != 0);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.sleeper.take();
             code
         })
     })
@@ -295,7 +296,7 @@ unsafe extern "C" fn write(id: RequestId, body: Slice, flags: u32) -> i32 {
         let body = unsafe { bytes(body) };
         with(id, |_, exchange, after| {
             let code = exchange.answer.write(body, flags & END != 0);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.sleeper.take();
             code
         })
     })
@@ -310,7 +311,7 @@ unsafe extern "C" fn trailers(id: RequestId, fields: *const Field, count: u32) -
         headers::clean_trailers(&mut trailers);
         with(id, |_, exchange, after| {
             let code = exchange.answer.trail(trailers);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.sleeper.take();
             code
         })
     })

@@ -240,7 +240,15 @@ fn hooks(variable: &str, property: &str, ours: &str) -> String {
     all.join(":")
 }
 
-/// The hosting assembly: the one that is named, else the one beside this program.
+/// The hosting assembly: the one that `ANCM_HOSTING_ASSEMBLY` names, else the one beside this program.
+///
+/// # Errors
+///
+/// 500.33 if it is not there, with what to do about that.
+pub fn hosting_assembly(vars: &dyn Vars) -> Result<PathBuf, Failure> {
+    hosting(vars)
+}
+
 fn hosting(vars: &dyn Vars) -> Result<PathBuf, Failure> {
     let named = vars.value(HOSTING_VARIABLE).map(PathBuf::from);
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join(HOSTING));
@@ -304,5 +312,79 @@ fn failure(lifetime: Lifetime) -> Failure {
 impl fmt::Debug for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::lifetime::Thrown, *};
+
+    #[test]
+    fn hooks_of_others_stay_and_ours_is_the_last() {
+        for (variable, property, want) in [
+            ("", "", "/ours"),
+            ("/a:/b", "", "/a:/b:/ours"),
+            ("/a", "/a:/c", "/a:/c:/ours"),
+            ("/ours:/a", ":", "/a:/ours"),
+        ] {
+            assert_eq!(hooks(variable, property, "/ours"), want);
+        }
+    }
+
+    #[test]
+    fn a_start_that_ended_is_told_by_its_cause() {
+        let status = |lifetime: Lifetime| failure(lifetime).status();
+        let thrown = |message: &str| {
+            Some(Thrown {
+                message: message.to_owned(),
+                detail: String::new(),
+            })
+        };
+        for (lifetime, want) in [
+            (
+                Lifetime {
+                    main_ended: Some(3),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+            (
+                Lifetime {
+                    ran: Some(Ok(3)),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+            (
+                Lifetime {
+                    ran: Some(Err("none".to_owned())),
+                    ..Lifetime::default()
+                },
+                SubStatus::NativeDependencies,
+            ),
+            (
+                Lifetime {
+                    mismatch: true,
+                    ..Lifetime::default()
+                },
+                SubStatus::RequestHandler,
+            ),
+            (
+                Lifetime {
+                    main_failed: thrown("ABI version 2"),
+                    ..Lifetime::default()
+                },
+                SubStatus::RequestHandler,
+            ),
+            (
+                Lifetime {
+                    main_failed: thrown("System.Exception: no"),
+                    ..Lifetime::default()
+                },
+                SubStatus::Start,
+            ),
+        ] {
+            assert_eq!(status(lifetime.clone()), want, "{lifetime:?}");
+        }
     }
 }

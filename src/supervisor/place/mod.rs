@@ -40,6 +40,8 @@ pub(super) enum Place {
     Worker {
         socket: SocketPath,
         channel: Channel,
+        /// It takes connections of the front's sockets by itself.
+        direct: bool,
     },
 }
 
@@ -120,6 +122,12 @@ impl Place {
             #[cfg(all(unix, feature = "in-process"))]
             Self::Worker { .. } => true,
         }
+    }
+
+    /// Whether the process takes connections of the front's sockets by itself.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) const fn is_direct(&self) -> bool {
+        matches!(self, Self::Worker { direct: true, .. })
     }
 
     /// Whether the app is hosted in process: by a worker, or by this one.

@@ -11,19 +11,19 @@
 mod channel;
 #[cfg(all(unix, feature = "in-process"))]
 pub(crate) mod protocol;
+#[cfg(test)]
+#[cfg(all(unix, feature = "in-process"))]
+mod tests;
 #[cfg(all(unix, feature = "in-process"))]
 mod unix;
 
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
 use std::{
     ffi::OsString,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
 };
+#[cfg(unix)]
+use std::{os::fd::OwnedFd, sync::Arc};
 
 #[cfg(all(unix, feature = "in-process"))]
 pub(super) use self::channel::Channel;
@@ -32,6 +32,10 @@ pub(super) use self::channel::Channel;
 ///
 /// It is started with `--channel` and a number behind its other arguments.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(all(unix, feature = "in-process")),
+    allow(dead_code, reason = "no worker is started here")
+)]
 #[must_use]
 pub struct WorkerProgram {
     pub(super) program: PathBuf,
@@ -66,12 +70,6 @@ impl WorkerProgram {
     pub fn front(mut self, sockets: Vec<Vec<OwnedFd>>) -> Self {
         self.front = Arc::new(sockets);
         self
-    }
-
-    /// Whether workers accept by themselves.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(super) fn is_direct(&self) -> bool {
-        !self.front.is_empty()
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     PairingToken,
-    config::{Config, Vars, environment},
+    config::{Config, Forwarding, Vars, environment},
     supervisor::{
         place::{Place, SocketPath},
         process::{Launch, Output},
@@ -37,7 +37,11 @@ impl WorkerProgram {
         let theirs = OwnedFd::from(theirs);
         let mut arguments = self.arguments.clone();
         arguments.extend(["--channel".into(), theirs.as_raw_fd().to_string().into()]);
-        let front = copies(&self.front)?;
+        let front = match is_plain(config) {
+            true => copies(&self.front)?,
+            false => Vec::new(),
+        };
+        let direct = !front.is_empty();
         let numbers = |share: &Vec<OwnedFd>| share.iter().map(|one| one.as_raw_fd()).collect();
         let assignment = Assignment {
             version: VERSION,
@@ -66,8 +70,23 @@ impl WorkerProgram {
             output,
             descriptors,
         };
-        Ok((launch, Place::Worker { socket, channel }))
+        let place = Place::Worker {
+            socket,
+            channel,
+            direct,
+        };
+        Ok((launch, place))
     }
+}
+
+/// Whether the app needs nothing of what a request passes here before it is forwarded: nobody has to prove who they are,
+/// or is kept at one process, and nothing is said about how requests are forwarded.
+fn is_plain(config: &Config) -> bool {
+    let offered = config.authentication();
+    let proves = offered.windows() || offered.basic() || !offered.anonymous();
+    let told = config.handler_settings().user_header.is_some();
+    let forwarded = *config.forwarding() == Forwarding::default();
+    !proves && !told && forwarded && config.processes().affinity_cookie().is_none()
 }
 
 /// Descriptors of the same sockets, to be given away.

@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// The app behind `demo`
     #[command(hide = true)]
     DemoApp(RawDemoApp),
+    /// What hosts an app in process
+    #[command(hide = true)]
+    Worker(RawWorker),
 }
 
 /// `run` and `check` as typed.
@@ -152,6 +155,15 @@ pub(crate) struct RawDemoApp {
     /// The file in which each process of the app leaves its id, so that the next one can count
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
+}
+
+/// `worker` as `run` types it.
+#[derive(Debug, Args)]
+pub(crate) struct RawWorker {
+    /// The file descriptor of the socket to the `run` that started it
+    #[arg(long, value_name = "NUMBER")]
+    #[allow(dead_code, reason = "the library reads it by itself")]
+    channel: Option<i32>,
 }
 
 const RUN_EXAMPLES: &str = "\

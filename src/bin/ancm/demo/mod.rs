@@ -36,7 +36,8 @@ pub(crate) fn run(raw: RawDemo) -> Result<(), Failure> {
     for address in bound.local_addresses() {
         greet(*address, &path_base);
     }
-    run::serve(bound, None, Target::Made(config), &Control::Off)
+    let workers = Err("the demo is out of process".to_owned());
+    run::serve(bound, None, Target::Made(config), &Control::Off, &workers)
 }
 
 /// This binary once more, in the demo's folder.
