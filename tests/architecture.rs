@@ -52,7 +52,9 @@ fn a_host_stage_sees_only_what_stands_to_its_right() {
         let right = &HOST[place..];
         for (file, seen) in imports(stage) {
             for name in seen {
-                let is_right = right.iter().any(|stage| stage.split('/').next() == Some(&*name));
+                let is_right = right
+                    .iter()
+                    .any(|stage| stage.split('/').next() == Some(&*name));
                 let allowed = is_right || VOCABULARY.contains(&&*name);
                 assert!(
                     allowed,
