@@ -89,9 +89,8 @@ fn with(id: RequestId, act: impl FnOnce(&'static Slot, &mut Exchange, &mut After
     };
     let code = act(slot, exchange, &mut after);
     drop(state);
-    after.wake.wake();
-    if let Some(fetch) = after.fetch {
-        fetch.wake();
+    for waker in [after.wake, after.fetch].into_iter().flatten() {
+        waker.wake();
     }
     code
 }
@@ -284,7 +283,7 @@ unsafe extern "C" fn start(
         };
         with(id, |_, exchange, after| {
             let code = exchange.answer.start(response, body, flags & END != 0);
-            after.wake = exchange.answer.sleeper.take();
+            after.wake = exchange.answer.waker.take();
             code
         })
     })
@@ -296,7 +295,7 @@ unsafe extern "C" fn write(id: RequestId, body: Slice, flags: u32) -> i32 {
         let body = unsafe { bytes(body) };
         with(id, |_, exchange, after| {
             let code = exchange.answer.write(body, flags & END != 0);
-            after.wake = exchange.answer.sleeper.take();
+            after.wake = exchange.answer.waker.take();
             code
         })
     })
@@ -311,7 +310,7 @@ unsafe extern "C" fn trailers(id: RequestId, fields: *const Field, count: u32) -
         headers::clean_trailers(&mut trailers);
         with(id, |_, exchange, after| {
             let code = exchange.answer.trail(trailers);
-            after.wake = exchange.answer.sleeper.take();
+            after.wake = exchange.answer.waker.take();
             code
         })
     })

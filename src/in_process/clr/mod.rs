@@ -72,7 +72,6 @@ mod hosted;
 mod hostfxr;
 mod lifetime;
 mod native;
-mod relay;
 mod service;
 mod signals;
 mod slots;

@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use hyper::upgrade::OnUpgrade;
 
-use super::super::{abi, body::Broken, relay::Sleeper};
+use super::super::{abi, body::Broken};
 
 /// A writer that is this far ahead of its client has to wait, in bytes: as for Kestrel's own.
 ///
@@ -47,7 +47,7 @@ pub(in super::super) struct Answer {
     /// `on_write_ready` is owed.
     pub(super) owes_write: bool,
     /// Who waits for the head, or for more of the body.
-    pub(in super::super) sleeper: Sleeper,
+    pub(in super::super) waker: Option<Waker>,
     /// Whether the method is `HEAD`.
     head_only: bool,
     /// Whether a success begins another protocol (RFC 8441).
@@ -72,7 +72,7 @@ impl Answer {
             cut: None,
             flushed: false,
             owes_write: false,
-            sleeper: Sleeper::default(),
+            waker: None,
             head_only,
             extended_connect,
             upgrade,
@@ -236,7 +236,7 @@ impl Answer {
             }
             Phase::Waiting | Phase::Streaming | Phase::Tunnel | Phase::Done => {
                 self.phase = phase;
-                self.sleeper.wait(cx);
+                self.wait(cx);
                 Poll::Pending
             }
         }
@@ -289,7 +289,7 @@ impl Answer {
             return Poll::Ready(Some(Err(Broken::new(code))));
         }
         if !self.ended {
-            self.sleeper.wait(cx);
+            self.wait(cx);
             return Poll::Pending;
         }
         match self.trailers.take() {
@@ -309,6 +309,13 @@ impl Answer {
             self.phase = Phase::Done;
         }
         end
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
     }
 }
 

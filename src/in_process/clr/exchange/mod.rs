@@ -21,7 +21,6 @@ pub(super) use self::{
 use super::{
     abi::{self, RequestId},
     native::Native,
-    relay::Sleeper,
     slots::{self, Slot},
 };
 
@@ -43,7 +42,7 @@ pub(super) struct Exchange {
 /// What is to be done once the lock is gone.
 #[derive(Default)]
 pub(super) struct After {
-    pub(super) wake: Sleeper,
+    pub(super) wake: Option<Waker>,
     /// The tunnel's reader.
     pub(super) fetch: Option<Waker>,
     pub(super) write_ready: bool,
@@ -72,20 +71,22 @@ impl Exchange {
     /// The managed side breaks the answer off.
     pub(super) fn cut(&mut self, code: u32, after: &mut After) {
         self.answer.cut(code);
-        after.wake = self.answer.sleeper.take();
+        after.wake = self.answer.waker.take();
     }
 
     /// Breaks the answer off at once.
     pub(super) fn break_off(&mut self, code: u32, after: &mut After) {
         self.answer.break_off(code);
-        after.wake = self.answer.sleeper.take();
+        after.wake = self.answer.waker.take();
     }
 }
 
 impl After {
     /// Does it, for the exchange `id` of `native`.
     pub(super) fn run(self, native: &Native, id: RequestId) {
-        self.wake.wake();
+        if let Some(waker) = self.wake {
+            waker.wake();
+        }
         let Some(callbacks) = native.callbacks() else {
             return;
         };
@@ -154,7 +155,7 @@ fn end_answer(exchange: &mut Exchange, after: &mut After) {
         }
         Phase::Started(_) | Phase::Streaming | Phase::Done | Phase::Broken(_) => {}
     }
-    after.wake = answer.sleeper.take();
+    after.wake = answer.waker.take();
 }
 
 /// The client lets go of the exchange in `slot`: a client that did not get all of its answer is gone.
@@ -175,7 +176,7 @@ fn detach(slot: &'static Slot) {
         after.write_ready = exchange.answer.owes_write && !exchange.completed;
         after.read_ready = slot.took_read();
     }
-    drop(exchange.answer.sleeper.take());
+    drop(exchange.answer.waker.take());
     let ended = exchange.completed.then(|| state.live.take()).flatten();
     drop(state);
     let last = ended.is_some();
@@ -201,6 +202,8 @@ pub(super) fn break_all(native: &'static Native) {
         if let Some(exchange) = slot.lock().of_client() {
             exchange.break_off(abi::INTERNAL_ERROR, &mut after);
         }
-        after.wake.wake();
+        if let Some(waker) = after.wake {
+            waker.wake();
+        }
     }
 }
