@@ -20,7 +20,7 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
-use crate::support::apps::{own_copy, published};
+use crate::support::apps::{hosting_assembly, own_copy, published};
 use crate::support::{
     apps::{App, twin},
     process,
