@@ -13,11 +13,11 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let signals = Blocked::new()?; // first of all: see below
 //! let vars = ProcessVars::default();
-//! let config = Config::load("/srv/shop", None, &vars)?.config;
+//! let config = Config::load("/srv/shop".as_ref(), None, &vars)?.config;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let app = Launch::new(&config, &vars)?.start().await?;
 //! let (service, mut signals) = (app.service(), signals.listen()?);
-//! let stop = async { app.stop(); signals.next().await; };
+//! let stop = async { signals.next().await; app.stop(); };
 //! let front = Front::new().bind(&["127.0.0.1:5000".parse()?])?;
 //! front.serve(move |connection| service.for_connection(connection), stop).await?;
 //! # Ok(()) })
