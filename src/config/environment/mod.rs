@@ -74,10 +74,7 @@ pub(crate) fn child(
 ///
 /// ANCM: neither port nor token nor path base, no hosting start-up assembly and no word of WebSockets. Whatever of it we
 /// inherited, be it from a module in front of us, does not reach the app.
-#[cfg_attr(
-    not(unix),
-    allow(dead_code, reason = "no app is hosted in process there")
-)]
+#[cfg(any(test, all(unix, feature = "in-process")))]
 pub(crate) fn in_process(config: &Config, vars: &dyn Vars) -> Vec<(OsString, OsString)> {
     let mut table = written(config, &Lookup::new(vars));
     let urls = table.get(URLS).is_some();

@@ -1,7 +1,7 @@
 //! Clients over to TLS, and that they stay there: a redirect and `Strict-Transport-Security`.
 //!
 //! Both are tower layers for any front. Which scheme a request came by is what its
-//! [`Connection`](crate::Connection) says: that of the layer, where there is one for each connection,
+//! [`Connection`] says: that of the layer, where there is one for each connection,
 //! else the one in the request's extensions.
 //!
 //! ```

@@ -181,7 +181,7 @@ impl Listen {
 impl At {
     fn open(self, threads: NonZeroUsize) -> io::Result<Sockets> {
         let mut sockets = Sockets::default();
-        sockets.listeners = match self {
+        let listeners = match self {
             Self::Tcp(place) => tcp::open(place, threads)?,
             #[cfg(unix)]
             Self::Unix { path, mode } => {
@@ -191,8 +191,8 @@ impl At {
             }
             Self::Open(listening) => share(listening, threads)?,
         };
-        let first = sockets.listeners.first();
-        let local = first.map(Local::of).transpose()?;
+        let local = listeners.first().map(Local::of).transpose()?;
+        sockets.listeners = listeners;
         sockets.endpoint.local = local.unwrap_or_default();
         Ok(sockets)
     }

@@ -156,7 +156,7 @@ async fn exchange(mut stream: UnixStream, operator: &Operator) -> io::Result<()>
     exchange::exchange(&mut stream, operator, Some(uid)).await
 }
 
-/// Asks the program that listens on the socket at `path`, and waits for its reply: see [`Reply`].
+/// Asks the program that listens on the socket at `path`, and waits for its reply: see [`Reply`](crate::control::Reply).
 ///
 /// Blocks, and where a process is to start or to stop, for as long as that takes.
 ///
