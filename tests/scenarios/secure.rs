@@ -23,6 +23,7 @@ use crate::{
 
 macro_rules! each_app {
     ($($scenario:ident),+ $(,)?) => {
+        #[cfg(unix)]
         mod stock { $( #[test] fn $scenario() {
             crate::support::apps::published();
             super::run(super::$scenario(super::App::Stock));
