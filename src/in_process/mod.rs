@@ -37,6 +37,8 @@ pub mod clr;
 mod failure;
 mod service;
 #[cfg(all(unix, feature = "in-process"))]
+mod signals;
+#[cfg(all(unix, feature = "in-process"))]
 mod worker;
 
 pub use self::service::Startup;

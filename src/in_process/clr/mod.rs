@@ -73,7 +73,6 @@ mod hostfxr;
 mod lifetime;
 mod native;
 mod service;
-mod signals;
 mod slots;
 mod start;
 
@@ -82,9 +81,9 @@ pub use self::{
     future::ResponseFuture,
     hosted::{AspNetCore, Ended, Hosted},
     service::Service,
-    signals::{Blocked, Signals},
     start::{Launch, hosting_assembly},
 };
+pub use super::signals::{Blocked, Signals};
 
 #[cfg(test)]
 #[allow(

@@ -10,13 +10,10 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Worker,
-    unix::{block_signals, take_over},
-};
+use super::{Worker, unix::take_over};
 use crate::{
     PairingToken,
-    in_process::Settings,
+    in_process::{Settings, signals::Blocked},
     supervisor::worker::protocol::{Assignment, LONGEST, Order, VERSION, parse},
 };
 
@@ -24,7 +21,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn inherit(number: &OsStr) -> io::Result<Worker> {
-    block_signals()?;
+    let signals = Blocked::new()?;
     let number = number.to_str().and_then(|number| number.parse().ok());
     let number: RawFd = number.ok_or_else(|| invalid("--channel: expected a number"))?;
     let channel = UnixStream::from(take_over(number)?);
@@ -47,6 +44,7 @@ pub(super) fn inherit(number: &OsStr) -> io::Result<Worker> {
             .map(OwnedFd::into),
         channel,
         front,
+        signals,
     })
 }
 

@@ -29,7 +29,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::{App, Settings};
+use super::{App, Settings, signals::Blocked};
 use crate::PairingToken;
 
 /// What this process was given to host an app with; see the [module](super) docs.
@@ -41,6 +41,7 @@ pub struct Worker {
     log: Option<File>,
     /// For each thread of the front, its listeners.
     front: Vec<Vec<OwnedFd>>,
+    signals: Blocked,
 }
 
 impl Worker {

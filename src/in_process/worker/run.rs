@@ -2,10 +2,7 @@
 
 use std::{io, process::ExitCode, time::Duration};
 
-use tokio::{
-    sync::mpsc,
-    time::{Instant, Interval, interval, sleep, timeout_at},
-};
+use tokio::time::{Instant, Interval, interval, sleep, timeout_at};
 use tracing::{debug, error, info};
 
 use super::{
@@ -17,7 +14,10 @@ use super::{
 };
 use crate::{
     error::SubStatus,
-    in_process::{App, Failure, Running},
+    in_process::{
+        App, Failure, Running,
+        signals::{self, Signals},
+    },
     supervisor::worker::protocol::{Load, Order, Report, VERSION},
 };
 
@@ -31,12 +31,11 @@ const TELL: Duration = Duration::from_millis(250);
 /// Never returns: what an app leaves behind in a process ends with that.
 pub(super) fn run<A: App>(worker: Worker, app: A) -> ExitCode {
     let served = || -> io::Result<i32> {
-        let signals = unix::signals()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("ancm-worker")
             .enable_all()
             .build()?;
-        let code = runtime.block_on(live(worker, app, signals))?;
+        let code = runtime.block_on(live(worker, app))?;
         runtime.shutdown_background();
         Ok(code)
     };
@@ -58,23 +57,28 @@ enum End {
     Orphaned,
 }
 
-async fn live<A: App>(
-    mut worker: Worker,
-    app: A,
-    signals: mpsc::Receiver<&'static str>,
-) -> io::Result<i32> {
-    let (orders, reports) = channel::open(worker.channel.try_clone()?)?;
+async fn live<A: App>(worker: Worker, app: A) -> io::Result<i32> {
+    let Worker {
+        settings,
+        token,
+        channel,
+        listener,
+        front,
+        signals,
+        log: _,
+    } = worker;
+    let (orders, reports) = channel::open(channel)?;
     let mut post = Post {
         orders,
         reports,
-        signals,
+        signals: signals.listen()?,
         direct: None,
         told: Load::default(),
         ticks: interval(TELL),
-        limit: worker.settings.shutdown_limit,
+        limit: settings.shutdown_limit,
     };
     let started = tokio::select! {
-        started = app.start(&worker.settings) => started,
+        started = app.start(&settings) => started,
         end = post.end() => {
             info!(?end, "Worker ends before its app has started");
             return Ok(UNHOSTED);
@@ -84,8 +88,15 @@ async fn live<A: App>(
         Ok(running) => running,
         Err(failure) => return Ok(post.unhosted(&failure).await),
     };
-    let forwarded = match serve(&mut worker, &mut post, &running) {
-        Ok(forwarded) => forwarded,
+    let both_ways = Direct::serve(front, &settings, running.service()).and_then(|direct| {
+        let forwarded = Forwarded::serve(listener, &token, &settings, running.service())?;
+        Ok((direct, forwarded))
+    });
+    let forwarded = match both_ways {
+        Ok((direct, forwarded)) => {
+            post.direct = direct;
+            forwarded
+        }
         Err(error) => {
             let reason = format!("the worker can't serve: {error}");
             let failure = Failure::new(SubStatus::Other, reason);
@@ -100,24 +111,11 @@ async fn live<A: App>(
     Ok(post.finish(end, running, forwarded).await)
 }
 
-/// Opens both ways to the app.
-fn serve<R: Running>(worker: &mut Worker, post: &mut Post, app: &R) -> io::Result<Forwarded> {
-    let Worker {
-        settings,
-        token,
-        listener,
-        front,
-        ..
-    } = worker;
-    post.direct = Direct::serve(std::mem::take(front), settings, app.service())?;
-    Forwarded::serve(listener.try_clone()?, token, settings, app.service())
-}
-
 /// What a worker hears and says while its app runs.
 struct Post {
     orders: Orders,
     reports: Reports,
-    signals: mpsc::Receiver<&'static str>,
+    signals: Signals,
     direct: Option<Direct>,
     /// What the parent was last told to be under way.
     told: Load,
@@ -149,8 +147,8 @@ impl Post {
                     }
                     Some(order) => self.obey(&order).await,
                 },
-                Some(signal) = self.signals.recv() => {
-                    info!(signal, "Worker stops: a signal says so");
+                signal = self.signals.next() => {
+                    info!(signal = signals::name(signal), "Worker stops: a signal says so");
                     return End::Asked(self.limit);
                 }
                 () = drained(&mut self.direct) => {

@@ -344,7 +344,10 @@ async fn a_process_is_in_its_job_from_its_birth() {
     assert!(!one.job.contains(&other.process).unwrap());
     // The host of a console may be in it too.
     let there = one.job.processes().unwrap();
-    assert!(there.contains(&one.id) && !there.contains(&other.id), "{there:?}");
+    assert!(
+        there.contains(&one.id) && !there.contains(&other.id),
+        "{there:?}"
+    );
 }
 
 #[tokio::test]

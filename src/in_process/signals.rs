@@ -5,6 +5,7 @@
 //! inherit it, and one thread waits for them.
 //!
 //! `SIGRTMIN` and the signals of faults are the runtime's: they are left alone.
+#![allow(unsafe_code, reason = "signal masks have no safe interface")]
 
 use std::{io, mem::MaybeUninit, ptr, thread};
 
@@ -74,6 +75,16 @@ impl Signals {
             Some(signal) => signal,
             None => std::future::pending().await,
         }
+    }
+}
+
+/// As an operator knows it.
+pub(super) fn name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        _ => "SIGHUP",
     }
 }
 
