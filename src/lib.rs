@@ -230,7 +230,7 @@ pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
 pub use self::sealed::{Identity, SealError};
 pub use self::{
     body::ResponseBody,
-    connection::{Connection, Scheme},
+    connection::{Connection, Scheme, TlsFacts},
     path_base::{InvalidPathBase, PathBase},
     shutdown::Shutdown,
     token::{InvalidToken, PairingToken},

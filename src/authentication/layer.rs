@@ -200,7 +200,7 @@ impl Rules {
         let Some(header) = &self.user_header else {
             return;
         };
-        if let Ok(value) = HeaderValue::try_from(principal(user)) {
+        if let Ok(value) = HeaderValue::try_from(user.principal()) {
             headers.insert(header.clone(), value);
         }
     }
@@ -213,13 +213,6 @@ fn is_alias(name: &HeaderName, header: &HeaderName) -> bool {
         .bytes()
         .map(fold)
         .eq(header.as_str().bytes().map(fold))
-}
-
-fn principal(user: &Identity) -> String {
-    match user.realm() {
-        "" => user.name().to_owned(),
-        realm => format!("{}@{realm}", user.name()),
-    }
 }
 
 impl fmt::Debug for Kept {

@@ -75,6 +75,7 @@ mod native;
 mod service;
 mod slots;
 mod start;
+mod user;
 
 pub use self::{
     body::{Broken, ResponseBody},
