@@ -4,7 +4,7 @@
 #   tests/aspnetcore/publish.sh        prints the file to source and the folder of the published apps
 #
 # The folder holds `inprocess/` (what `dotnet publish` writes by default) and `outofprocess/`.
-# Publishes again only when the app's sources or the SDK have changed.
+# Publishes again only when the app's sources or the SDK have changed; what older sources gave stays for a week.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,34 +12,38 @@ env=$("$here/install.sh")
 # shellcheck disable=SC1090 # written by install.sh
 . "$env"
 cache=$(dirname "$env")
-apps=$cache/apps
 
 main() {
     if command -v flock >/dev/null; then
         exec 9>"$cache/publish.lock"
         flock 9
     fi
-    local stamp
-    stamp=$(fingerprint)
-    if [ "$(cat "$apps/stamp" 2>/dev/null)" != "$stamp" ]; then
-        publish
-        printf '%s\n' "$stamp" >"$apps/stamp"
+    local apps
+    apps=$cache/apps/$(fingerprint)
+    if [ ! -d "$apps" ]; then
+        find "$cache/apps" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + 2>/dev/null || true
+        publish "$apps"
     fi
     printf '%s\n%s\n' "$env" "$apps"
 }
 
 fingerprint() {
-    dotnet --version
-    cat "$here"/publish.sh "$here"/StockApp/*.cs "$here"/StockApp/*.csproj | cksum
+    {
+        dotnet --version
+        cat "$here"/publish.sh "$here"/StockApp/*.cs "$here"/StockApp/*.csproj
+    } | cksum | cut -d' ' -f1
 }
 
+# publish FOLDER: it is there as a whole or not at all.
 publish() {
+    local apps=$cache/apps/unfinished
     rm -rf "$apps" "$cache/build"
     mkdir -p "$apps"
     cp -R "$here/StockApp" "$cache/build"
     publish_as inprocess
     publish_as outofprocess -p:AspNetCoreHostingModel=OutOfProcess
     rm -rf "$cache/build"
+    mv "$apps" "$1"
 }
 
 # publish_as FOLDER [PROPERTY...]: no build server may outlive the publishing.
