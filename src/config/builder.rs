@@ -161,6 +161,25 @@ impl Builder {
         self
     }
 
+    /// The stack of each thread of an app that is hosted in process, in bytes. Defaults to 8 MiB for `Main`, and to the
+    /// system's own for all others.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.config.handler_settings.stack_size = Some(bytes);
+        self
+    }
+
+    /// Whether an app that is hosted in process runs in its own folder. Defaults to true.
+    pub fn set_current_directory(mut self, set: bool) -> Self {
+        self.config.handler_settings.set_current_directory = set;
+        self
+    }
+
+    /// Whether what an app that is hosted in process throws while it starts may be shown. Defaults to true.
+    pub fn call_startup_hook(mut self, call: bool) -> Self {
+        self.config.handler_settings.call_startup_hook = call;
+        self
+    }
+
     /// Whether the front offers Windows authentication. Defaults to false.
     pub fn windows_authentication(mut self, offer: bool) -> Self {
         self.config.authentication.windows = offer;

@@ -66,6 +66,9 @@ pub struct HandlerSettings {
     pub(crate) shutdown_delay: Duration,
     pub(crate) keep_user: bool,
     pub(crate) user_header: Option<HeaderName>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) set_current_directory: bool,
+    pub(crate) call_startup_hook: bool,
 }
 
 /// Which authentication the front offers for the app.
@@ -313,6 +316,25 @@ impl HandlerSettings {
     pub fn user_header(&self) -> Option<&HeaderName> {
         self.user_header.as_ref()
     }
+
+    /// `stackSize`: the stack of each thread of an app that is hosted in process, in bytes, `Main`'s included. Default: 8 MiB
+    /// for `Main`, as of a main thread, and the system's own for all others.
+    #[must_use]
+    pub fn stack_size(&self) -> Option<usize> {
+        self.stack_size
+    }
+
+    /// `setCurrentDirectory`: whether an app that is hosted in process runs in its own folder. Default true.
+    #[must_use]
+    pub fn set_current_directory(&self) -> bool {
+        self.set_current_directory
+    }
+
+    /// `callStartupHook`: whether what an app that is hosted in process throws while it starts may be shown. Default true.
+    #[must_use]
+    pub fn call_startup_hook(&self) -> bool {
+        self.call_startup_hook
+    }
 }
 
 impl Default for HandlerSettings {
@@ -325,6 +347,9 @@ impl Default for HandlerSettings {
             shutdown_delay: Duration::from_secs(1),
             keep_user: false,
             user_header: None,
+            stack_size: None,
+            set_current_directory: true,
+            call_startup_hook: true,
         }
     }
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Publishes the stock app, as a deployment would, once for each hosting model.
+# Publishes the stock app, as a deployment would, once for each hosting model; and the full one.
 #
 #   tests/aspnetcore/publish.sh        prints the file to source and the folder of the published apps
 #
-# The folder holds `inprocess/` (what `dotnet publish` writes by default) and `outofprocess/`.
+# The folder holds `inprocess/` (what `dotnet publish` writes by default) and `outofprocess/`, both of the stock app, and
+# `full/`, the app that uses more of its server, for in-process hosting.
 # Publishes again only when the app's sources or the SDK have changed; what older sources gave stays for a week.
 set -euo pipefail
 
@@ -30,7 +31,7 @@ main() {
 fingerprint() {
     {
         dotnet --version
-        cat "$here"/publish.sh "$here"/StockApp/*.cs "$here"/StockApp/*.csproj
+        cat "$here"/publish.sh "$here"/*App/*.cs "$here"/*App/*.csproj "$here"/FullApp/wwwroot/*
     } | cksum | cut -d' ' -f1
 }
 
@@ -39,18 +40,20 @@ publish() {
     local apps=$cache/apps/unfinished
     rm -rf "$apps" "$cache/build"
     mkdir -p "$apps"
-    cp -R "$here/StockApp" "$cache/build"
-    publish_as inprocess
-    publish_as outofprocess -p:AspNetCoreHostingModel=OutOfProcess
+    mkdir "$cache/build"
+    cp -R "$here"/*App "$cache/build"
+    publish_as StockApp inprocess
+    publish_as StockApp outofprocess -p:AspNetCoreHostingModel=OutOfProcess
+    publish_as FullApp full
     rm -rf "$cache/build"
     mv "$apps" "$1"
 }
 
-# publish_as FOLDER [PROPERTY...]: no build server may outlive the publishing.
+# publish_as APP FOLDER [PROPERTY...]: no build server may outlive the publishing.
 publish_as() {
-    local folder=$apps/$1
-    shift
-    dotnet publish "$cache/build/StockApp.csproj" -c Release -o "$folder" -p:TargetFramework="$(framework)" \
+    local project=$cache/build/$1/$1.csproj folder=$apps/$2
+    shift 2
+    dotnet publish "$project" -c Release -o "$folder" -p:TargetFramework="$(framework)" \
         -p:UseSharedCompilation=false -nodeReuse:false -nologo -v quiet "$@" >&2 9>&-
 }
 

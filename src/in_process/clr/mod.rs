@@ -72,6 +72,7 @@ mod hosted;
 mod hostfxr;
 mod lifetime;
 mod native;
+mod properties;
 mod service;
 mod slots;
 mod start;
