@@ -54,6 +54,14 @@ impl Head {
         self.fields.clear();
     }
 
+    /// Says that the app may run at once, or not, and gives the view.
+    pub(super) const fn run_here(&mut self, here: bool) -> *const abi::Request {
+        if here {
+            self.request.flags |= abi::RUN_HERE;
+        }
+        ptr::from_ref(&self.request)
+    }
+
     /// Takes `parts` in and makes the view of them, which is valid for as long as they stay: until [`clear`](Self::clear).
     pub(super) fn fill(
         &mut self,
@@ -62,7 +70,7 @@ impl Head {
         scheme: Scheme,
         flags: u32,
         content_length: Option<u64>,
-    ) -> *const abi::Request {
+    ) {
         // First in place, then looked at: a method of one's own is stored inside of it.
         let parts = &*self.parts.insert(parts);
         let facts = &*self.facts.insert(facts);
@@ -81,7 +89,6 @@ impl Head {
         request.content_length =
             content_length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX));
         request.connection = facts.raw();
-        ptr::from_ref(&self.request)
     }
 }
 
