@@ -72,6 +72,8 @@ mod guard;
 mod http;
 pub mod https;
 mod io;
+#[cfg(all(unix, feature = "in-process"))]
+pub(crate) mod lend;
 mod linger;
 mod listen;
 mod memory;

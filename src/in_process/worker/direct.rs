@@ -52,7 +52,10 @@ impl Direct {
         }
         let (standby, stop) = (Standby::new(), CancellationToken::new());
         standby.pause();
-        let front = Front::new().standby(&standby).drain_timeout(DRAIN);
+        let front = Front::new()
+            .standby(&standby)
+            .drain_timeout(DRAIN)
+            .lend_threads(true);
         let bound = front.adopt(sockets)?;
         let counts = Arc::<Counts>::default();
         let (counted, base) = (Arc::clone(&counts), settings.path_base.clone());
