@@ -92,6 +92,8 @@ mod stream;
 pub mod tls;
 mod worker;
 
+#[doc(hidden)]
+pub use self::guard::guard_bytes;
 pub use self::{
     listen::{Endpoint, Listen},
     options::Front,
