@@ -333,7 +333,9 @@ async fn any_other_answer_is_an_ordinary_one() {
             None,
         ),
     ] {
-        let (answer, _up) = client.ask("websocket", &[]);
+        let (answer, mut up) = client.ask("websocket", &[]);
+        up.send_data(Bytes::from_static(b"GET /early HTTP/1.1\r\n\r\n"), false)
+            .unwrap();
         let mut wire = site.app.accept().await;
         wire.head().await;
         wire.say(said).await;
@@ -341,7 +343,7 @@ async fn any_other_answer_is_an_ordinary_one() {
         assert_eq!(response.status(), status, "{said}");
         let text = text(response).await;
         assert!(body.is_none_or(|body| text == body), "{said}: {text}");
-        drop(wire);
+        assert_eq!(wire.rest().await, "", "nothing of the tunnel that is none");
         until("the lease ends", || site.backend.in_flight() == 0).await;
     }
     assert!(site.proxy.tunnels().is_empty());
