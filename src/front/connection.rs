@@ -207,7 +207,7 @@ async fn http2<S, B>(
     protocols: &Protocols,
     io: TokioIo<Box<Io>>,
     service: Box<Adapter<S>>,
-    pulse: &Pulse,
+    pulse: &Arc<Pulse>,
 ) -> hyper::Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -218,7 +218,7 @@ where
     B::Error: Into<BoxError>,
 {
     pulse.set_http2();
-    let mut connection = pin!(protocols.http2.serve_connection(io, service));
+    let mut connection = pin!(protocols.http2(pulse).serve_connection(io, service));
     match drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await {
         Driven::Ended(ended) => ended,
         Driven::Cut | Driven::Rests => Ok(()),

@@ -86,6 +86,7 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod spawn;
 mod standby;
 mod stream;
 #[cfg(feature = "tls")]

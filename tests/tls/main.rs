@@ -14,3 +14,4 @@ mod identity;
 mod program;
 mod reload;
 mod support;
+mod websockets;

@@ -32,8 +32,11 @@ pub(crate) fn bind(
     https: &Https,
     threads: Option<NonZeroUsize>,
     limits: &FrontLimits,
+    extended_connect: bool,
 ) -> Result<Bound, Failure> {
-    let mut front = Front::new().configured(limits);
+    let mut front = Front::new()
+        .configured(limits)
+        .extended_connect(extended_connect);
     if let Some(threads) = threads {
         front = front.threads(threads);
     }

@@ -30,7 +30,14 @@ use crate::{
 pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
     let app = Target::of(&run.app, &run.trusted)?;
     let limits = app.limits(&run.limits);
-    let bound = front::bind(&run.listen, &run.https, run.threads, &limits)?;
+    let extended_connect = app.takes_extended_connect();
+    let bound = front::bind(
+        &run.listen,
+        &run.https,
+        run.threads,
+        &limits,
+        extended_connect,
+    )?;
     let layers = Layers::of(&run.https, &bound)?;
     let forwards = layers.is_some() || limits != FrontLimits::default();
     let workers = worker::program(format).map(|program| match forwards {
@@ -84,6 +91,18 @@ impl Target {
             Self::Made(config) => typed.clone().or(config.front()),
             Self::Fixed(..) => typed.clone(),
         }
+    }
+
+    /// Whether clients are told that they may ask for a WebSocket over HTTP/2 (RFC 8441).
+    ///
+    /// Not where Windows authentication is offered, which HTTP/2 does not have: a client that is told nothing asks by HTTP/1.1.
+    fn takes_extended_connect(&self) -> bool {
+        let config = match self {
+            Self::Read(loaded, _) => &loaded.config,
+            Self::Made(config) => config,
+            Self::Fixed(..) => return true,
+        };
+        config.websockets() && !config.authentication().windows()
     }
 
     /// The folder of an app that is started here.

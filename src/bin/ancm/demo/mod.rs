@@ -67,10 +67,10 @@ fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     let listeners = args::listeners(listen.into_iter().map(Into::into).collect())?;
     let https = Https::default();
     let limits = FrontLimits::default();
-    match front::bind(&listeners, &https, None, &limits) {
+    match front::bind(&listeners, &https, None, &limits, true) {
         Err(_) if usual => {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            front::bind(&[free.into()], &https, None, &limits)
+            front::bind(&[free.into()], &https, None, &limits, true)
         }
         bound => bound,
     }
