@@ -177,3 +177,5 @@ pub use self::{
     source::Source,
     vars::{ProcessVars, Vars},
 };
+#[cfg(test)]
+mod written;
