@@ -1,6 +1,7 @@
 //! What is kept of one client's connection.
 
 use std::{
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -55,5 +56,11 @@ impl Kept {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing that is done under the lock can leave it half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! What is offered, and the layer that offers it.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use tower_layer::Layer;
@@ -219,11 +219,5 @@ fn principal(user: &Identity) -> String {
     match user.realm() {
         "" => user.name().to_owned(),
         realm => format!("{}@{realm}", user.name()),
-    }
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
     }
 }
