@@ -10,10 +10,10 @@ use ancm::config::Config;
 use crate::{
     args::Run,
     failure::Failure,
-    front,
     log::Format,
     run::Target,
     worker::{self, Place},
+    site,
 };
 
 /// The width of the column of names, as in the library's report.
@@ -23,6 +23,7 @@ const WIDTH: usize = 24;
 pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
     let target = Target::of(&run.app, &run.trusted)?;
     // What is wrong with a certificate, too.
+    let site = site::merged(&run.site, target.config().map(Config::site))?;
     front::tls(&run.listen, &run.https)?;
     match io::stdout().write_all(report(run, &target, format).as_bytes()) {
         // Who reads only the first lines has what they wanted.
@@ -33,7 +34,7 @@ pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn report(run: &Run, target: &Target, format: Format) -> String {
+fn report(run: &Run, target: &Target, site: &Site, format: Format) -> String {
     let mut text = match target {
         Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
@@ -43,20 +44,10 @@ fn report(run: &Run, target: &Target, format: Format) -> String {
         let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
         text.push_str(&row("trustedProxies", trusted.join(", ")));
     }
-    let config = match target {
-        Target::Read(loaded, _) => Some(&loaded.config),
-        Target::Made(config) => Some(config),
-        Target::Fixed(..) => None,
-    };
-    if let Some(config) = config {
+    if let Some(config) = target.config() {
         text.push_str(&row("hosted", hosted(config, format)));
     }
-    for listener in &run.listen {
-        text.push_str(&row("listens on", listener));
-    }
-    for (chain, _) in &run.https.certificates {
-        text.push_str(&row("certificate", chain.display()));
-    }
+    text.push_str(&site.to_string());
     text.push_str(&target.limits(&run.limits).to_string());
     text.push_str(&match run.threads {
         Some(threads) => row("threads", threads),

@@ -13,6 +13,7 @@ mod log;
 mod run;
 mod signals;
 mod worker;
+mod site;
 
 use std::process::ExitCode;
 

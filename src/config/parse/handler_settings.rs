@@ -22,6 +22,9 @@ const DISALLOW_ROTATION: &str = "disallowRotationOnConfigChange";
 const DETAIL_TO_LOOPBACK: &str = "detailedErrorsToLoopback";
 const KEEP_USER: &str = "keepUser";
 const USER_HEADER: &str = "userHeader";
+const BASIC_USERS: &str = "basicUsers";
+const BASIC_REALM: &str = "basicRealm";
+const BASIC_OVER_CLEARTEXT: &str = "basicOverCleartext";
 const SHUTDOWN_DELAY: &str = "shutdownDelay";
 /// The variable that stands in for [`SHUTDOWN_DELAY`].
 const SHUTDOWN_DELAY_VARIABLE: &str = "ANCM_shutdownDelay";
@@ -72,11 +75,13 @@ impl Parser<'_> {
                 &mut settings.detailed_errors_to_loopback,
             ),
             (KEEP_USER, &mut settings.keep_user),
+            (BASIC_OVER_CLEARTEXT, &mut settings.basic_over_cleartext),
         ] {
             let text = first(raw, name);
             *setting = text.map_or(*setting, |text| self.switch(name, text, *setting));
         }
         self.user_header(raw, config);
+        self.basic(raw, config);
         self.shutdown_delay(raw, config);
     }
 
@@ -106,6 +111,26 @@ impl Parser<'_> {
                     "the name of a header that means nothing else, such as X-Remote-User";
                 let bad = Kind::bad(USER_HEADER, expected, &text.text);
                 self.findings.error(Some(text.at), bad);
+            }
+        }
+    }
+
+    /// The realm is that of the setting, else that of `web.config`'s own section.
+    fn basic(&mut self, raw: &RawConfig, config: &mut Config) {
+        let realm = first(raw, BASIC_REALM).or(raw.basic_realm.as_ref());
+        if let Some(Text { text, at }) = realm.filter(|realm| !realm.text.is_empty()) {
+            if text.chars().any(char::is_control) {
+                let bad = Kind::bad(BASIC_REALM, "a name without control characters", text);
+                self.findings.error(Some(*at), bad);
+            }
+            config.handler_settings.basic_realm = Some(text.clone());
+        }
+        if let Some(text) = first(raw, BASIC_USERS) {
+            config.handler_settings.basic_users = self.file(BASIC_USERS, text);
+            if !config.authentication.basic {
+                let message =
+                    "basic authentication is not offered, so nobody is asked for a password";
+                self.warn(text.at, BASIC_USERS, message.to_owned());
             }
         }
     }
@@ -143,6 +168,9 @@ impl Parser<'_> {
             DETAIL_TO_LOOPBACK,
             KEEP_USER,
             USER_HEADER,
+            BASIC_USERS,
+            BASIC_REALM,
+            BASIC_OVER_CLEARTEXT,
             SHUTDOWN_DELAY,
         ];
         for (Text { text: name, at }, _) in &raw.handler_settings {
