@@ -5,15 +5,16 @@ use std::{
     io::{self, Write},
 };
 
-use ancm::config::Config;
+use ancm::config::{Config, HandlerSettings, Site};
 
 use crate::{
     args::Run,
+    authentication,
     failure::Failure,
     log::Format,
     run::Target,
-    worker::{self, Place},
     site,
+    worker::{self, Place},
 };
 
 /// The width of the column of names, as in the library's report.
@@ -22,10 +23,14 @@ const WIDTH: usize = 24;
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
     let target = Target::of(&run.app, &run.trusted)?;
-    // What is wrong with a certificate, too.
     let site = site::merged(&run.site, target.config().map(Config::site))?;
-    front::tls(&run.listen, &run.https)?;
-    match io::stdout().write_all(report(run, &target, format).as_bytes()) {
+    // What is wrong with a certificate, too.
+    site::spoken(&site, &run.site)?;
+    let settings = target.config().map(Config::handler_settings);
+    if let Some(file) = settings.and_then(HandlerSettings::basic_users) {
+        authentication::users(file)?;
+    }
+    match io::stdout().write_all(report(run, &target, &site, format).as_bytes()) {
         // Who reads only the first lines has what they wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
             format_args!("can't write to stdout: {error}"),

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Online(RawOperate),
     /// Print the last output of the app's processes
     Logs(RawLogs),
+    /// Read a password from stdin and print a line for the file that `basicUsers` names
+    Password(RawPassword),
     /// Serve a page that shows what an app behind this program sees
     Demo(RawDemo),
     /// The app behind `demo`
@@ -135,6 +137,14 @@ pub(crate) struct RawLogs {
     /// Go on printing what comes, until interrupted
     #[arg(long, short)]
     pub(crate) follow: bool,
+}
+
+/// `password` as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawPassword {
+    /// The user's name
+    #[arg(value_name = "NAME")]
+    pub(crate) user: String,
 }
 
 /// `demo` as typed.
