@@ -167,6 +167,15 @@ impl Report<'_> {
         if config.handler_settings.keep_user {
             row(f, "keepUser", on(true))?;
         }
+        if let Some(realm) = &config.handler_settings.basic_realm {
+            row(f, "basicRealm", shown(realm))?;
+        }
+        if let Some(file) = &config.handler_settings.basic_users {
+            row(f, "basicUsers", file.display())?;
+        }
+        if config.handler_settings.basic_over_cleartext {
+            row(f, "basicOverCleartext", on(true))?;
+        }
         row(f, "WebSocket", on(config.websockets))?;
         row(
             f,
