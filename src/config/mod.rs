@@ -75,6 +75,7 @@
 //! cookie = "shop-process"
 //!
 //! [proxy]
+//! protocol = "http/1.1"                   # or "h2c"
 //! trustedProxies = ["10.0.0.0/8", "::1"]  # none by default
 //! forwardedFor = "append"                 # off, set, append
 //! forwardedProto = "append"
@@ -168,7 +169,7 @@ pub use self::{
     builder::Builder,
     command::{CommandLine, Unresolved},
     findings::{Error, Errors, Position, Warning, WarningKind},
-    forwarding::{Forwarding, HeaderPolicy, Underscores},
+    forwarding::{Forwarding, HeaderPolicy, Protocol, Underscores},
     front::FrontLimits,
     load::Loaded,
     processes::{Listener, Processes, StartMode},

@@ -11,6 +11,7 @@ use super::{
 impl Report<'_> {
     pub(super) fn forwarding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = &self.config.forwarding;
+        row(f, "protocol", said.protocol.as_str())?;
         let trusted: Vec<_> = said
             .trusted_proxies
             .iter()

@@ -170,10 +170,11 @@ impl Host {
     /// [`to`](Self::to), where more is to be said of how requests get there.
     #[must_use]
     pub fn to_with(address: Address, options: ProxyOptions) -> Self {
+        let backend = Backend::fixed(address).speaking(options.spoken());
         let proxy = Proxy::with_options(options);
         Self::of(App {
             path_base: PathBase::root(),
-            source: Source::Fixed(Backend::fixed(address)),
+            source: Source::Fixed(backend),
             tunnels: proxy.tunnels().clone(),
             settings: Arc::new(Live::new(Settings {
                 authentication: AuthenticationLayer::new(),

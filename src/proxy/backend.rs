@@ -13,16 +13,16 @@ use std::{
 use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
-use super::{instance::Instance, pool::Pool};
-use crate::{Connection, PairingToken, error::Error};
+use super::{h2c::Links, instance::Instance, pool::Pool};
+use crate::{Connection, PairingToken, config::Protocol, error::Error};
 
 /// Where an app listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
-    /// HTTP/1.1 over TCP.
+    /// A TCP port.
     Tcp(SocketAddr),
-    /// HTTP/1.1 over a Unix socket.
+    /// A Unix socket.
     #[cfg(unix)]
     Unix(std::path::PathBuf),
     /// Nowhere: the app runs in this process.
@@ -95,6 +95,8 @@ struct Shared {
     requests: AtomicU64,
     drained: Notify,
     pool: Pool,
+    /// Its connections, where HTTP/2 is spoken.
+    links: Option<Arc<Links>>,
     /// Random: a name for the process that says nothing about it.
     mark: u64,
 }
@@ -122,8 +124,41 @@ impl Backend {
                 requests,
                 drained,
                 pool: Pool::new(),
+                links: None,
                 mark: getrandom::u64().unwrap_or_default(),
             }),
+        }
+    }
+
+    /// The same backend, spoken to in `protocol`. Defaults to [`Protocol::Http1`].
+    ///
+    /// To be said before there is a clone or a lease of it; after that, it is another backend at the same address.
+    #[must_use]
+    pub fn speaking(mut self, protocol: Protocol) -> Self {
+        if Arc::get_mut(&mut self.shared).is_none() {
+            let Shared {
+                address,
+                token,
+                owner,
+                ..
+            } = &*self.shared;
+            self = Self::make(address.clone(), token.clone(), owner.clone());
+        }
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.links = match protocol {
+                Protocol::Http1 => None,
+                Protocol::H2c => Some(Arc::default()),
+            };
+        }
+        self
+    }
+
+    /// What is spoken with it.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self.shared.links {
+            None => Protocol::Http1,
+            Some(_) => Protocol::H2c,
         }
     }
 
@@ -196,6 +231,11 @@ impl Backend {
     /// Its connections that carry no request.
     pub(super) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// Its connections, where HTTP/2 is spoken.
+    pub(super) fn links(&self) -> Option<&Arc<Links>> {
+        self.shared.links.as_ref()
     }
 
     /// Whether somebody has to be asked whose the listener is.

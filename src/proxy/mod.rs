@@ -77,6 +77,7 @@ mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod h2c;
 mod instance;
 mod io;
 mod limit;
@@ -112,4 +113,4 @@ pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
 };
-pub use crate::config::{HeaderPolicy, Underscores};
+pub use crate::config::{HeaderPolicy, Protocol, Underscores};

@@ -3,13 +3,17 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::{
     Connection, PairingToken, PathBase,
+    config::Protocol,
     headers::{MS_ASPNETCORE_EVENT, MS_ASPNETCORE_TOKEN},
     proxy::{Address, Io, Owner, RequestBody},
 };
@@ -34,6 +38,7 @@ pub(super) struct Peer<'a, O> {
     pub(super) token: Option<&'a PairingToken>,
     pub(super) owner: O,
     pub(super) path_base: &'a PathBase,
+    pub(super) protocol: Protocol,
 }
 
 impl<O: Owner> Peer<'_, O> {
@@ -82,16 +87,16 @@ impl<O: Owner> Peer<'_, O> {
         if !self.owner.owns_listener() {
             return Err(Error::NotOwner);
         }
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let exchange = sender.send_request(request);
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            biased;
-            response = &mut exchange => Ok(response?.status()),
-            // The connection may end with the answer that it brought.
-            ended = &mut connection => {
-                ended?;
-                Ok(exchange.await?.status())
+        let stream = TokioIo::new(stream);
+        match self.protocol {
+            Protocol::Http1 => {
+                let (mut sender, connection) = http1::handshake(stream).await?;
+                status(sender.send_request(request), connection).await
+            }
+            Protocol::H2c => {
+                let (mut sender, connection) =
+                    http2::handshake(TokioExecutor::new(), stream).await?;
+                status(sender.send_request(request), connection).await
             }
         }
     }
@@ -103,6 +108,23 @@ impl<O: Owner> Peer<'_, O> {
             #[cfg(unix)]
             Address::Unix(_) => "localhost".to_owned(),
             Address::InProcess(_) => "localhost".to_owned(),
+        }
+    }
+}
+
+/// The status of the answer that `exchange` gets while `connection` is driven.
+async fn status(
+    exchange: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> Result<StatusCode, Error> {
+    tokio::pin!(exchange, connection);
+    tokio::select! {
+        biased;
+        response = &mut exchange => Ok(response?.status()),
+        // The connection may end with the answer that it brought.
+        ended = &mut connection => {
+            ended?;
+            Ok(exchange.await?.status())
         }
     }
 }
