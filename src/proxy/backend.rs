@@ -68,6 +68,13 @@ pub trait Renew: Send + Sync {
     ///
     /// When none comes in time, or none can be started.
     fn renew(self: Arc<Self>, gone: Backend) -> Renewal;
+
+    /// Told that no connection to `backend` could be opened, and why; whether another one may be asked even where that
+    /// only took too long. Defaults to `false`: one that is slow is not gone.
+    fn failed(&self, backend: &Backend, error: &Error) -> bool {
+        let _ = (backend, error);
+        false
+    }
 }
 
 /// The future of [`Renew::renew`].
@@ -310,6 +317,13 @@ impl Lease {
     /// Whether another process can take the request.
     pub(super) fn is_renewable(&self) -> bool {
         self.renew.is_some()
+    }
+
+    /// Whoever can find another process is told that this one took no connection; whether it is to be asked for one
+    /// whatever the reason was.
+    pub(super) fn failed(&self, error: &Error) -> bool {
+        let renew = self.renew.as_ref();
+        renew.is_some_and(|renew| renew.failed(&self.backend, error))
     }
 
     /// Another lease in place of this one, if there is anybody to ask for it.

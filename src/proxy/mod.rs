@@ -80,14 +80,17 @@ mod future;
 mod h2c;
 mod instance;
 mod io;
+mod leased;
 mod limit;
 mod linger;
 mod options;
 mod pool;
+pub(crate) mod probe;
 mod request;
 mod response;
 mod send;
 mod service;
+mod several;
 mod stall;
 mod trust;
 mod upgrade;
@@ -104,8 +107,12 @@ pub use self::{
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
     instance::Instance,
+    leased::Leased,
     options::ProxyOptions,
     service::Proxy,
+    several::{
+        BackendStatus, Backends, BackendsBuilder, Balanced, BalancedLayer, Destination, HealthCheck,
+    },
     upgrade::Tunnels,
     upload::RequestBody,
 };

@@ -258,7 +258,8 @@ impl ProxyOptions {
     }
 
     /// What is spoken with an app at a fixed address.
-    pub(crate) fn spoken(&self) -> Protocol {
+    #[must_use]
+    pub fn spoken(&self) -> Protocol {
         self.said.protocol
     }
 

@@ -60,9 +60,22 @@ impl Errand {
         loop {
             let backend = self.lease.backend();
             match dial(backend, options.said.connect_timeout).await {
-                Err(error) if error.is_unconnected() => self.go_elsewhere(error, options).await?,
+                Err(error) => self.unconnected(error, options).await?,
                 dialled => return dialled,
             }
+        }
+    }
+
+    /// Moves on from a process to which no connection could be opened, or else ends in `error`.
+    pub(super) async fn unconnected(
+        &mut self,
+        error: Error,
+        options: &ProxyOptions,
+    ) -> Result<(), Error> {
+        if self.lease.failed(&error) || error.is_unconnected() {
+            self.go_elsewhere(error, options).await
+        } else {
+            Err(error)
         }
     }
 

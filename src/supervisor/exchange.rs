@@ -3,19 +3,14 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Empty;
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::{
     Connection, PairingToken, PathBase,
     config::Protocol,
     headers::{MS_ASPNETCORE_EVENT, MS_ASPNETCORE_TOKEN},
-    proxy::{Address, Io, Owner, RequestBody},
+    proxy::{Address, Io, Owner, RequestBody, probe},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +68,7 @@ impl<O: Owner> Peer<'_, O> {
     /// The token is sent only if the listener is the app's own, seen after the connection stands.
     /// Dropping the future breaks the exchange off.
     async fn send(&self, request: http::request::Builder) -> Result<StatusCode, Error> {
-        let mut request = request.header(header::HOST, self.host());
+        let mut request = request.header(header::HOST, probe::host(&self.address));
         if let Some(token) = self.token {
             request = request.header(MS_ASPNETCORE_TOKEN, token.header_value());
         }
@@ -87,44 +82,6 @@ impl<O: Owner> Peer<'_, O> {
         if !self.owner.owns_listener() {
             return Err(Error::NotOwner);
         }
-        let stream = TokioIo::new(stream);
-        match self.protocol {
-            Protocol::Http1 => {
-                let (mut sender, connection) = http1::handshake(stream).await?;
-                status(sender.send_request(request), connection).await
-            }
-            Protocol::H2c => {
-                let (mut sender, connection) =
-                    http2::handshake(TokioExecutor::new(), stream).await?;
-                status(sender.send_request(request), connection).await
-            }
-        }
-    }
-
-    fn host(&self) -> String {
-        match &self.address {
-            Address::Tcp(address) => address.to_string(),
-            // RFC 3986, 3.2.2: a path is no host.
-            #[cfg(unix)]
-            Address::Unix(_) => "localhost".to_owned(),
-            Address::InProcess(_) => "localhost".to_owned(),
-        }
-    }
-}
-
-/// The status of the answer that `exchange` gets while `connection` is driven.
-async fn status(
-    exchange: impl Future<Output = hyper::Result<Response<Incoming>>>,
-    connection: impl Future<Output = hyper::Result<()>>,
-) -> Result<StatusCode, Error> {
-    tokio::pin!(exchange, connection);
-    tokio::select! {
-        biased;
-        response = &mut exchange => Ok(response?.status()),
-        // The connection may end with the answer that it brought.
-        ended = &mut connection => {
-            ended?;
-            Ok(exchange.await?.status())
-        }
+        Ok(probe::status(stream, self.protocol, request).await?)
     }
 }

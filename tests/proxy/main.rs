@@ -4,8 +4,10 @@
 
 mod exchange;
 mod failure;
+mod h2c;
 mod heads;
 mod limits;
+mod several;
 mod smuggling;
 mod streaming;
 mod support;

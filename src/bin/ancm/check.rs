@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use ancm::config::Config;
+use ancm::config::{Config, Destination};
 
 use crate::{
     args::Run,
@@ -21,7 +21,7 @@ const WIDTH: usize = 24;
 
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
-    let target = Target::of(&run.app, &run.trusted)?;
+    let target = Target::of(run)?;
     // What is wrong with a certificate, too.
     front::tls(&run.listen, &run.https)?;
     match io::stdout().write_all(report(run, &target, format).as_bytes()) {
@@ -38,17 +38,18 @@ fn report(run: &Run, target: &Target, format: Format) -> String {
         Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
         Target::Fixed(address, _) => row("forwards to", address),
+        Target::Elsewhere(to, check, _) => elsewhere(to, check.as_deref()),
     };
-    if let (Target::Fixed(..), [_, ..]) = (target, &*run.trusted) {
+    if let (Target::Fixed(..) | Target::Elsewhere(..), [_, ..]) = (target, &*run.trusted) {
         let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
         text.push_str(&row("trustedProxies", trusted.join(", ")));
     }
     let config = match target {
         Target::Read(loaded, _) => Some(&loaded.config),
         Target::Made(config) => Some(config),
-        Target::Fixed(..) => None,
+        Target::Fixed(..) | Target::Elsewhere(..) => None,
     };
-    if let Some(config) = config {
+    if let Some(config) = config.filter(|config| config.destinations().is_empty()) {
         text.push_str(&row("hosted", hosted(config, format)));
     }
     for listener in &run.listen {
@@ -62,6 +63,15 @@ fn report(run: &Run, target: &Target, format: Format) -> String {
         Some(threads) => row("threads", threads),
         None => row("threads", "one per core"),
     });
+    text
+}
+
+/// The addresses, one a line.
+fn elsewhere(to: &[Destination], health_path: Option<&str>) -> String {
+    let mut text: String = to.iter().map(|to| row("forwards to", to)).collect();
+    if let Some(path) = health_path {
+        text.push_str(&row("health check", path));
+    }
     text
 }
 

@@ -76,13 +76,12 @@ impl Link {
     /// Whether one more request may go this way.
     pub(super) fn has_room(&self) -> bool {
         let streams = self.state.streams.load(Ordering::Relaxed);
-        streams < self.sender.current_max_send_streams()
-            && !self.state.doubted.load(Ordering::Relaxed)
+        streams < self.sender.current_max_send_streams() && !self.state.is_doubted()
     }
 
     /// Whether it is known to take no more requests.
     pub(super) fn is_retired(&self) -> bool {
-        self.state.retired.load(Ordering::Acquire)
+        self.state.is_retired()
     }
 
     /// How many requests are on it.
@@ -92,9 +91,7 @@ impl Link {
 
     /// A place on it for one request.
     pub(super) fn take(&self) -> Place {
-        self.state.streams.fetch_add(1, Ordering::AcqRel);
-        self.state.used.store(true, Ordering::Relaxed);
-        Place(Arc::clone(&self.state))
+        self.state.place()
     }
 
     pub(super) fn is(&self, state: &Arc<State>) -> bool {
@@ -103,6 +100,22 @@ impl Link {
 }
 
 impl State {
+    /// A place for one request.
+    pub(super) fn place(self: &Arc<Self>) -> Place {
+        self.streams.fetch_add(1, Ordering::AcqRel);
+        self.used.store(true, Ordering::Relaxed);
+        Place(Arc::clone(self))
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Whether it is being asked whether it is still there.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
+    }
+
     /// No more requests.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Release);

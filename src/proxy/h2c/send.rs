@@ -77,7 +77,7 @@ async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<(Link, Plac
             return Ok(taken);
         }
         match links.open(&backend, options.said.connect_timeout).await {
-            Err(error) if error.is_unconnected() => errand.go_elsewhere(error, options).await?,
+            Err(error) => errand.unconnected(error, options).await?,
             opened => return opened,
         }
     }
