@@ -254,6 +254,10 @@ impl Builder {
         self
     }
 
+    pub(super) const fn config(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
     pub(super) const fn forwarding(&mut self) -> &mut Forwarding {
         &mut self.config.forwarding
     }
@@ -282,6 +286,7 @@ impl Builder {
         check_times(&config, &mut findings);
         check_numbers(&config, &mut findings);
         check_names(&config, &mut findings);
+        config.check_destinations(!program.as_os_str().is_empty(), &mut findings);
         config.processes.check(&mut findings);
         config.forwarding.check(&mut findings);
         config.front.check(&mut findings);
@@ -293,6 +298,7 @@ impl Builder {
         };
         let arguments = std::mem::take(&mut config.command.arguments);
         match program.to_str() {
+            Some("") if !config.destinations.is_empty() => {}
             Some("") => findings.error(
                 None,
                 Kind::Missing {

@@ -75,6 +75,7 @@
 //! cookie = "shop-process"
 //!
 //! [proxy]
+//! protocol = "http/1.1"                   # or "h2c"
 //! trustedProxies = ["10.0.0.0/8", "::1"]  # none by default
 //! forwardedFor = "append"                 # off, set, append
 //! forwardedProto = "append"
@@ -149,6 +150,28 @@
 //! # Ok::<(), ancm::config::Errors>(())
 //! ```
 //!
+//! An app that nobody here starts has a table `backends` instead of a `processPath`:
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # use ancm::config::Config;
+//! # let root = std::env::temp_dir();
+//! let toml = r#"
+//! [backends]
+//! to = ["10.0.0.1:5000", "[fd00::1]:5000", "app.internal:5000"]
+//! path = "/health"                        # none by default
+//! interval = 5                            # none without a path
+//! timeout = 2
+//! rise = 2
+//! fall = 3
+//! resolveInterval = 30
+//! "#;
+//! # let vars: BTreeMap<String, String> = BTreeMap::new();
+//! let loaded = Config::from_toml(&root, toml.as_bytes(), &vars)?;
+//! assert_eq!(loaded.config.destinations().len(), 3);
+//! # Ok::<(), ancm::config::Errors>(())
+//! ```
+//!
 //! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
@@ -162,6 +185,7 @@
 
 mod builder;
 mod command;
+mod destinations;
 mod detail;
 pub(crate) mod environment;
 mod expand;
@@ -192,8 +216,9 @@ mod written;
 pub use self::{
     builder::Builder,
     command::{CommandLine, Unresolved},
+    destinations::{Destination, HealthCheck, NoDestination},
     findings::{Error, Errors, Position, Warning, WarningKind},
-    forwarding::{Forwarding, HeaderPolicy, Underscores},
+    forwarding::{Forwarding, HeaderPolicy, Protocol, Underscores},
     front::FrontLimits,
     load::Loaded,
     processes::{Listener, Processes, StartMode},

@@ -61,7 +61,11 @@ impl Report<'_> {
         if let Some(source) = self.source {
             row(f, "configuration", source.display())?;
         }
-        row(f, "command", &config.command)?;
+        if config.destinations.is_empty() {
+            row(f, "command", &config.command)?;
+        } else {
+            self.destinations(f)?;
+        }
         row(f, "working directory", config.content_root.display())?;
         row(f, "path base", &config.path_base)?;
         let model = match config.hosting_model {

@@ -9,7 +9,11 @@ use std::{
 use http::HeaderName;
 
 use super::{
-    command::CommandLine, forwarding::Forwarding, front::FrontLimits, processes::Processes,
+    command::CommandLine,
+    destinations::{Destination, HealthCheck},
+    forwarding::Forwarding,
+    front::FrontLimits,
+    processes::Processes,
     site::Site,
 };
 use crate::PathBase;
@@ -38,6 +42,8 @@ pub struct Config {
     pub(crate) environment: Variables,
     pub(crate) recycle_on_file_change: Vec<PathBuf>,
     pub(crate) handler_settings: HandlerSettings,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) health_check: HealthCheck,
     pub(crate) processes: Processes,
     pub(crate) forwarding: Forwarding,
     pub(crate) front: FrontLimits,
@@ -126,6 +132,8 @@ impl Config {
             environment: Variables::default(),
             recycle_on_file_change: Vec::new(),
             handler_settings: HandlerSettings::default(),
+            destinations: Vec::new(),
+            health_check: HealthCheck::new(),
             processes: Processes::default(),
             forwarding: Forwarding::default(),
             front: FrontLimits::default(),

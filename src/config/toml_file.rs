@@ -9,16 +9,17 @@ use toml::{
 
 use super::{
     findings::{Findings, Kind, Position, shown},
-    parse::FORWARDING,
+    parse::{DESTINATIONS, FORWARDING},
     raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
     text::Lines,
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 20] = [
+const OTHERS: [&str; 21] = [
     "affinity",
     "arguments",
     "authentication",
+    "backends",
     "drainTimeout",
     "environmentVariables",
     "front",
@@ -123,6 +124,7 @@ impl Reader<'_> {
                 }
                 "proxy" => self.settings("proxy", &FORWARDING.map(|name| (name, name)), value, raw),
                 "front" => self.front(value, raw),
+                "backends" => self.settings("backends", &DESTINATIONS, value, raw),
                 "httpsPort" => raw.https_port = self.scalar(key, value),
                 "pathBase" => raw.path_base = self.string(key, value),
                 "recycleOnFileChange" => {
@@ -174,7 +176,9 @@ impl Reader<'_> {
         };
         for (key, value) in table {
             match keys.iter().find(|(known, _)| known == key.get_ref()) {
-                Some((_, setting @ "trustedProxies")) => self.in_one_line(setting, key, value, raw),
+                Some((_, setting @ ("trustedProxies" | "forwardTo"))) => {
+                    self.in_one_line(setting, key, value, raw);
+                }
                 Some((_, setting)) => {
                     let text = self.scalar(key, value);
                     self.setting(key, setting, text, raw);

@@ -18,7 +18,7 @@ use crate::{
     error::{BoxError, ErrorPage},
     in_process::{Factory, RequestBody, Startup},
     offline,
-    proxy::{Proxy, ProxyOptions},
+    proxy::{Backends, Proxy, ProxyOptions, Tunnels},
     supervisor::{Supervisor, WorkerProgram},
 };
 
@@ -133,7 +133,8 @@ impl Builder {
         self
     }
 
-    /// Makes the host. Its process starts with the first request.
+    /// Makes the host. Its process starts with the first request, if it is [not somewhere else](Config::destinations): then
+    /// the configuration stays as it is, whatever its [source](Self::source).
     ///
     /// # Errors
     ///
@@ -158,6 +159,9 @@ impl Builder {
             page,
             proxy,
         }));
+        if !config.destinations().is_empty() {
+            return elsewhere(&config, settings, tunnels);
+        }
         let (gate, files) = offline::watch(config.content_root())?;
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
         match worker {
@@ -195,6 +199,20 @@ impl Builder {
             settings,
         }))
     }
+}
+
+/// An app that is somewhere: there is nothing to start, to stop or to watch.
+fn elsewhere(config: &Config, settings: Arc<Live<Settings>>, tunnels: Tunnels) -> io::Result<Host> {
+    let backends = Backends::builder(config.destinations().iter().cloned())
+        .protocol(config.forwarding().protocol())
+        .health_check(config.health_check().clone())
+        .build()?;
+    Ok(Host::of(App {
+        path_base: config.path_base().clone(),
+        source: Source::Balanced(backends),
+        tunnels,
+        settings,
+    }))
 }
 
 /// Has the settings follow the configuration.

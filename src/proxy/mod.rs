@@ -77,16 +77,20 @@ mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod h2c;
 mod instance;
 mod io;
+mod leased;
 mod limit;
 mod linger;
 mod options;
 mod pool;
+pub(crate) mod probe;
 mod request;
 mod response;
 mod send;
 mod service;
+mod several;
 mod stall;
 mod trust;
 mod upgrade;
@@ -101,8 +105,12 @@ pub use self::{
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
     instance::Instance,
+    leased::Leased,
     options::ProxyOptions,
     service::Proxy,
+    several::{
+        BackendStatus, Backends, BackendsBuilder, Balanced, BalancedLayer, Destination, HealthCheck,
+    },
     upgrade::Tunnels,
     upload::RequestBody,
 };
@@ -115,4 +123,4 @@ pub use self::{
     request::rewrite_head,
     wire::{encode_head, parse_head},
 };
-pub use crate::config::{HeaderPolicy, Underscores};
+pub use crate::config::{HeaderPolicy, Protocol, Underscores};

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::wire::Wire;
 
 /// As many stacks as threads that are expected to forward; more threads share.
-const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 64;
 
 /// How many connections a thread keeps; the rest are closed when they have carried their request.
 const IDLE_PER_SHARD: usize = 256;
@@ -84,11 +84,14 @@ impl Pool {
     }
 
     fn shard(&self) -> MutexGuard<'_, Idle> {
-        let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
-        shard
-            .unwrap_or_else(|| unreachable!("a remainder is smaller"))
-            .lock()
+        own(&self.shards).lock()
     }
+}
+
+/// That of `shards`, of which there are some, which is this thread's.
+pub(super) fn own<T>(shards: &[T]) -> &T {
+    let shard = THREAD.with(|&thread| shards.get(thread % shards.len().max(1)));
+    shard.unwrap_or_else(|| unreachable!("a remainder is smaller"))
 }
 
 impl Shard {

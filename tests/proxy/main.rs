@@ -6,8 +6,10 @@ mod exchange;
 #[cfg(feature = "front")]
 mod extended;
 mod failure;
+mod h2c;
 mod heads;
 mod limits;
+mod several;
 mod smuggling;
 mod streaming;
 mod support;

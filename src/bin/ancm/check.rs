@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use ancm::config::{Config, HandlerSettings, Site};
+use ancm::config::{Config, Destination, HandlerSettings, Site};
 
 use crate::{
     args::Run,
@@ -22,7 +22,7 @@ const WIDTH: usize = 24;
 
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
-    let target = Target::of(&run.app, &run.trusted)?;
+    let target = Target::of(run)?;
     let site = site::merged(&run.site, target.config().map(Config::site))?;
     // What is wrong with a certificate, too.
     site::spoken(&site, &run.site)?;
@@ -44,12 +44,16 @@ fn report(run: &Run, target: &Target, site: &Site, format: Format) -> String {
         Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
         Target::Fixed(address, _) => row("forwards to", address),
+        Target::Elsewhere(to, check, _) => elsewhere(to, check.as_deref()),
     };
-    if let (Target::Fixed(..), [_, ..]) = (target, &*run.trusted) {
+    if let (Target::Fixed(..) | Target::Elsewhere(..), [_, ..]) = (target, &*run.trusted) {
         let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
         text.push_str(&row("trustedProxies", trusted.join(", ")));
     }
-    if let Some(config) = target.config() {
+    if let Some(config) = target
+        .config()
+        .filter(|config| config.destinations().is_empty())
+    {
         text.push_str(&row("hosted", hosted(config, format)));
     }
     text.push_str(&site.to_string());
@@ -58,6 +62,15 @@ fn report(run: &Run, target: &Target, site: &Site, format: Format) -> String {
         Some(threads) => row("threads", threads),
         None => row("threads", "one per core"),
     });
+    text
+}
+
+/// The addresses, one a line.
+fn elsewhere(to: &[Destination], health_path: Option<&str>) -> String {
+    let mut text: String = to.iter().map(|to| row("forwards to", to)).collect();
+    if let Some(path) = health_path {
+        text.push_str(&row("health check", path));
+    }
     text
 }
 

@@ -4,13 +4,16 @@ use std::{future::Future, io, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use ancm::{
     Connection, Host, PathBase,
-    config::{Config, FrontLimits, HostingModel, Loaded, ProcessVars, Source, Warning},
+    config::{
+        Config, Destination, FrontLimits, HealthCheck, HostingModel, Loaded, ProcessVars, Source,
+        Warning,
+    },
+    control::Operated,
     error::chain,
     front::{Bound, Drained, Standby},
-    proxy::{Address, ProxyOptions},
+    proxy::{Address, Backends, ProxyOptions},
     supervisor::{Supervisor, WorkerProgram},
 };
-use ipnet::IpNet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
@@ -29,7 +32,7 @@ use crate::{
 
 /// Serves until a signal says stop.
 pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
-    let app = Target::of(&run.app, &run.trusted)?;
+    let app = Target::of(run)?;
     let limits = app.limits(&run.limits);
     let site = site::merged(&run.site, app.config().map(Config::site))?;
     let tls = site::spoken(&site, &run.site)?;
@@ -66,27 +69,26 @@ pub(crate) enum Target {
     Made(Config),
     /// An app that somebody else runs.
     Fixed(Address, ProxyOptions),
+    /// One at several addresses, or behind a name; by which path is asked how it is.
+    Elsewhere(Vec<Destination>, Option<String>, ProxyOptions),
 }
 
 impl Target {
-    /// Reads what is to be read. `trusted`: the proxies that are trusted besides those of the configuration.
-    pub(crate) fn of(app: &App, trusted: &[IpNet]) -> Result<Self, Failure> {
-        match app {
-            App::Fixed(address) => {
-                let options = ProxyOptions::new().trusted_proxies(trusted.iter().copied());
-                Ok(Self::Fixed(address.clone(), options))
-            }
+    /// Reads what is to be read.
+    pub(crate) fn of(run: &Run) -> Result<Self, Failure> {
+        match &run.app {
+            App::Elsewhere { to, health_path } => Ok(elsewhere(run, to, health_path.as_deref())),
             App::Command {
                 root,
                 program,
                 arguments,
                 path_base,
-            } => command(root, program, arguments, path_base.clone(), trusted),
+            } => command(run, root, program, arguments, path_base.clone()),
             App::Folder {
                 root,
                 file,
                 path_base,
-            } => read(root, file.as_deref(), path_base.clone(), trusted),
+            } => read(run, root, file.as_deref(), path_base.clone()),
         }
     }
 
@@ -95,7 +97,7 @@ impl Target {
         match self {
             Self::Read(loaded, _) => typed.clone().or(loaded.config.front()),
             Self::Made(config) => typed.clone().or(config.front()),
-            Self::Fixed(..) => typed.clone(),
+            Self::Fixed(..) | Self::Elsewhere(..) => typed.clone(),
         }
     }
 
@@ -112,7 +114,7 @@ impl Target {
         match self {
             Self::Read(loaded, _) => Some(&loaded.config),
             Self::Made(config) => Some(config),
-            Self::Fixed(..) => None,
+            Self::Fixed(..) | Self::Elsewhere(..) => None,
         }
     }
 
@@ -128,6 +130,9 @@ impl Target {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
                 return Ok(Host::to_with(address, options));
             }
+            Self::Elsewhere(to, health_path, options) => {
+                return several(to, health_path, options);
+            }
             Self::Made(config) => (config, None),
             Self::Read(loaded, source) => {
                 loaded.warnings.iter().for_each(Warning::log);
@@ -135,15 +140,7 @@ impl Target {
             }
         };
         let config = config.or_https_port(https_port);
-        info!(
-            command = %config.command(),
-            directory = %config.content_root().display(),
-            path_base = %config.path_base(),
-            "Serving an app"
-        );
-        if let Some(problem) = config.command().problem() {
-            warn!(%problem, "App can't be started as things are");
-        }
+        tell(&config);
         let mut builder = Host::builder(config.clone());
         if let Some(source) = source {
             builder = builder.source(source);
@@ -162,19 +159,78 @@ impl Target {
     }
 }
 
+/// Says what is served.
+fn tell(config: &Config) {
+    if !config.destinations().is_empty() {
+        return forwarding_to(config.destinations());
+    }
+    info!(
+        command = %config.command(),
+        directory = %config.content_root().display(),
+        path_base = %config.path_base(),
+        "Serving an app"
+    );
+    if let Some(problem) = config.command().problem() {
+        warn!(%problem, "App can't be started as things are");
+    }
+}
+
+fn forwarding_to(destinations: &[Destination]) {
+    for destination in destinations {
+        info!(backend.addr = %destination, "Forwarding to an app that somebody else runs");
+    }
+}
+
+/// One address needs nobody who looks after it, unless something is to be told of it.
+fn elsewhere(run: &Run, to: &[Destination], health_path: Option<&str>) -> Target {
+    let options = ProxyOptions::new()
+        .trusted_proxies(run.trusted.iter().copied())
+        .protocol(run.protocol.unwrap_or_default());
+    let plain = health_path.is_none() && !matches!(run.control, Control::At(_));
+    let address = match to {
+        [Destination::Tcp(address)] => Some(Address::Tcp(*address)),
+        #[cfg(unix)]
+        [Destination::Unix(path)] => Some(Address::Unix(path.clone())),
+        _ => None,
+    };
+    match address.filter(|_| plain) {
+        Some(address) => Target::Fixed(address, options),
+        None => Target::Elsewhere(to.to_vec(), health_path.map(str::to_owned), options),
+    }
+}
+
+fn several(
+    to: Vec<Destination>,
+    health_path: Option<String>,
+    options: ProxyOptions,
+) -> Result<Host, Failure> {
+    forwarding_to(&to);
+    let mut check = HealthCheck::new();
+    if let Some(path) = health_path {
+        check = check.path(path);
+    }
+    let backends = Backends::builder(to)
+        .protocol(options.spoken())
+        .health_check(check)
+        .build()
+        .map_err(|error| Failure::other(format_args!("can't look after the app: {error}")))?;
+    Ok(Host::to_backends(backends, options))
+}
+
 /// A command that was typed and can't be run is wrong now; one of a file may be installed later.
 fn command(
+    run: &Run,
     root: &Path,
     program: &Path,
     arguments: &[String],
     path_base: PathBase,
-    trusted: &[IpNet],
 ) -> Result<Target, Failure> {
     let config = Config::builder(root)
         .program(program)
         .arguments(arguments)
         .path_base(path_base)
-        .trusted_proxies(trusted.iter().copied())
+        .trusted_proxies(run.trusted.iter().copied())
+        .protocol(run.protocol.unwrap_or_default())
         .build()
         .map_err(Failure::usage)?;
     match config.command().problem() {
@@ -184,12 +240,14 @@ fn command(
 }
 
 fn read(
+    run: &Run,
     root: &Path,
     file: Option<&Path>,
     path_base: Option<PathBase>,
-    trusted: &[IpNet],
 ) -> Result<Target, Failure> {
-    let mut source = Source::new(root).trusted_proxies(trusted.iter().copied());
+    let mut source = Source::new(root)
+        .trusted_proxies(run.trusted.iter().copied())
+        .protocol(run.protocol);
     if let Some(file) = file {
         source = source.file(file);
     }
@@ -218,8 +276,10 @@ pub(crate) fn serve(
             .map(|config| config.content_root().to_owned());
         let live = live.map(Arc::new);
         let host = target.host(bound.https_port(), workers, live.clone())?;
-        if let (Some(folder), Some(operator)) = (folder, host.operator()) {
-            control::listen(control, &folder, operator)?;
+        let addresses = || host.backends().cloned().map(Operated::from);
+        let operated = host.operator().cloned().map(Operated::from);
+        if let Some(operated) = operated.or_else(addresses) {
+            control::listen(control, folder.as_deref(), operated)?;
         }
         for endpoint in bound.endpoints() {
             info!(address = %endpoint.address(), scheme = %endpoint.scheme(), "Listening");

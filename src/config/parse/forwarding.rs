@@ -5,14 +5,16 @@
 use super::{Parser, processes::SPAN, processes::SPAN_OR_ZERO, processes::span};
 use crate::config::{
     forwarding::{
-        Forwarding, POLICY, PROXIES, UNDERSCORES, VIA, is_via, policy, proxies, underscores,
+        Forwarding, POLICY, PROTOCOL, PROXIES, UNDERSCORES, VIA, is_via, policy, protocol, proxies,
+        underscores,
     },
     raw::RawConfig,
     values::{boolean, seconds_or_span},
 };
 
 /// The names, as they are written in both files.
-pub(in crate::config) const NAMES: [&str; 17] = [
+pub(in crate::config) const NAMES: [&str; 18] = [
+    "protocol",
     "trustedProxies",
     "forwardedFor",
     "forwardedProto",
@@ -34,6 +36,8 @@ pub(in crate::config) const NAMES: [&str; 17] = [
 
 impl Parser<'_> {
     pub(super) fn forwarding(&mut self, raw: &RawConfig, into: &mut Forwarding) {
+        let spoken = self.setting(raw, "protocol", PROTOCOL, protocol);
+        into.protocol = spoken.unwrap_or(into.protocol);
         self.forwarded_headers(raw, into);
         self.forwarding_limits(raw, into);
     }
@@ -83,12 +87,13 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        HeaderPolicy, Underscores,
+        HeaderPolicy, Protocol, Underscores,
         written::{toml, web_config},
     };
 
     fn expected() -> Forwarding {
         Forwarding {
+            protocol: Protocol::H2c,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
             forwarded_for: HeaderPolicy::Set,
             forwarded_proto: HeaderPolicy::Off,
@@ -114,6 +119,7 @@ mod tests {
         let loaded = toml(
             r#"
 [proxy]
+protocol = "h2c"
 trustedProxies = ["10.0.0.0/8", "::1"]
 forwardedFor = "set"
 forwardedProto = "off"
@@ -137,6 +143,7 @@ maxBodySize = 30000000000
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         assert_eq!(*loaded.config.forwarding(), expected());
         let loaded = web_config(&[
+            ("protocol", "H2C"),
             ("trustedProxies", "10.0.0.0/8, ::1"),
             ("forwardedFor", "Set"),
             ("forwardedProto", "OFF"),
@@ -160,6 +167,7 @@ maxBodySize = 30000000000
         assert_eq!(*loaded.config.forwarding(), expected());
         let report = loaded.config.report().to_string();
         for line in [
+            "protocol                  h2c",
             "trustedProxies            10.0.0.0/8, ::1/128",
             "forwarded headers         For set, Host append, Prefix set, Forwarded append, Client-Cert set",
             "via                       front-1",
@@ -175,6 +183,7 @@ maxBodySize = 30000000000
     #[test]
     fn what_is_wrong_is_told() {
         for (name, value) in [
+            ("protocol", "h2"),
             ("trustedProxies", "10.0.0.0/33"),
             ("trustedProxies", "localhost"),
             ("forwardedFor", "yes"),

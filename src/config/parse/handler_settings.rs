@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use http::HeaderName;
 
-use super::{FORWARDING, FRONT, Parser, processes::NAMES};
+use super::{DESTINATIONS, FORWARDING, FRONT, Parser, processes::NAMES};
 use crate::{
     config::{
         findings::{Kind, WarningKind},
@@ -202,8 +202,9 @@ impl Parser<'_> {
         for (Text { text: name, at }, _) in &raw.handler_settings {
             let same = |other: &str| name.eq_ignore_ascii_case(other);
             let subject = format!("handlerSetting {name}");
-            let front = FRONT.into_iter().map(|(_, name)| name);
-            let ours = NAMES.into_iter().chain(FORWARDING).chain(front);
+            let tables = FRONT.into_iter().chain(DESTINATIONS);
+            let tables = tables.map(|(_, name)| name);
+            let ours = NAMES.into_iter().chain(FORWARDING).chain(tables);
             if known.into_iter().chain(ours).any(same) {
                 continue;
             } else if let Some((_, why)) = IGNORED.iter().find(|(ignored, _)| same(ignored)) {

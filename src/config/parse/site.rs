@@ -37,7 +37,7 @@ impl Parser<'_> {
         let mut binding: Binding = match self.lookup.expand(&raw.at.text).parse() {
             Ok(binding) => binding,
             Err(why) => {
-                self.wrong("front.listen", &raw.at, why);
+                self.wrong("front.listen", &raw.at, why.to_string());
                 return None;
             }
         };
@@ -96,8 +96,8 @@ impl Parser<'_> {
         }
     }
 
-    fn wrong(&mut self, key: &'static str, text: &Text, why: impl ToString) {
-        let why = why.to_string();
+    fn wrong(&mut self, key: &'static str, text: &Text, why: impl Into<String>) {
+        let why = why.into();
         self.findings.error(Some(text.at), Kind::Wrong { key, why });
     }
 }

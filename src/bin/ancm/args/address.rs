@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ancm::{config::socket_address, proxy::Address};
+use ancm::config::{Destination, NoDestination, Protocol, socket_address};
 use ipnet::IpNet;
 
 /// Where `run` and `demo` listen when nothing is said: this machine only.
@@ -14,22 +14,25 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     socket_address(text, Ipv4Addr::UNSPECIFIED)
 }
 
-/// An address to forward to; `:PORT` is this machine.
-pub(super) fn forward(text: &str) -> Result<Address, String> {
-    #[cfg(unix)]
-    if let Some(path) = text.strip_prefix("unix:") {
-        return match path {
-            "" => Err("expected unix:/path, got no path".to_owned()),
-            path => Ok(Address::Unix(path.into())),
-        };
-    }
-    match socket_address(text, Ipv4Addr::LOCALHOST)? {
-        address if address.port() == 0 => Err("nothing can be reached at port 0".to_owned()),
-        address if address.ip().is_unspecified() => Err(format!(
-            "{} is no address to connect to; this machine is 127.0.0.1 or [::1]",
-            address.ip()
-        )),
-        address => Ok(Address::Tcp(address)),
+/// Where to forward to.
+pub(super) fn forward(text: &str) -> Result<Destination, NoDestination> {
+    text.parse()
+}
+
+/// A path that an app is asked for.
+pub(super) fn path(text: &str) -> Result<String, &'static str> {
+    let target = text.starts_with('/') && text.parse::<http::Uri>().is_ok();
+    target
+        .then(|| text.to_owned())
+        .ok_or("expected a path such as /health")
+}
+
+/// What is spoken with an app.
+pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
+    match text {
+        "http/1.1" => Ok(Protocol::Http1),
+        "h2c" => Ok(Protocol::H2c),
+        _ => Err("expected http/1.1 or h2c"),
     }
 }
 
@@ -56,21 +59,21 @@ mod tests {
     }
 
     #[test]
-    fn forwards_to_this_machine_when_no_host_is_said() {
+    fn forwards_to_addresses_and_names() {
         assert_eq!(forward(":80").unwrap().to_string(), "127.0.0.1:80");
-        assert_eq!(forward("[::1]:80").unwrap().to_string(), "[::1]:80");
-        for text in [":0", "0.0.0.0:80", "[::]:80"] {
-            assert!(forward(text).is_err(), "{text}");
+        assert_eq!(forward("app:80").unwrap().to_string(), "app:80");
+        for text in ["", "app", ":0", "0.0.0.0:80", "http://a:80"] {
+            let error = forward(text).unwrap_err().to_string();
+            assert!(error.contains("expected IP:PORT"), "{text}");
         }
     }
 
-    #[cfg(unix)]
     #[test]
-    fn forwards_to_a_unix_socket() {
-        assert_eq!(
-            forward("unix:/run/app").unwrap(),
-            Address::Unix("/run/app".into())
-        );
-        assert!(forward("unix:").is_err());
+    fn asks_for_paths_in_protocols() {
+        assert_eq!(path("/a?b").unwrap(), "/a?b");
+        assert!(path("a").is_err() && path("/a b").is_err());
+        assert_eq!(protocol("h2c"), Ok(Protocol::H2c));
+        assert_eq!(protocol("http/1.1"), Ok(Protocol::Http1));
+        assert!(protocol("h2").is_err());
     }
 }

@@ -9,8 +9,7 @@ use std::{
 
 use ancm::{
     PathBase,
-    config::{FrontLimits, Site},
-    proxy::Address,
+    config::{Destination, FrontLimits, Protocol, Site},
 };
 use ipnet::IpNet;
 
@@ -29,6 +28,8 @@ pub(crate) struct Run {
     /// What goes before the limits of the configuration.
     pub(crate) limits: FrontLimits,
     pub(crate) control: Control,
+    /// `None`: as the configuration says.
+    pub(crate) protocol: Option<Protocol>,
     pub(crate) app: App,
 }
 
@@ -96,7 +97,11 @@ pub(crate) enum App {
         path_base: PathBase,
     },
     /// An app that somebody else runs.
-    Fixed(Address),
+    Elsewhere {
+        /// Not empty; none stands there twice.
+        to: Vec<Destination>,
+        health_path: Option<String>,
+    },
 }
 
 impl TryFrom<RawRun> for Run {
@@ -109,11 +114,12 @@ impl TryFrom<RawRun> for Run {
             trusted: raw.trusted_proxy,
             limits: raw.limits.into(),
             control: control(raw.control, raw.no_control)?,
+            protocol: raw.protocol,
             app: app(
                 raw.dir.as_deref(),
                 raw.path_base,
                 raw.config.as_deref(),
-                raw.to,
+                (raw.to, raw.health_path),
                 raw.command,
             )?,
         })
@@ -132,11 +138,18 @@ fn app(
     dir: Option<&Path>,
     path_base: Option<PathBase>,
     config: Option<&Path>,
-    to: Option<Address>,
+    (to, health_path): (Vec<Destination>, Option<String>),
     command: Vec<OsString>,
 ) -> Result<App, Failure> {
-    if let Some(address) = to {
-        return Ok(App::Fixed(address));
+    if !to.is_empty() {
+        for (index, destination) in to.iter().enumerate() {
+            if to.iter().take(index).any(|other| other == destination) {
+                return Err(Failure::usage(format_args!(
+                    "--to {destination} is said twice"
+                )));
+            }
+        }
+        return Ok(App::Elsewhere { to, health_path });
     }
     let root = folder(dir.unwrap_or_else(|| Path::new(".")))?;
     let mut command = command.into_iter();
@@ -218,6 +231,7 @@ mod tests {
             trusted: Vec::new(),
             limits: FrontLimits::default(),
             control: Control::Usual,
+            protocol: None,
             app: App::Folder {
                 root: here(),
                 file: None,
@@ -255,9 +269,28 @@ mod tests {
         let run = parse(&["--to", ":5000", "--threads", "2"]).unwrap();
         assert_eq!(
             run.app,
-            App::Fixed(Address::Tcp("127.0.0.1:5000".parse().unwrap()))
+            App::Elsewhere {
+                to: vec!["127.0.0.1:5000".parse().unwrap()],
+                health_path: None,
+            }
         );
         assert_eq!(run.threads, NonZeroUsize::new(2));
+    }
+
+    #[test]
+    fn several_addresses_are_those_that_were_typed() {
+        let typed = ["--to", "a:1", "--to", "b:1", "--health-path", "/ok"];
+        let run = parse(&[&typed[..], &["--protocol", "h2c"]].concat()).unwrap();
+        let App::Elsewhere { to, health_path } = run.app else {
+            panic!("it is elsewhere");
+        };
+        let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (to, health_path.as_deref()),
+            (vec!["a:1".to_owned(), "b:1".to_owned()], Some("/ok"))
+        );
+        assert_eq!(run.protocol, Some(Protocol::H2c));
+        assert!(parse(&["--to", "a:1", "--to", "a:1"]).is_err());
     }
 
     #[test]
@@ -269,7 +302,9 @@ mod tests {
             &["--to", ":80", "--config", "x"],
             &["--config", "x", "--", "node"],
             &["--control", "x", "--no-control"],
-            &["--control", "x", "--to", ":80"],
+            &["--health-path", "/a"],
+            &["--to", ":80", "--health-path", "a"],
+            &["--to", ":80", "--protocol", "h2"],
             &["--threads", "0"],
             &["--max-connections", "0"],
             &["--max-head-size", "100"],
