@@ -467,6 +467,30 @@ async fn a_connection_that_closed_while_it_was_idle_is_replaced() {
     }
 }
 
+/// What may have been done is sent again only if twice is as good as once.
+#[tokio::test]
+async fn a_connection_that_closes_on_a_request_is_replaced_where_that_is_safe() {
+    for (request, status) in [(get(), StatusCode::OK), (post(), StatusCode::BAD_GATEWAY)] {
+        let app = App::bind().await;
+        let client = chain(&app).await;
+        let (first, _) = ask(&client, get(), true).await;
+        let mut link = app.accept().await;
+        let (_asked, mut reply) = link.request().await;
+        reply.send_response(ok(), true).unwrap();
+        assert_eq!(soon(first).await.unwrap().status(), 200);
+        let (second, _) = ask(&client, request, true).await;
+        let _unanswered = link.request().await;
+        link.order(Order::Die).await;
+        if status == StatusCode::OK {
+            let mut another = app.accept().await;
+            let (_asked, mut reply) = another.request().await;
+            reply.send_response(ok(), true).unwrap();
+        }
+        assert_eq!(soon(second).await.unwrap().status(), status);
+        assert!(app.is_quiet().await);
+    }
+}
+
 #[tokio::test]
 async fn an_app_of_http_1_is_told_from_one_of_http_2() {
     for (said, told) in [
