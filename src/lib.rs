@@ -220,6 +220,8 @@ pub mod proxy;
 pub mod supervisor;
 #[cfg(feature = "host")]
 mod watch;
+#[cfg(feature = "host")]
+mod websocket;
 
 #[cfg(all(test, feature = "host"))]
 mod samples;
@@ -230,7 +232,7 @@ pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
 pub use self::sealed::{Identity, SealError};
 pub use self::{
     body::ResponseBody,
-    connection::{Connection, Scheme},
+    connection::{Connection, Scheme, TlsFacts},
     path_base::{InvalidPathBase, PathBase},
     shutdown::Shutdown,
     token::{InvalidToken, PairingToken},

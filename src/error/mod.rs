@@ -48,6 +48,7 @@ enum Kind {
     Stopping,
     BadRequest(&'static str),
     MethodRefused,
+    ProtocolRefused,
     TooLarge,
     ClientSlow,
     ClientGone,
@@ -116,6 +117,16 @@ impl Error {
     pub fn method_refused() -> Self {
         Self {
             kind: Kind::MethodRefused,
+            source: None,
+        }
+    }
+
+    /// A protocol other than WebSocket, or a WebSocket where none is passed on, that was asked for by an extended CONNECT
+    /// (RFC 8441): 501.
+    #[must_use]
+    pub fn protocol_refused() -> Self {
+        Self {
+            kind: Kind::ProtocolRefused,
             source: None,
         }
     }
@@ -210,6 +221,7 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::ProtocolRefused => StatusCode::NOT_IMPLEMENTED,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::ClientSlow => StatusCode::REQUEST_TIMEOUT,
             Kind::App => StatusCode::INTERNAL_SERVER_ERROR,
@@ -237,6 +249,7 @@ impl Error {
             | Kind::Stopping
             | Kind::BadRequest(_)
             | Kind::MethodRefused
+            | Kind::ProtocolRefused
             | Kind::TooLarge
             | Kind::ClientSlow
             | Kind::ClientGone
@@ -299,6 +312,7 @@ impl fmt::Display for Error {
             Kind::Stopping => f.write_str("the app is being stopped"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
+            Kind::ProtocolRefused => f.write_str("this protocol is not forwarded"),
             Kind::TooLarge => f.write_str("the body of the request is too long"),
             Kind::ClientSlow => f.write_str("the client took too long to send its request"),
             Kind::ClientGone => f.write_str("the client broke its request off"),

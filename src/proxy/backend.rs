@@ -97,6 +97,11 @@ struct Shared {
     address: Address,
     token: Option<PairingToken>,
     owner: Option<Arc<dyn Owner>>,
+    #[cfg_attr(
+        not(all(unix, feature = "in-process")),
+        allow(dead_code, reason = "there are no workers")
+    )]
+    is_worker: bool,
     /// In the lower half the requests under way, in the upper half all that there have been: one counter, so that a
     /// lease costs one atomic operation. What overflows the upper half is lost, and the lower half is never full.
     requests: AtomicU64,
@@ -112,22 +117,34 @@ impl Backend {
     /// A backend at a fixed address, which nobody supervises and to which no token is sent.
     #[must_use]
     pub fn fixed(address: Address) -> Self {
-        Self::make(address, None, None)
+        Self::make(address, None, None, false)
     }
 
     /// A process of ours: `token` is sent with each request, but only while `owner` says that the listener is its own.
     #[must_use]
     pub fn paired(address: Address, token: PairingToken, owner: Option<Arc<dyn Owner>>) -> Self {
-        Self::make(address, Some(token), owner)
+        Self::make(address, Some(token), owner, false)
     }
 
-    fn make(address: Address, token: Option<PairingToken>, owner: Option<Arc<dyn Owner>>) -> Self {
+    /// A worker of ours, on a socket of ours: it is told of the client's connection what no other app is.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(crate) fn worker(address: Address, token: PairingToken) -> Self {
+        Self::make(address, Some(token), None, true)
+    }
+
+    fn make(
+        address: Address,
+        token: Option<PairingToken>,
+        owner: Option<Arc<dyn Owner>>,
+        is_worker: bool,
+    ) -> Self {
         let (requests, drained) = (AtomicU64::new(0), Notify::new());
         Self {
             shared: Arc::new(Shared {
                 address,
                 token,
                 owner,
+                is_worker,
                 requests,
                 drained,
                 pool: Pool::new(),
@@ -147,9 +164,10 @@ impl Backend {
                 address,
                 token,
                 owner,
+                is_worker,
                 ..
             } = &*self.shared;
-            self = Self::make(address.clone(), token.clone(), owner.clone());
+            self = Self::make(address.clone(), token.clone(), owner.clone(), *is_worker);
         }
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.links = match protocol {
@@ -183,6 +201,12 @@ impl Backend {
             #[cfg(unix)]
             Address::Unix(_) => None,
         }
+    }
+
+    /// Whether it is a worker, which hosts the app in process.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) fn is_worker(&self) -> bool {
+        self.shared.is_worker
     }
 
     /// The secret that goes with each request.

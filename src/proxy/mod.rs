@@ -99,8 +99,6 @@ mod upstream;
 mod user;
 mod wire;
 
-#[doc(hidden)]
-pub use self::request::rewrite_head;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
@@ -119,5 +117,10 @@ pub use self::{
 pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
+};
+#[doc(hidden)]
+pub use self::{
+    request::rewrite_head,
+    wire::{encode_head, parse_head},
 };
 pub use crate::config::{HeaderPolicy, Protocol, Underscores};

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     config::Protocol,
     error::{BoxError, Error},
+    websocket::Handshake,
 };
 
 /// Forwards requests to an app; see the [module](super).
@@ -201,6 +202,7 @@ impl Proxy {
             return Err(Settled::Answered);
         }
         let options = &self.shared.options;
+        let handshake = Handshake::begin(&mut parts)?;
         let (mut body, upload) = limit::upload(body, parts.version, options.said.max_body_size)?;
         let client = Client {
             version: parts.version,
@@ -219,9 +221,16 @@ impl Proxy {
             options,
         };
         let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
+        if handshake.is_some() && !asked.upgrade {
+            return Err(Error::protocol_refused().into());
+        }
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
         #[cfg(feature = "sealed")]
         super::request::vouch(&mut parts, lease.backend().token());
+        #[cfg(all(unix, feature = "in-process"))]
+        if lease.backend().is_worker() {
+            super::request::brief(&mut parts.headers, &connection);
+        }
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener =
@@ -231,7 +240,9 @@ impl Proxy {
         Ok(Prepared {
             errand: Errand::new(lease, request, upload, opener, user),
             client,
-            tunnel: upgrade.filter(|_| asked.upgrade),
+            tunnel: upgrade
+                .filter(|_| asked.upgrade)
+                .map(|client| Box::new(Wanted { client, handshake })),
         })
     }
 
@@ -249,8 +260,12 @@ impl Proxy {
             mut lease, request, ..
         } = errand;
         let answer = upstream.send(request, options.head_limit()).await?;
+        let handshake = tunnel.as_ref().and_then(|wanted| wanted.handshake.as_ref());
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (mut parts, inner) = answer.into_parts();
+            if let Some(handshake) = handshake {
+                handshake.finish(&mut parts).map_err(Error::backend)?;
+            }
             response::rewrite(&mut parts, client, options.via.as_ref());
             if let Some(cookie) = lease.take_cookie() {
                 parts.headers.append(SET_COOKIE, cookie);
@@ -261,14 +276,22 @@ impl Proxy {
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
         let app = app.filter(|_| response::agrees(&parts.headers));
-        let Some((tunnel, app)) = tunnel.zip(app) else {
+        let Some((wanted, app)) = tunnel.as_ref().zip(app) else {
             return Err(Error::backend(
                 "it switches to a protocol that nobody asked for",
             ));
         };
         response::switch(&mut parts, client, options.via.as_ref());
+        if let Some(handshake) = &wanted.handshake {
+            handshake.finish(&mut parts).map_err(Error::backend)?;
+        }
         upstream.detach();
-        self.shared.tunnels.open(tunnel, app, lease);
+        let cut = wanted
+            .handshake
+            .as_ref()
+            .map(|handshake| handshake.cut().clone());
+        let client = wanted.client.clone();
+        self.shared.tunnels.open(client, cut, app, lease);
         Ok(Response::from_parts(parts, Body::empty()))
     }
 }
@@ -277,8 +300,15 @@ impl Proxy {
 struct Prepared {
     errand: Errand,
     client: Client,
-    /// The client's side of the tunnel that is asked for.
-    tunnel: Option<OnUpgrade>,
+    /// In a box, because it is seldom.
+    tunnel: Option<Box<Wanted>>,
+}
+
+/// A tunnel that is asked for.
+struct Wanted {
+    client: OnUpgrade,
+    /// Where the client asks for it by HTTP/2.
+    handshake: Option<Handshake>,
 }
 
 /// Why a request is not forwarded.

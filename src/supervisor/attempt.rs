@@ -147,6 +147,11 @@ impl<P: Process> Attempt<P> {
             let backend = Backend::fixed(address).speaking(protocol);
             return Generation::new(self.child, backend, listening);
         };
+        #[cfg(all(unix, feature = "in-process"))]
+        if self.child.place().is_worker() {
+            let backend = Backend::worker(address, token);
+            return Generation::new(self.child, backend, listening);
+        }
         // Nobody has to be asked whose a socket of ours is.
         let owner = matches!(address, Address::Tcp(_)).then(|| {
             Arc::new(ListenerOwner {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod exchange;
+#[cfg(feature = "front")]
+mod extended;
 mod failure;
 mod h2c;
 mod heads;

@@ -1,10 +1,13 @@
 //! `ancm run`: the one place where the parts of the host half are put together and served.
 
-use std::{future::Future, io, path::Path, pin::Pin, time::Duration};
+use std::{future::Future, io, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use ancm::{
     Connection, Host, PathBase,
-    config::{Config, Destination, FrontLimits, HealthCheck, Loaded, ProcessVars, Source, Warning},
+    config::{
+        Config, Destination, FrontLimits, HealthCheck, HostingModel, Loaded, ProcessVars, Source,
+        Warning,
+    },
     control::Operated,
     error::chain,
     front::{Bound, Drained, Standby},
@@ -20,9 +23,10 @@ use crate::{
     args::{App, Control, Run},
     authentication, control,
     failure::Failure,
-    front::{self, Layers},
+    front,
     log::Format,
     signals::Signals,
+    site::{self, Live},
     worker,
 };
 
@@ -30,15 +34,27 @@ use crate::{
 pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
     let app = Target::of(run)?;
     let limits = app.limits(&run.limits);
-    let bound = front::bind(&run.listen, &run.https, run.threads, &limits)?;
-    let layers = Layers::of(&run.https, &bound)?;
-    let forwards = layers.is_some() || limits != FrontLimits::default();
-    let workers = worker::program(format).map(|program| match forwards {
-        // What a request passes here, it would not pass there.
-        true => program,
-        false => worker::direct(program, &bound),
-    });
-    serve(bound, layers, app, &run.control, &workers)
+    let site = site::merged(&run.site, app.config().map(Config::site))?;
+    let tls = site::spoken(&site, &run.site)?;
+    let extended_connect = app.takes_extended_connect();
+    let bound = front::bind(&site, &tls, run.threads, &limits, extended_connect)?;
+    let live = Live::new(run.site.clone(), site, tls, &bound)?;
+    // What a request passes here, it would not pass in a worker.
+    let passes = live.layers().is_some() || limits != FrontLimits::default();
+    let workers = workers(app.config(), format, (!passes).then_some(&bound));
+    serve(bound, Some(live), app, &run.control, &workers)
+}
+
+/// What hosts the app of `config` in process, where it wants that: on the sockets of `front` where nothing has to pass
+/// here first.
+fn workers(config: Option<&Config>, format: Format, front: Option<&Bound>) -> Workers {
+    if config.is_none_or(|config| config.hosting_model() != HostingModel::InProcess) {
+        return Err("the app is hosted out of process".to_owned());
+    }
+    worker::program(format).map(|program| match front {
+        Some(bound) => worker::direct(program, bound),
+        None => program,
+    })
 }
 
 /// What hosts apps in process, or why nothing does.
@@ -85,16 +101,30 @@ impl Target {
         }
     }
 
-    /// The folder of an app that is started here.
-    fn folder(&self) -> Option<&Path> {
+    /// Whether clients are told that they may ask for a WebSocket over HTTP/2 (RFC 8441).
+    ///
+    /// Not where Windows authentication is offered, which HTTP/2 does not have: a client that is told nothing asks by HTTP/1.1.
+    fn takes_extended_connect(&self) -> bool {
+        self.config()
+            .is_none_or(|config| config.websockets() && !config.authentication().windows())
+    }
+
+    /// That of an app that is started here.
+    pub(crate) fn config(&self) -> Option<&Config> {
         match self {
-            Self::Read(loaded, _) => Some(loaded.config.content_root()),
-            Self::Made(config) => Some(config.content_root()),
+            Self::Read(loaded, _) => Some(&loaded.config),
+            Self::Made(config) => Some(config),
             Self::Fixed(..) | Self::Elsewhere(..) => None,
         }
     }
 
-    fn host(self, https_port: Option<u16>, workers: &Workers) -> Result<Host, Failure> {
+    /// `live` is told of each configuration that comes into force.
+    fn host(
+        self,
+        https_port: Option<u16>,
+        workers: &Workers,
+        live: Option<Arc<Live>>,
+    ) -> Result<Host, Failure> {
         let (config, source) = match self {
             Self::Fixed(address, options) => {
                 info!(backend.addr = %address, "Forwarding to an app that somebody else runs");
@@ -114,6 +144,9 @@ impl Target {
         let mut builder = Host::builder(config.clone());
         if let Some(source) = source {
             builder = builder.source(source);
+        }
+        if let Some(live) = live {
+            builder = builder.on_configuration(move |config| live.follow(config));
         }
         builder = authentication::offer(builder, &config)?;
         builder = match workers {
@@ -230,7 +263,7 @@ fn read(
 /// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
 pub(crate) fn serve(
     bound: Bound,
-    layers: Option<Layers>,
+    live: Option<Live>,
     target: Target,
     control: &Control,
     workers: &Workers,
@@ -238,8 +271,11 @@ pub(crate) fn serve(
     block_on(async {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
-        let folder = target.folder().map(Path::to_owned);
-        let host = target.host(bound.https_port(), workers)?;
+        let folder = target
+            .config()
+            .map(|config| config.content_root().to_owned());
+        let live = live.map(Arc::new);
+        let host = target.host(bound.https_port(), workers, live.clone())?;
         let addresses = || host.backends().cloned().map(Operated::from);
         let operated = host.operator().cloned().map(Operated::from);
         if let Some(operated) = operated.or_else(addresses) {
@@ -252,7 +288,7 @@ pub(crate) fn serve(
         let (standby, supervisor) = (bound.standby().clone(), host.supervisor().cloned());
         tokio::select! {
             biased;
-            served = until(bound, layers, host, stop.clone()) => served,
+            served = until(bound, live, host, stop.clone()) => served,
             never = follow(&standby, supervisor) => match never {},
             never = stop_by(&mut signals, &stop) => match never {},
         }
@@ -269,11 +305,11 @@ async fn follow(standby: &Standby, supervisor: Option<Supervisor>) -> std::conve
 
 async fn until(
     bound: Bound,
-    layers: Option<Layers>,
+    live: Option<Arc<Live>>,
     host: Host,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let mut serving = serving(bound, layers, host.clone(), stop.clone());
+    let mut serving = serving(bound, live, host.clone(), stop.clone());
     let served = tokio::select! {
         biased;
         served = &mut serving => served,
@@ -297,17 +333,18 @@ async fn until(
 /// Without the layers for TLS where nothing of them is wanted, so that nobody pays for them.
 fn serving(
     bound: Bound,
-    layers: Option<Layers>,
+    live: Option<Arc<Live>>,
     host: Host,
     stop: CancellationToken,
 ) -> Pin<Box<dyn Future<Output = io::Result<Drained>>>> {
     let stopped = stop.cancelled_owned();
-    match layers {
+    match live.and_then(|live| live.layers().cloned()) {
         None => Box::pin(bound.serve(move |connection| host.for_connection(connection), stopped)),
-        Some(Layers { redirect, hsts }) => {
+        Some(layers) => {
             let make = move |connection: Connection| {
-                let redirect = redirect.for_connection(&connection);
-                let hsts = hsts.for_connection(&connection);
+                let layers = layers.load();
+                let redirect = layers.redirect.for_connection(&connection);
+                let hsts = layers.hsts.for_connection(&connection);
                 redirect.layer(hsts.layer(host.for_connection(connection)))
             };
             Box::pin(bound.serve(make, stopped))

@@ -83,30 +83,13 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     use super::*;
-    use crate::config::{Config, Errors, HeaderPolicy, Loaded, Protocol, Underscores};
-
-    fn toml(text: &str) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let text = format!("processPath = 'x'\n{text}");
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_toml(root.path(), text.as_bytes(), &vars)
-    }
-
-    fn web_config(settings: &[(&str, &str)]) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let settings = settings.iter();
-        let settings: String = settings
-            .map(|(name, value)| format!(r#"<handlerSetting name="{name}" value="{value}"/>"#))
-            .collect();
-        let text = format!(
-            r#"<configuration><system.webServer><aspNetCore processPath="x"><handlerSettings>{settings}</handlerSettings></aspNetCore></system.webServer></configuration>"#
-        );
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_web_config(root.path(), text.as_bytes(), &vars)
-    }
+    use crate::config::{
+        HeaderPolicy, Protocol, Underscores,
+        written::{toml, web_config},
+    };
 
     fn expected() -> Forwarding {
         Forwarding {

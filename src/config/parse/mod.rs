@@ -20,6 +20,7 @@ mod forwarding;
 mod front;
 mod handler_settings;
 mod processes;
+mod site;
 
 pub(super) use self::{
     destinations::NAMES as DESTINATIONS, forwarding::NAMES as FORWARDING, front::NAMES as FRONT,
@@ -59,6 +60,7 @@ pub(super) fn parse(
     parser.processes(raw, &mut config.processes);
     parser.forwarding(raw, &mut config.forwarding);
     parser.front(raw, &mut config.front);
+    parser.site(&raw.site, &mut config.site);
     config
 }
 

@@ -2,16 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ancm::config::{Destination, NoDestination, Protocol};
+use ancm::config::{Destination, NoDestination, Protocol, socket_address};
 use ipnet::IpNet;
 
 /// Where `run` and `demo` listen when nothing is said: this machine only.
-pub(super) const DEFAULT_LISTEN: SocketAddr =
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// An address to listen on; `:PORT` is every IPv4 address of this machine.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
-    parse(text, Ipv4Addr::UNSPECIFIED)
+    socket_address(text, Ipv4Addr::UNSPECIFIED)
 }
 
 /// Where to forward to.
@@ -44,69 +44,17 @@ pub(super) fn range(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "expected an address or a range such as 10.0.0.0/8 or ::1".to_owned())
 }
 
-fn parse(text: &str, no_host: Ipv4Addr) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let known = text.rsplit_once(':').and_then(|(host, port)| {
-        let host = match host {
-            "" => no_host,
-            host if host.eq_ignore_ascii_case("localhost") => Ipv4Addr::LOCALHOST,
-            _ => return None,
-        };
-        Some(SocketAddr::from((host, decimal(port)?)))
-    });
-    known.ok_or_else(|| {
-        "expected IP:PORT, localhost:PORT, :PORT or [IPv6]:PORT with a port up to 65535".to_owned()
-    })
-}
-
-/// `u16::from_str` would take a plus sign.
-fn decimal(text: &str) -> Option<u16> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn listens_on_what_people_type() {
-        for (text, want) in [
-            ("127.0.0.1:8080", "127.0.0.1:8080"),
-            ("0.0.0.0:0", "0.0.0.0:0"),
-            ("localhost:80", "127.0.0.1:80"),
-            ("LocalHost:80", "127.0.0.1:80"),
-            (":5000", "0.0.0.0:5000"),
-            ("[::1]:80", "[::1]:80"),
-            ("[::]:80", "[::]:80"),
-        ] {
-            assert_eq!(listen(text).unwrap().to_string(), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn says_what_was_expected() {
-        for text in [
-            "",
-            ":",
-            "8080",
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            "127.0.0.1:65536",
-            ":+80",
-            "example.org:80",
-            "http://127.0.0.1:80",
-            "localhost:",
-            ":-1",
-            " :80",
-        ] {
-            assert!(
-                listen(text).unwrap_err().contains("expected IP:PORT"),
-                "{text}"
-            );
+    fn no_host_is_every_address_to_listen_on() {
+        assert_eq!(listen(":5000").unwrap().to_string(), "0.0.0.0:5000");
+        for text in ["8080", "example.org:80", "localhost:"] {
+            let expected = "expected IP:PORT";
+            assert!(listen(text).unwrap_err().contains(expected), "{text}");
+            assert!(forward(text).unwrap_err().contains(expected), "{text}");
         }
     }
 

@@ -3,24 +3,22 @@
 mod address;
 mod front;
 mod https;
-mod listen;
 mod valid;
 
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use ancm::{
     PathBase,
-    config::{Destination, Protocol},
+    config::{Binding, Destination, Protocol},
 };
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::log::Format;
 
-pub(crate) use self::valid::{App, Control, Operate, Place, Run, listeners};
 pub(crate) use self::{
-    https::{Https, Redirect},
-    listen::{At, Listener},
+    address::DEFAULT_LISTEN,
+    valid::{App, Control, Operate, Place, Run},
 };
 
 /// Runs a published ASP.NET Core app, unmodified, or any program that listens on a port: starts it
@@ -61,6 +59,8 @@ pub(crate) enum Command {
     Online(RawOperate),
     /// Print the last output of the app's processes
     Logs(RawLogs),
+    /// Read a password from stdin and print a line for the file that `basicUsers` names
+    Password(RawPassword),
     /// Serve a page that shows what an app behind this program sees
     Demo(RawDemo),
     /// The app behind `demo`
@@ -80,9 +80,10 @@ pub(crate) struct RawRun {
     /// [IPv6]:PORT or *:PORT (every address of both); port 0 takes a free one. unix:/path, inherited
     /// (from LISTEN_FDS) or inherited:NAME. With https:// before it, TLS is spoken. After it, with
     /// commas: client-cert=MODE, proxy-from=NETWORK (whose PROXY headers are believed), mode=OCTAL
-    /// (of a Unix socket) [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", value_parser = listen::place)]
-    pub(crate) listen: Vec<Listener>,
+    /// (of a Unix socket) [default: what the
+    /// configuration says, else 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<Binding>,
     #[command(flatten)]
     pub(crate) https: https::RawHttps,
     /// The prefix under which the app is mounted, such as /shop [default: what the
@@ -146,6 +147,14 @@ pub(crate) struct RawLogs {
     /// Go on printing what comes, until interrupted
     #[arg(long, short)]
     pub(crate) follow: bool,
+}
+
+/// `password` as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawPassword {
+    /// The user's name
+    #[arg(value_name = "NAME")]
+    pub(crate) user: String,
 }
 
 /// `demo` as typed.

@@ -9,19 +9,18 @@ use std::{
 
 use ancm::{
     PathBase,
-    config::{Destination, FrontLimits, Protocol},
+    config::{Destination, FrontLimits, Protocol, Site},
 };
 use ipnet::IpNet;
 
-use super::{Https, Listener, RawOperate, RawRun, address::DEFAULT_LISTEN, listen::At};
+use super::{RawOperate, RawRun};
 use crate::failure::Failure;
 
 /// What `run` and `check` are about.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Run {
-    /// Not empty; no address stands there twice.
-    pub(crate) listen: Vec<Listener>,
-    pub(crate) https: Https,
+    /// What goes before what the configuration says of the front.
+    pub(crate) site: Site,
     /// `None`: one per core.
     pub(crate) threads: Option<NonZeroUsize>,
     /// Besides those of the configuration.
@@ -109,10 +108,8 @@ impl TryFrom<RawRun> for Run {
     type Error = Failure;
 
     fn try_from(raw: RawRun) -> Result<Self, Failure> {
-        let listen = listeners(raw.listen)?;
         Ok(Self {
-            https: raw.https.valid(&listen)?,
-            listen,
+            site: raw.https.site(raw.listen)?,
             threads: raw.threads,
             trusted: raw.trusted_proxy,
             limits: raw.limits.into(),
@@ -135,24 +132,6 @@ fn control(path: Option<PathBuf>, off: bool) -> Result<Control, Failure> {
         None if off => Ok(Control::Off),
         None => Ok(Control::Usual),
     }
-}
-
-/// The default where nothing is said; each address once, but port 0 as often as it is typed.
-pub(crate) fn listeners(listen: Vec<Listener>) -> Result<Vec<Listener>, Failure> {
-    if listen.is_empty() {
-        return Ok(vec![DEFAULT_LISTEN.into()]);
-    }
-    let chosen =
-        |listener: &Listener| matches!(listener.at, At::Tcp { address, .. } if address.port() == 0);
-    for (index, listener) in listen.iter().enumerate() {
-        let mut before = listen.iter().take(index);
-        if !chosen(listener) && before.any(|other| other.at == listener.at) {
-            return Err(Failure::usage(format_args!(
-                "--listen {listener} is said twice"
-            )));
-        }
-    }
-    Ok(listen)
 }
 
 fn app(
@@ -227,6 +206,8 @@ fn text(argument: OsString) -> Result<String, Failure> {
 mod tests {
     use clap::Parser;
 
+    use ancm::config::{Hsts, HttpsRedirect, TlsVersion};
+
     use super::*;
     use crate::args::{Arguments, Command};
 
@@ -245,8 +226,7 @@ mod tests {
     #[test]
     fn nothing_said_is_this_folder_on_loopback() {
         let want = Run {
-            listen: vec![DEFAULT_LISTEN.into()],
-            https: Https::default(),
+            site: Site::default(),
             threads: None,
             trusted: Vec::new(),
             limits: FrontLimits::default(),
@@ -334,6 +314,10 @@ mod tests {
             &["--trusted-proxy", "localhost"],
             &["--path-base", "shop"],
             &["--listen", "8080"],
+            &["--tls-min-version", "1.1"],
+            &["--client-cert", "maybe"],
+            &["--https-redirect=0"],
+            &["--hsts=long"],
             &["a", "b"],
         ] {
             let typed: Vec<_> = ["ancm", "run"].iter().chain(typed).collect();
@@ -367,9 +351,24 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_said_once_but_a_free_port_as_often_as_wanted() {
-        assert!(parse(&["--listen", ":80", "--listen", ":80"]).is_err());
-        let run = parse(&["--listen", ":0", "--listen", ":0", "--listen", "[::1]:80"]).unwrap();
-        assert_eq!(run.listen.len(), 3);
+    fn what_is_typed_of_tls_is_what_is_meant() {
+        let typed = [
+            "--listen",
+            "https://:443",
+            "--tls-cert",
+            "a",
+            "--https-redirect",
+            "--hsts=off",
+        ];
+        let site = parse(&typed).unwrap().site;
+        assert_eq!(site.bindings, ["https://:443".parse().unwrap()]);
+        assert_eq!(site.certificates[0].chain, site.certificates[0].key);
+        assert_eq!(site.https_redirect, Some(HttpsRedirect::Ours));
+        assert_eq!(site.hsts, Some(Hsts::Off));
+        let site = parse(&["--https-redirect=8443", "--hsts"]).unwrap().site;
+        assert_eq!(site.https_redirect, Some(HttpsRedirect::To(8443)));
+        assert_eq!(site.hsts, Some(Hsts::MONTH));
+        let site = parse(&["--tls-min-version", "1.3"]).unwrap().site;
+        assert_eq!(site.tls_min_version, Some(TlsVersion::Tls13));
     }
 }
