@@ -13,7 +13,7 @@ use std::{
     sync::OnceLock,
 };
 
-use support::{apps::App, module::Start};
+use support::{apps::App, log::event, module::Start};
 
 /// What the client looks at, in this order.
 const SEEN: [&str; 9] = [
@@ -117,6 +117,26 @@ fn a_grpc_server_is_called_in_all_four_ways() {
     let address = format!("127.0.0.1:{}", server.port);
     let module = Start::to([address]).listen(LISTEN).run();
     call(module.address(), &[]);
+}
+
+#[test]
+fn kestrel_that_expects_http_1_is_told_of() {
+    let module = Start::new(App::Stock, "/").listen(LISTEN).run();
+    let answer = Command::new("curl")
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}"])
+        .arg(format!("http://{}/", module.address()))
+        .output()
+        .expect("curl is installed");
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), "502");
+    let limit = std::time::Duration::from_secs(20);
+    let log = module.log();
+    let failed = log.wait_for("the failure", limit, |line| event(line, "Request failed"));
+    let failed = failed.to_string();
+    assert!(failed.contains("it speaks HTTP/1.1"), "{failed}");
+    assert!(
+        failed.contains("have it listen for that (Kestrel"),
+        "{failed}"
+    );
 }
 
 #[test]
