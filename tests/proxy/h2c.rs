@@ -434,6 +434,29 @@ async fn a_connection_that_goes_away_ends_its_requests_and_takes_no_more() {
     assert!(old.body().is_end_stream());
 }
 
+/// Though it has brought no answer yet.
+#[tokio::test]
+async fn a_young_connection_that_goes_away_is_replaced() {
+    let app = App::bind().await;
+    let client = chain(&app).await;
+    let (old, _) = ask(&client, get(), true).await;
+    let mut link = app.accept().await;
+    let (_asked, mut to_old) = link.request().await;
+    link.order(Order::GoAway).await;
+    // It may be told after the next one has left, which then was not seen.
+    for _ in 0..2 {
+        let (new, _) = ask(&client, post(), true).await;
+        let mut another = app.accept().await;
+        let (_asked, mut reply) = another.request().await;
+        reply.send_response(ok(), true).unwrap();
+        assert_eq!(soon(new).await.unwrap().status(), 200);
+        another.order(Order::Die).await;
+        another.orders.closed().await;
+    }
+    to_old.send_response(ok(), true).unwrap();
+    assert_eq!(soon(old).await.unwrap().status(), 200);
+}
+
 /// What comes after the last stream that a `GOAWAY` names was not seen: it goes elsewhere.
 #[tokio::test]
 async fn what_went_away_unseen_is_sent_once_more() {
@@ -464,6 +487,30 @@ async fn a_connection_that_closed_while_it_was_idle_is_replaced() {
         assert_eq!(soon(answer).await.unwrap().status(), 200);
         link.order(Order::Die).await;
         link.orders.closed().await;
+    }
+}
+
+/// What may have been done is sent again only if twice is as good as once.
+#[tokio::test]
+async fn a_connection_that_closes_on_a_request_is_replaced_where_that_is_safe() {
+    for (request, status) in [(get(), StatusCode::OK), (post(), StatusCode::BAD_GATEWAY)] {
+        let app = App::bind().await;
+        let client = chain(&app).await;
+        let (first, _) = ask(&client, get(), true).await;
+        let mut link = app.accept().await;
+        let (_asked, mut reply) = link.request().await;
+        reply.send_response(ok(), true).unwrap();
+        assert_eq!(soon(first).await.unwrap().status(), 200);
+        let (second, _) = ask(&client, request, true).await;
+        let _unanswered = link.request().await;
+        link.order(Order::Die).await;
+        if status == StatusCode::OK {
+            let mut another = app.accept().await;
+            let (_asked, mut reply) = another.request().await;
+            reply.send_response(ok(), true).unwrap();
+        }
+        assert_eq!(soon(second).await.unwrap().status(), status);
+        assert!(app.is_quiet().await);
     }
 }
 

@@ -121,7 +121,7 @@ resolveInterval = "00:01:00"
         for (text, told) in [
             ("[backends]\nto = []", "forwardTo: expected IP:PORT"),
             ("[backends]\nto = ['a']", "forwardTo: expected IP:PORT"),
-            ("[backends]\nto = 'a:1'", "to: expected an array"),
+            ("[backends]\nto = 'a:1'", "forwardTo: expected an array"),
             ("[backends]\nTo = ['a:1']", "did you mean `to`?"),
             (
                 "processPath = 'x'\n[backends]\nto = ['a:1']",

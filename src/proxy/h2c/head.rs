@@ -51,17 +51,18 @@ fn target(origin: &Uri, headers: &mut HeaderMap) -> Uri {
 mod tests {
     use super::*;
 
-    fn converted(target: &str, lines: &[(&str, &str)]) -> (String, Version, String) {
+    fn converted(target: &str, lines: &[(&str, &str)]) -> (Uri, Version, Vec<String>) {
         let mut request = Request::builder().uri(target);
         for (name, value) in lines {
             request = request.header(*name, *value);
         }
         let head = head(&request.body(()).unwrap());
         let lines = head.headers().iter();
-        let lines: Vec<_> = lines
+        let mut lines: Vec<_> = lines
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
-        (head.uri().to_string(), head.version(), lines.join("\n"))
+        lines.sort();
+        (head.uri().clone(), head.version(), lines)
     }
 
     #[test]
@@ -74,13 +75,12 @@ mod tests {
             ("grpc-timeout", "20S"),
             ("cookie", "a=1; b=2"),
         ];
+        let (uri, version, lines) = converted("/a%2Fb?c", &lines);
+        assert_eq!(uri, "http://example.com:81/a%2Fb?c");
+        assert_eq!(version, Version::HTTP_2);
         assert_eq!(
-            converted("/a%2Fb?c", &lines),
-            (
-                "http://example.com:81/a%2Fb?c".to_owned(),
-                Version::HTTP_2,
-                "te: trailers\ngrpc-timeout: 20S\ncookie: a=1; b=2".to_owned()
-            )
+            lines,
+            ["cookie: a=1; b=2", "grpc-timeout: 20S", "te: trailers"]
         );
     }
 
@@ -88,13 +88,13 @@ mod tests {
     fn an_asterisk_stays_one() {
         let (uri, version, _) = converted("*", &[("host", "a")]);
         assert_eq!(version, Version::HTTP_2);
-        let uri: Uri = uri.parse().unwrap();
         assert_eq!(uri.path(), "*");
     }
 
     #[test]
     fn without_a_host_there_is_no_authority() {
         let (uri, version, lines) = converted("/x", &[("a", "1")]);
-        assert_eq!((&*uri, version, &*lines), ("/x", Version::HTTP_11, "a: 1"));
+        assert_eq!((uri, version), (Uri::from_static("/x"), Version::HTTP_11));
+        assert_eq!(lines, ["a: 1"]);
     }
 }

@@ -41,6 +41,14 @@ struct Shard {
     why: Mutex<Option<Why>>,
 }
 
+/// A place on a connection.
+pub(super) struct Taken {
+    pub(super) link: Link,
+    pub(super) place: Place,
+    /// Whether it was opened for it, so that the app can't have been about to close it.
+    pub(super) is_new: bool,
+}
+
 /// Why a connection was not opened.
 #[derive(Clone)]
 struct Why {
@@ -58,8 +66,8 @@ impl Default for Links {
 }
 
 impl Links {
-    /// A connection of this thread with room for a request, and the place there.
-    pub(super) fn take(&self) -> Option<(Link, Place)> {
+    /// A place on a connection of this thread that has room.
+    pub(super) fn take(&self) -> Option<Taken> {
         own(&self.shards).take()
     }
 
@@ -70,7 +78,7 @@ impl Links {
         self: &Arc<Self>,
         backend: &Backend,
         limit: Duration,
-    ) -> Result<(Link, Place), Error> {
+    ) -> Result<Taken, Error> {
         let shard = own(&self.shards);
         let before = shard.failures.load(Ordering::Acquire);
         let opening = shard.opening.lock().await;
@@ -90,7 +98,11 @@ impl Links {
         let place = opened.take();
         lock(&shard.links).push(opened.clone());
         drop(opening);
-        Ok((opened, place))
+        Ok(Taken {
+            link: opened,
+            place,
+            is_new: true,
+        })
     }
 
     /// Takes a connection out that takes no more requests. It ends with those it has.
@@ -115,7 +127,7 @@ impl Links {
 
 impl Shard {
     /// The first with room, so that those that are not needed are left alone and go.
-    fn take(&self) -> Option<(Link, Place)> {
+    fn take(&self) -> Option<Taken> {
         let mut links = lock(&self.links);
         links.retain(|link| !link.is_retired());
         let roomy = links.iter().find(|link| link.has_room());
@@ -124,7 +136,11 @@ impl Shard {
             many.then(|| links.iter().min_by_key(|link| link.streams()))?
         };
         let link = roomy.or_else(all_full)?;
-        Some((link.clone(), link.take()))
+        Some(Taken {
+            link: link.clone(),
+            place: link.take(),
+            is_new: false,
+        })
     }
 
     fn fail(&self, error: &Error) {

@@ -6,7 +6,7 @@ use tracing::debug;
 use super::{
     ask::{Exchange, ask},
     failure::Failure,
-    link::{Link, Place},
+    links::Taken,
 };
 use crate::{
     error::Error,
@@ -23,7 +23,11 @@ pub(in crate::proxy) async fn send(
 ) -> Result<(Response<()>, Exchange), Error> {
     let mut refused = false;
     loop {
-        let (link, place) = take(errand, options).await?;
+        let Taken {
+            link,
+            place,
+            is_new,
+        } = take(errand, options).await?;
         errand.introduce()?;
         let proven = link.state.is_proven();
         let asked = ask(&link, place, errand, options.patience()).await;
@@ -32,10 +36,10 @@ pub(in crate::proxy) async fn send(
             Err(unanswered) => (unanswered.failure, unanswered.touched),
         };
         let explain = |error| link.state.explain(error);
-        let error = match failure {
+        let (error, may_be_gone) = match failure {
             Failure::Unsent(error) => {
                 link.state.retire();
-                error
+                (error, is_new)
             }
             Failure::Refused(error) if !refused && !touched => {
                 debug!(%error, "Request sent again");
@@ -46,7 +50,7 @@ pub(in crate::proxy) async fn send(
                 debug!(%error, "Request sent again");
                 link.state.retire();
                 errand.taken();
-                error
+                (error, !proven)
             }
             Failure::Refused(error) | Failure::Closed(error) | Failure::Broken(error) => {
                 return Err(errand.failed(explain(error)));
@@ -58,7 +62,7 @@ pub(in crate::proxy) async fn send(
             }
             Failure::Slow => return Err(Error::client_slow()),
         };
-        if !proven {
+        if may_be_gone {
             errand
                 .go_elsewhere(Error::backend(explain(error)), options)
                 .await?;
@@ -67,7 +71,7 @@ pub(in crate::proxy) async fn send(
 }
 
 /// A place on a connection that is at hand, or else on a new one, of another process if this one takes none.
-async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<(Link, Place), Error> {
+async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<Taken, Error> {
     loop {
         let backend = errand.lease.backend().clone();
         let Some(links) = backend.links() else {
