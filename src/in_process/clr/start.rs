@@ -378,7 +378,7 @@ mod tests {
         for (shown, want) in [(true, true), (false, false)] {
             let failure = failure(thrown.clone(), shown);
             assert_eq!(failure.status(), SubStatus::Start);
-            assert_eq!(failure.reason().contains("secret"), want);
+            assert_eq!(failure.reason.contains("secret"), want);
             assert_eq!(failure.detail.is_some(), want);
         }
     }
