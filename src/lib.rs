@@ -220,6 +220,8 @@ pub mod proxy;
 pub mod supervisor;
 #[cfg(feature = "host")]
 mod watch;
+#[cfg(feature = "host")]
+mod websocket;
 
 #[cfg(all(test, feature = "host"))]
 mod samples;

@@ -27,6 +27,7 @@ const VOCABULARY: &[&str] = &[
     "sealed",
     "shutdown",
     "token",
+    "websocket",
     "within",
 ];
 

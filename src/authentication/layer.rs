@@ -1,6 +1,6 @@
 //! What is offered, and the layer that offers it.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use tower_layer::Layer;
@@ -213,10 +213,4 @@ fn is_alias(name: &HeaderName, header: &HeaderName) -> bool {
         .bytes()
         .map(fold)
         .eq(header.as_str().bytes().map(fold))
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
-    }
 }

@@ -61,7 +61,11 @@ impl Report<'_> {
         if let Some(source) = self.source {
             row(f, "configuration", source.display())?;
         }
-        row(f, "command", &config.command)?;
+        if config.destinations.is_empty() {
+            row(f, "command", &config.command)?;
+        } else {
+            self.destinations(f)?;
+        }
         row(f, "working directory", config.content_root.display())?;
         row(f, "path base", &config.path_base)?;
         let model = match config.hosting_model {
@@ -166,6 +170,15 @@ impl Report<'_> {
         }
         if config.handler_settings.keep_user {
             row(f, "keepUser", on(true))?;
+        }
+        if let Some(realm) = &config.handler_settings.basic_realm {
+            row(f, "basicRealm", shown(realm))?;
+        }
+        if let Some(file) = &config.handler_settings.basic_users {
+            row(f, "basicUsers", file.display())?;
+        }
+        if config.handler_settings.basic_over_cleartext {
+            row(f, "basicOverCleartext", on(true))?;
         }
         row(f, "WebSocket", on(config.websockets))?;
         row(

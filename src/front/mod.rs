@@ -72,6 +72,8 @@ mod guard;
 mod http;
 pub mod https;
 mod io;
+#[cfg(all(unix, feature = "in-process"))]
+pub(crate) mod lend;
 mod linger;
 mod listen;
 mod memory;
@@ -84,12 +86,15 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod spawn;
 mod standby;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod worker;
 
+#[doc(hidden)]
+pub use self::guard::guard_bytes;
 pub use self::{
     listen::{Endpoint, Listen},
     options::Front,

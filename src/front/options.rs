@@ -23,6 +23,8 @@ pub struct Front {
     pub(super) standby: Standby,
     /// The sockets are another front's.
     pub(super) adopted: bool,
+    /// Its threads are lent to the app.
+    pub(super) lends: bool,
 }
 
 /// What one connection needs to know.
@@ -45,6 +47,7 @@ pub(super) struct H2Limits {
     pub(super) max_streams: u32,
     pub(super) max_pending_resets: usize,
     pub(super) max_error_resets: usize,
+    pub(super) extended_connect: bool,
     pub(super) ping_interval: Duration,
     pub(super) ping_timeout: Duration,
 }
@@ -61,6 +64,7 @@ impl Front {
         Self {
             standby: Standby::new(),
             adopted: false,
+            lends: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {
                 header_timeout: Duration::from_secs(30),
@@ -75,6 +79,7 @@ impl Front {
                     max_streams: 100,
                     max_pending_resets: 20,
                     max_error_resets: 100,
+                    extended_connect: false,
                     ping_interval: Duration::from_secs(30),
                     ping_timeout: Duration::from_secs(20),
                 },
@@ -108,6 +113,18 @@ impl Front {
         replace(&mut to.max_error_resets, limits.max_error_resets.map(count));
         replace(&mut to.ping_interval, limits.ping_interval);
         replace(&mut to.ping_timeout, limits.ping_timeout);
+        self
+    }
+
+    /// Sets whether an app that is called, and not forwarded to, may run on the front's threads as far as its first pause,
+    /// which saves each request the way to another thread and back. Defaults to `false`.
+    ///
+    /// One that keeps a thread loses it: another takes over what it served within 2 ms, and the app is lent none for a while.
+    /// It is for [`clr`](crate::in_process::clr), whose [worker](crate::in_process::Worker) does so by itself; other
+    /// services notice nothing of it.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub fn lend_threads(mut self, lend: bool) -> Self {
+        self.lends = lend;
         self
     }
 
@@ -221,6 +238,16 @@ impl Front {
     pub fn h2_ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.limits.h2.ping_interval = interval;
         self.limits.h2.ping_timeout = timeout;
+        self
+    }
+
+    /// Sets whether HTTP/2 clients are told that they may ask for a WebSocket on a stream (RFC 8441).
+    ///
+    /// A [`Host`](crate::Host) and a [`Proxy`](crate::proxy::Proxy) make an upgrade of HTTP/1.1 of it for their app; any other
+    /// service gets a `CONNECT` with a [`Protocol`](hyper::ext::Protocol) among its extensions. Defaults to no: a client that was
+    /// told so does not try HTTP/1.1 where the service knows nothing of it.
+    pub fn extended_connect(mut self, allowed: bool) -> Self {
+        self.limits.h2.extended_connect = allowed;
         self
     }
 

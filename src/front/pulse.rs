@@ -11,6 +11,8 @@ use std::{
     task::Waker,
 };
 
+use crate::websocket::Cut;
+
 /// Shared by a connection's socket, its requests and its thread's sweep. All on one thread, so no
 /// ordering is needed; atomics only because the types must be `Send`.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub(super) struct Pulse {
     waiting_bodies: AtomicU32,
     /// How many frames response bodies gave.
     frames: AtomicU32,
+    /// Streams of HTTP/2 that are tunnels.
+    tunnels: AtomicU32,
     /// Something was read since the last turn.
     heard: AtomicBool,
     /// The socket did not take the last write.
@@ -47,6 +51,8 @@ pub(super) struct Pulse {
     resting: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
+    /// Breaks the tunnel off that was just opened on a stream.
+    cut: Mutex<Option<Cut>>,
 }
 
 /// What the connection does at the moment. A change of it, or of its count, starts a new limit.
@@ -89,7 +95,7 @@ impl Pulse {
         if self.waiting_bodies.load(Relaxed) > 0 {
             return Phase::Blocked(self.frames.load(Relaxed));
         }
-        if self.in_flight.load(Relaxed) > 0 {
+        if self.in_flight.load(Relaxed) > 0 || self.tunnels() > 0 {
             return Phase::Busy;
         }
         let turns = self.turns.load(Relaxed);
@@ -133,6 +139,37 @@ impl Pulse {
     /// What is read from now on is a tunnel's: known as soon as the answer is.
     pub(super) fn set_switched(&self) {
         self.switched.store(true, Relaxed);
+    }
+
+    /// A stream of HTTP/2 becomes a tunnel, which can be `cut`.
+    pub(super) fn set_stream_switched(&self, cut: Cut) {
+        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+        self.set_switched();
+    }
+
+    /// Whether an answer made a tunnel of a stream since this was last asked.
+    pub(super) fn take_switched(&self) -> Option<Cut> {
+        if !self.has_switched() {
+            return None;
+        }
+        self.switched.store(false, Relaxed);
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(cut.take().unwrap_or_default())
+    }
+
+    pub(super) fn tunnel_began(&self) {
+        self.tunnels.fetch_add(1, Relaxed);
+        self.turn();
+    }
+
+    pub(super) fn tunnel_ended(&self) {
+        self.tunnels.fetch_sub(1, Relaxed);
+        self.turn();
+    }
+
+    /// How many streams of an HTTP/2 connection are tunnels.
+    pub(super) fn tunnels(&self) -> u32 {
+        self.tunnels.load(Relaxed)
     }
 
     pub(super) fn has_switched(&self) -> bool {

@@ -13,16 +13,16 @@ use std::{
 use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
-use super::{instance::Instance, pool::Pool};
-use crate::{Connection, PairingToken, error::Error};
+use super::{h2c::Links, instance::Instance, pool::Pool};
+use crate::{Connection, PairingToken, config::Protocol, error::Error};
 
 /// Where an app listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
-    /// HTTP/1.1 over TCP.
+    /// A TCP port.
     Tcp(SocketAddr),
-    /// HTTP/1.1 over a Unix socket.
+    /// A Unix socket.
     #[cfg(unix)]
     Unix(std::path::PathBuf),
     /// Nowhere: the app runs in this process.
@@ -68,6 +68,13 @@ pub trait Renew: Send + Sync {
     ///
     /// When none comes in time, or none can be started.
     fn renew(self: Arc<Self>, gone: Backend) -> Renewal;
+
+    /// Told that no connection to `backend` could be opened, and why; whether another one may be asked even where that
+    /// only took too long. Defaults to `false`: one that is slow is not gone.
+    fn failed(&self, backend: &Backend, error: &Error) -> bool {
+        let _ = (backend, error);
+        false
+    }
 }
 
 /// The future of [`Renew::renew`].
@@ -100,6 +107,8 @@ struct Shared {
     requests: AtomicU64,
     drained: Notify,
     pool: Pool,
+    /// Its connections, where HTTP/2 is spoken.
+    links: Option<Arc<Links>>,
     /// Random: a name for the process that says nothing about it.
     mark: u64,
 }
@@ -139,8 +148,42 @@ impl Backend {
                 requests,
                 drained,
                 pool: Pool::new(),
+                links: None,
                 mark: getrandom::u64().unwrap_or_default(),
             }),
+        }
+    }
+
+    /// The same backend, spoken to in `protocol`. Defaults to [`Protocol::Http1`].
+    ///
+    /// To be said before there is a clone or a lease of it; after that, it is another backend at the same address.
+    #[must_use]
+    pub fn speaking(mut self, protocol: Protocol) -> Self {
+        if Arc::get_mut(&mut self.shared).is_none() {
+            let Shared {
+                address,
+                token,
+                owner,
+                is_worker,
+                ..
+            } = &*self.shared;
+            self = Self::make(address.clone(), token.clone(), owner.clone(), *is_worker);
+        }
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.links = match protocol {
+                Protocol::Http1 => None,
+                Protocol::H2c => Some(Arc::default()),
+            };
+        }
+        self
+    }
+
+    /// What is spoken with it.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self.shared.links {
+            None => Protocol::Http1,
+            Some(_) => Protocol::H2c,
         }
     }
 
@@ -221,6 +264,11 @@ impl Backend {
         &self.shared.pool
     }
 
+    /// Its connections, where HTTP/2 is spoken.
+    pub(super) fn links(&self) -> Option<&Arc<Links>> {
+        self.shared.links.as_ref()
+    }
+
     /// Whether somebody has to be asked whose the listener is.
     pub(super) fn has_owner(&self) -> bool {
         self.shared.owner.is_some()
@@ -293,6 +341,13 @@ impl Lease {
     /// Whether another process can take the request.
     pub(super) fn is_renewable(&self) -> bool {
         self.renew.is_some()
+    }
+
+    /// Whoever can find another process is told that this one took no connection; whether it is to be asked for one
+    /// whatever the reason was.
+    pub(super) fn failed(&self, error: &Error) -> bool {
+        let renew = self.renew.as_ref();
+        renew.is_some_and(|renew| renew.failed(&self.backend, error))
     }
 
     /// Another lease in place of this one, if there is anybody to ask for it.

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod exchange;
+#[cfg(feature = "front")]
+mod extended;
 mod failure;
+mod h2c;
 mod heads;
 mod limits;
+mod several;
 mod smuggling;
 mod streaming;
 mod support;

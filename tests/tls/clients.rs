@@ -1,13 +1,13 @@
 //! Programs that people use, each with the test's CA. One that is not on this machine is said to be missing.
 
-use std::{fs, path::Path, process::Command, thread};
+use std::{fs, net::SocketAddr, path::Path, process::Command, thread};
 
 use ancm::front::tls::ClientCertificates;
 
 use crate::support::{Ca, Pair, Server, sha256, start};
 
 /// A program, ended after a minute whatever it does; `None`, and loudly, where it is not installed.
-fn program(name: &str) -> Option<Command> {
+pub(crate) fn program(name: &str) -> Option<Command> {
     let there = Command::new(name).arg("--version").output().is_ok();
     if !there {
         eprintln!("NOT TESTED: there is no `{name}` on this machine");
@@ -19,7 +19,7 @@ fn program(name: &str) -> Option<Command> {
 }
 
 /// What a program says, on stdout and then on stderr.
-fn said(command: &mut Command) -> String {
+pub(crate) fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).into_owned()
@@ -316,16 +316,16 @@ async fn chromium_shows_the_page() {
     let parts = [&pair.chain, &ca.pem()].map(|path| fs::read_to_string(path).unwrap());
     fs::write(&pair.chain, parts.concat()).unwrap();
     let server = start(pair.tls().build().unwrap());
-    let Some(page) = browse(&ca, &server, true) else {
+    let Some(page) = browse(&ca, server.address, true) else {
         return;
     };
     assert!(page.contains("HTTP/2.0 https certificate=none"), "{page}");
     // The page is not shown for want of trust in general.
-    let page = browse(&ca, &server, false).unwrap();
+    let page = browse(&ca, server.address, false).unwrap();
     assert!(!page.contains("HTTP/2.0 https"), "{page}");
 }
 
-fn browse(ca: &Ca, server: &Server, trusting: bool) -> Option<String> {
+pub(crate) fn browse(ca: &Ca, server: SocketAddr, trusting: bool) -> Option<String> {
     let name = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .find(|name| Command::new(name).arg("--version").output().is_ok())
@@ -347,10 +347,9 @@ fn browse(ca: &Ca, server: &Server, trusting: bool) -> Option<String> {
             key_hash(&ca.der)
         ));
     }
-    Some(said(chromium.arg(format!(
-        "https://localhost:{}/",
-        server.address.port()
-    ))))
+    Some(said(
+        chromium.arg(format!("https://localhost:{}/", server.port())),
+    ))
 }
 
 /// The base64 of the SHA-256 of a certificate's key (RFC 7469, 2.4).

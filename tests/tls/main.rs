@@ -8,9 +8,12 @@
 
 mod certificates;
 mod clients;
+#[cfg(feature = "cli")]
+mod configured;
 mod handshakes;
 mod identity;
 #[cfg(feature = "cli")]
 mod program;
 mod reload;
 mod support;
+mod websockets;

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use http::HeaderName;
 
-use super::{FORWARDING, FRONT, Parser, processes::NAMES};
+use super::{DESTINATIONS, FORWARDING, FRONT, Parser, processes::NAMES};
 use crate::{
     config::{
         findings::{Kind, WarningKind},
@@ -27,6 +27,9 @@ const CALL_STARTUP_HOOK: &str = "callStartupHook";
 const STACK_SIZE: &str = "stackSize";
 /// What a stack may be, in bytes: no less than CoreCLR gets along with, and no more than is meant.
 const STACK_SIZES: RangeInclusive<usize> = 0x1_0000..=0x4000_0000;
+const BASIC_USERS: &str = "basicUsers";
+const BASIC_REALM: &str = "basicRealm";
+const BASIC_OVER_CLEARTEXT: &str = "basicOverCleartext";
 const SHUTDOWN_DELAY: &str = "shutdownDelay";
 /// The variable that stands in for [`SHUTDOWN_DELAY`].
 const SHUTDOWN_DELAY_VARIABLE: &str = "ANCM_shutdownDelay";
@@ -76,12 +79,14 @@ impl Parser<'_> {
             (KEEP_USER, &mut settings.keep_user),
             (SET_CURRENT_DIRECTORY, &mut settings.set_current_directory),
             (CALL_STARTUP_HOOK, &mut settings.call_startup_hook),
+            (BASIC_OVER_CLEARTEXT, &mut settings.basic_over_cleartext),
         ] {
             let text = first(raw, name);
             *setting = text.map_or(*setting, |text| self.switch(name, text, *setting));
         }
         self.user_header(raw, config);
         self.stack_size(raw, config);
+        self.basic(raw, config);
         self.shutdown_delay(raw, config);
     }
 
@@ -133,6 +138,26 @@ impl Parser<'_> {
         }
     }
 
+    /// The realm is that of the setting, else that of `web.config`'s own section.
+    fn basic(&mut self, raw: &RawConfig, config: &mut Config) {
+        let realm = first(raw, BASIC_REALM).or(raw.basic_realm.as_ref());
+        if let Some(Text { text, at }) = realm.filter(|realm| !realm.text.is_empty()) {
+            if text.chars().any(char::is_control) {
+                let bad = Kind::bad(BASIC_REALM, "a name without control characters", text);
+                self.findings.error(Some(*at), bad);
+            }
+            config.handler_settings.basic_realm = Some(text.clone());
+        }
+        if let Some(text) = first(raw, BASIC_USERS) {
+            config.handler_settings.basic_users = self.file(BASIC_USERS, text);
+            if !config.authentication.basic {
+                let message =
+                    "basic authentication is not offered, so nobody is asked for a password";
+                self.warn(text.at, BASIC_USERS, message.to_owned());
+            }
+        }
+    }
+
     /// From the setting, else from the variable of the configuration, else from that of the environment.
     fn shutdown_delay(&mut self, raw: &RawConfig, config: &mut Config) {
         let variable = raw
@@ -166,6 +191,9 @@ impl Parser<'_> {
             DETAIL_TO_LOOPBACK,
             KEEP_USER,
             USER_HEADER,
+            BASIC_USERS,
+            BASIC_REALM,
+            BASIC_OVER_CLEARTEXT,
             SHUTDOWN_DELAY,
             SET_CURRENT_DIRECTORY,
             CALL_STARTUP_HOOK,
@@ -174,8 +202,9 @@ impl Parser<'_> {
         for (Text { text: name, at }, _) in &raw.handler_settings {
             let same = |other: &str| name.eq_ignore_ascii_case(other);
             let subject = format!("handlerSetting {name}");
-            let front = FRONT.into_iter().map(|(_, name)| name);
-            let ours = NAMES.into_iter().chain(FORWARDING).chain(front);
+            let tables = FRONT.into_iter().chain(DESTINATIONS);
+            let tables = tables.map(|(_, name)| name);
+            let ours = NAMES.into_iter().chain(FORWARDING).chain(tables);
             if known.into_iter().chain(ours).any(same) {
                 continue;
             } else if let Some((_, why)) = IGNORED.iter().find(|(ignored, _)| same(ignored)) {

@@ -113,7 +113,7 @@ impl Tls {
         pulse: &Pulse,
     ) -> Result<Shaken, Failed> {
         let place = self.shared.handshakes.begin();
-        let acceptor = TlsAcceptor::from(self.shared.config.load_full());
+        let acceptor = TlsAcceptor::from(self.shared.current.load().config.load_full());
         let accepting = acceptor.accept(socket).into_fallible();
         let shaken = tokio::select! {
             biased;

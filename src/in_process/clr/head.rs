@@ -59,6 +59,14 @@ impl Head {
         self.user = None;
     }
 
+    /// Says that the app may run at once, or not, and gives the view.
+    pub(super) const fn run_here(&mut self, here: bool) -> *const abi::Request {
+        if here {
+            self.request.flags |= abi::RUN_HERE;
+        }
+        ptr::from_ref(&self.request)
+    }
+
     /// Takes `parts` in and makes the view of them, which is valid for as long as they stay: until [`clear`](Self::clear).
     pub(super) fn fill(
         &mut self,
@@ -67,7 +75,7 @@ impl Head {
         scheme: Scheme,
         flags: u32,
         content_length: Option<u64>,
-    ) -> *const abi::Request {
+    ) {
         // First in place, then looked at: a method of one's own is stored inside of it.
         let parts = &*self.parts.insert(parts);
         let facts = &*self.facts.insert(facts);
@@ -88,7 +96,6 @@ impl Head {
         request.connection = facts.raw();
         self.user = User::of(&parts.extensions);
         request.user = self.user.as_deref().map_or(ptr::null(), User::raw);
-        ptr::from_ref(&self.request)
     }
 }
 

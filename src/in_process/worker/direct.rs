@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use super::{client::FromClient, load::Counts};
+use super::{client::FromClient, extended::Upgrades, load::Counts};
 use crate::{
     Connection,
     app::PathBaseLayer,
@@ -45,19 +45,24 @@ impl Direct {
         S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Default + Send + 'static,
     {
         if sockets.is_empty() {
             return Ok(None);
         }
         let (standby, stop) = (Standby::new(), CancellationToken::new());
         standby.pause();
-        let front = Front::new().standby(&standby).drain_timeout(DRAIN);
+        let front = Front::new()
+            .standby(&standby)
+            .drain_timeout(DRAIN)
+            .lend_threads(true)
+            .extended_connect(settings.websockets);
         let bound = front.adopt(sockets)?;
         let counts = Arc::<Counts>::default();
         let (counted, base) = (Arc::clone(&counts), settings.path_base.clone());
         let make = move |connection: Connection| {
-            let app = FromClient::new(app.clone(), connection, counted.connection());
+            let app = Upgrades::new(app.clone());
+            let app = FromClient::new(app, connection, counted.connection());
             PathBaseLayer::new(base.clone()).layer(app)
         };
         let serving = tokio::spawn(bound.serve(make, stop.clone().cancelled_owned()));
