@@ -285,6 +285,30 @@ namespace Ancm.Hosting.Tests
             Check.Equal("alice@REALM KerberosTrueFalseTrue", name);
         }
 
+        /// <summary>SignalR offers WebSockets where the feature is, to a request that asks for none.</summary>
+        public static async Task UpgradesAreOfferedToAllAndGivenToWhoAsks()
+        {
+            foreach (var (flags, version) in new[]
+            {
+                (RequestFlags.CanUpgrade, 11), (RequestFlags.None, 11), (RequestFlags.None, 20),
+            })
+            {
+                var said = "";
+                var request = FakeApp.Request(context =>
+                {
+                    var upgrade = context.Features.Get<IHttpUpgradeFeature>();
+                    said = $"{upgrade != null} {upgrade?.IsUpgradableRequest}";
+                    if (upgrade?.IsUpgradableRequest == false)
+                    {
+                        Check.Throws<InvalidOperationException>(() => upgrade.UpgradeAsync().GetAwaiter().GetResult());
+                    }
+                    return Task.CompletedTask;
+                }, flags: flags, version: version);
+                await Run(request);
+                Check.Equal("True " + (flags == RequestFlags.CanUpgrade), said);
+            }
+        }
+
         public static async Task NobodyIsTheUserOfTheNextRequestInTheSamePlace()
         {
             var name = "";
@@ -384,17 +408,6 @@ namespace Ancm.Hosting.Tests
             await Check.InTime(request.Completed);
             Check.Equal("start 101\nwrite ping\nwrite END", request.Calls);
             Check.Equal("Connection: Upgrade", request.Fields.Single());
-        }
-
-        public static async Task UpgradeIsOfferedOnlyWhereItCanBe()
-        {
-            var offered = true;
-            await Run(FakeApp.Request(context =>
-            {
-                offered = context.Features.Get<IHttpUpgradeFeature>() != null;
-                return Task.CompletedTask;
-            }));
-            Check.Equal(false, offered);
         }
 
         public static async Task LimitOfTheBodyReachesNative()

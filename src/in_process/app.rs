@@ -39,7 +39,8 @@ pub trait Running: Send + 'static {
     /// What takes the requests, from any thread.
     ///
     /// A request's extensions hold its [`Connection`](crate::Connection), which is the client's own, however it came here,
-    /// and the [`PathBase`] where its path was below it, which it is not any more.
+    /// the [`PathBase`] where its path was below it, which it is not any more, and the [`Identity`](crate::Identity) of the
+    /// user whom the front authenticated, if it did.
     type Service: Service<
             Request<Incoming>,
             Response = Response<Self::Body>,

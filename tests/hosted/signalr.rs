@@ -108,17 +108,36 @@ fn a_hub_is_reached_by_a_websocket() {
     });
 }
 
-async fn hear_events(body: &mut Incoming, text: &mut String, number: usize) -> Vec<Value> {
+async fn hear_events(body: &mut Incoming, raw: &mut String, number: usize) -> Vec<Value> {
     let mut all = Vec::new();
     while !all.last().is_some_and(|last| is_last(number, last)) {
         let data: Bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
-        let more = std::str::from_utf8(&data).unwrap();
-        // A line for each message, an empty one after it; a comment to begin with.
-        let lines = more.lines().filter_map(|line| line.strip_prefix("data: "));
-        text.extend(lines);
-        all.extend(messages(text));
+        raw.push_str(std::str::from_utf8(&data).unwrap());
+        // An event ends with an empty line; what is not one is a comment. A piece may end anywhere.
+        while let Some((event, rest)) = raw.split_once("\r\n") {
+            if let Some(text) = event.strip_prefix("data: ") {
+                all.extend(messages(&mut text.to_owned()));
+            }
+            *raw = rest.to_owned();
+        }
     }
     all
+}
+
+/// A hub's path without an upgrade is no WebSocket, though its client may have one.
+#[test]
+fn only_who_asks_for_a_websocket_gets_one() {
+    run(async {
+        for way in BOTH {
+            let site = Site::new(way, |config| config);
+            let mut client = site.client(way).await;
+            let path = negotiate(&site, way).await;
+            let request = Request::get(&path).header("sec-websocket-version", "13");
+            let answer = client.send(request.body(full("")).unwrap()).await.unwrap();
+            assert_ne!(answer.status(), 101, "{way:?}");
+            site.close().await;
+        }
+    });
 }
 
 #[test]
