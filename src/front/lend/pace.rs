@@ -6,10 +6,12 @@ use tokio::time::Instant;
 
 use super::seat::Seen;
 
-/// How often to look while there are errands.
-pub(super) const LOOK: Duration = Duration::from_millis(1);
+/// How often to look while there are errands: each look costs a switch of threads.
+const LOOK: Duration = Duration::from_millis(4);
+/// How soon to look again when nobody drives.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// So many looks at which nothing had happened, and the watch sleeps.
-const QUIET: u32 = 16;
+const QUIET: u32 = 4;
 /// A driver that computes for so many looks is replaced like one that sleeps.
 const COMPUTES: u32 = 10;
 /// Errands that take longer than this, on the average of so many, gain nothing worth mentioning from a thread that is at hand,
@@ -27,8 +29,8 @@ const MOST_AWAY: usize = 4;
 /// What the watch is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Look again after a [`LOOK`].
-    Look,
+    /// Look again after that long.
+    Look(Duration),
     /// Sleep until somebody goes out.
     Sleep,
     /// Lend nothing for that long.
@@ -80,7 +82,7 @@ impl Pace {
             self.quiet = 0;
             return Step::Sleep;
         }
-        Step::Look
+        Step::Look(if seen.unattended { LOOK_AGAIN } else { LOOK })
     }
 
     /// Whether to lend again after a pause; else how much longer not to.
@@ -119,6 +121,8 @@ impl Pace {
 mod tests {
     use super::{super::state::ThreadId, *};
 
+    const SOON: Step = Step::Look(LOOK_AGAIN);
+
     fn seen(outings: u64, unattended: bool, done: u64, micros: u64) -> Seen {
         Seen {
             unattended,
@@ -134,12 +138,12 @@ mod tests {
     fn replaces_who_sleeps_at_the_second_look_and_who_computes_at_the_last() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
-        assert_eq!(pace.step(now, seen(1, true, 0, 0), || true), Step::Look);
+        assert_eq!(pace.step(now, seen(1, true, 0, 0), || true), SOON);
         let replaced = Step::Replace(FIRST_PAUSE);
         assert_eq!(pace.step(now, seen(1, true, 0, 0), || true), replaced);
         let mut pace = Pace::new(now);
         for _ in 0..COMPUTES {
-            assert_eq!(pace.step(now, seen(1, true, 0, 0), || false), Step::Look);
+            assert_eq!(pace.step(now, seen(1, true, 0, 0), || false), SOON);
         }
         assert_eq!(pace.step(now, seen(1, true, 0, 0), || false), replaced);
     }
@@ -150,7 +154,7 @@ mod tests {
         let mut pace = Pace::new(now);
         for outings in 1..100 {
             let step = pace.step(now, seen(outings, true, 0, 0), || unreachable!("not asked"));
-            assert_eq!(step, Step::Look);
+            assert_eq!(step, SOON);
         }
     }
 
@@ -158,9 +162,15 @@ mod tests {
     fn sleeps_once_nothing_happens() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
-        assert_eq!(pace.step(now, seen(1, false, 1, 5), || true), Step::Look);
+        assert_eq!(
+            pace.step(now, seen(1, false, 1, 5), || true),
+            Step::Look(LOOK)
+        );
         for _ in 1..QUIET {
-            assert_eq!(pace.step(now, seen(1, false, 1, 5), || true), Step::Look);
+            assert_eq!(
+                pace.step(now, seen(1, false, 1, 5), || true),
+                Step::Look(LOOK)
+            );
         }
         assert_eq!(pace.step(now, seen(1, false, 1, 5), || true), Step::Sleep);
     }
@@ -170,8 +180,8 @@ mod tests {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         let (few, quick) = (seen(1, false, 63, 63_000), seen(2, false, 640, 64_000));
-        assert_eq!(pace.step(now, few, || true), Step::Look);
-        assert_eq!(pace.step(now, quick, || true), Step::Look);
+        assert_eq!(pace.step(now, few, || true), Step::Look(LOOK));
+        assert_eq!(pace.step(now, quick, || true), Step::Look(LOOK));
         let long = seen(3, false, 704, 64_000 + 6_401);
         assert_eq!(pace.step(now, long, || true), Step::Pause(FIRST_PAUSE));
     }

@@ -62,7 +62,7 @@ pub(super) struct Seen {
     pub(super) outings: u64,
     pub(super) last_out: ThreadId,
     pub(super) away: usize,
-    /// How many errands were done, and how long that took.
+    /// How many errands were timed, and how long they took.
     pub(super) done: u64,
     pub(super) spent: Duration,
 }
@@ -135,13 +135,20 @@ impl Seat {
         self.lends.store(lends, Ordering::Relaxed);
     }
 
-    /// Keeps `waker` for the next who drives; gives it back if somebody drives.
-    pub(super) fn defer(&self, waker: Waker) -> Option<Waker> {
+    /// Has who drives wake `waker`, or who drives next. Of all that come until then, one costs a system call at most: none,
+    /// where nobody drives. Gives it back in the end.
+    pub(super) fn post(&self, waker: Waker) -> Option<Waker> {
         let mut inner = self.lock();
-        if inner.runtime.is_none() {
+        if inner.over {
             return Some(waker);
         }
         inner.woken.push(waker);
+        if inner.woken.len() == 1
+            && inner.runtime.is_none()
+            && let Some(driver) = &inner.driver
+        {
+            driver.wake_by_ref();
+        }
         None
     }
 
@@ -164,12 +171,15 @@ impl Seat {
         }
     }
 
-    /// The caller is back, and takes the runtime if nobody else did.
-    pub(super) fn come_back(&self, done: u64, spent: Duration) -> Option<Box<Runtime>> {
+    /// The caller is back, and takes the runtime if nobody else did. Where it was timed: how many errands it did, and how
+    /// long that took.
+    pub(super) fn come_back(&self, timed: Option<(u64, Duration)>) -> Option<Box<Runtime>> {
         let mut inner = self.lock();
         inner.away -= 1;
-        inner.done += done;
-        inner.spent += spent;
+        if let Some((done, spent)) = timed {
+            inner.done += done;
+            inner.spent += spent;
+        }
         inner.runtime.take()
     }
 
@@ -256,20 +266,22 @@ impl<'a> Stay<'a> {
         }
     }
 
-    /// The first poll, with which a driver comes in.
-    fn enter(&mut self, cx: &Context<'_>) {
-        let mut inner = self.seat.lock();
-        std::mem::swap(&mut inner.woken, self.woken);
-        match &mut inner.driver {
-            Some(driver) => driver.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+    /// Whether it is time to leave: not with the first poll, nor with answers that could go out before.
+    fn leaves(&mut self, inner: &mut Inner, cx: &Context<'_>) -> bool {
+        if !self.entered {
+            self.entered = true;
+            match &mut inner.driver {
+                Some(driver) => driver.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        } else if inner.woken.is_empty() {
+            return !inner.errands.is_empty();
         }
         if !inner.errands.is_empty() {
             cx.waker().wake_by_ref();
         }
-        drop(inner);
-        self.woken.drain(..).for_each(Waker::wake);
-        self.entered = true;
+        std::mem::swap(&mut inner.woken, self.woken);
+        false
     }
 }
 
@@ -282,14 +294,12 @@ impl Future for Stay<'_> {
             let drained = served.unwrap_or_else(|error| Err(io::Error::other(error)));
             return Poll::Ready(Left::ForGood(drained));
         }
-        let leaves = self.entered && !inner.errands.is_empty();
+        let leaves = self.leaves(&mut inner, cx);
         drop(inner);
         if leaves {
             return Poll::Ready(Left::ForErrands);
         }
-        if !self.entered {
-            self.enter(cx);
-        }
+        self.woken.drain(..).for_each(Waker::wake);
         Poll::Pending
     }
 }

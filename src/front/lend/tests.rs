@@ -132,8 +132,9 @@ fn who_is_woken_by_an_errand_that_goes_on_does_not_wait_for_its_end() {
         });
         drop((told, woken));
         tokio::task::yield_now().await;
+        let post = Post::here().unwrap();
         let waited = ask(move |_| {
-            wake(waker.recv_timeout(PATIENCE).unwrap());
+            post.wake(waker.recv_timeout(PATIENCE).unwrap());
             waits.recv_timeout(PATIENCE).is_ok()
         })
         .await;
@@ -143,15 +144,21 @@ fn who_is_woken_by_an_errand_that_goes_on_does_not_wait_for_its_end() {
 }
 
 #[test]
-fn a_wake_that_comes_from_elsewhere_goes_at_once() {
+fn a_wake_that_comes_from_elsewhere_arrives() {
     lent(async {
         let (told, answer) = oneshot::channel();
         thread::spawn(move || told.send(lend(Errand { run, with: 0 })));
         assert!(!answer.await.unwrap(), "no front's thread");
-        let (sent, woken) = oneshot::channel();
-        let wakes = thread::spawn(move || sent.send(()));
-        woken.await.unwrap();
-        wakes.join().unwrap().unwrap();
+        let (post, mut posted) = (Post::here().unwrap(), None);
+        std::future::poll_fn(|cx| match posted.take() {
+            None => {
+                let (post, waker) = (post.clone(), cx.waker().clone());
+                posted = Some(thread::spawn(move || post.wake(waker)));
+                std::task::Poll::Pending
+            }
+            Some(by) => std::task::Poll::Ready(by.join().unwrap()),
+        })
+        .await;
     });
 }
 

@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use super::{
     super::Drained,
     driver,
-    pace::{LOOK, Pace, Step},
+    pace::{Pace, Step},
     seat::Seat,
 };
 
@@ -21,7 +21,7 @@ pub(super) fn watch(seat: &Arc<Seat>) -> io::Result<Drained> {
         }
         let seen = seat.seen();
         match pace.step(Instant::now(), seen, || seen.last_out.sleeps()) {
-            Step::Look => thread::park_timeout(LOOK),
+            Step::Look(time) => thread::park_timeout(time),
             Step::Sleep => {
                 if seat.let_sleep(seen.outings) {
                     thread::park();

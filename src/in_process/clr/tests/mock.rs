@@ -108,11 +108,11 @@ unsafe extern "C" fn on_request(id: RequestId, request: *const Request) {
     });
 }
 
-unsafe extern "C" fn on_read_ready(id: RequestId) {
+unsafe extern "C" fn on_read_ready(id: RequestId, _: u32) {
     tell(id, |seen| seen.read_ready = true);
 }
 
-unsafe extern "C" fn on_write_ready(id: RequestId) {
+unsafe extern "C" fn on_write_ready(id: RequestId, _: u32) {
     tell(id, |seen| seen.write_ready = true);
 }
 
