@@ -212,7 +212,8 @@ impl Seat {
     pub(super) fn seen(&self) -> Seen {
         let inner = self.lock();
         Seen {
-            unattended: inner.runtime.is_some(),
+            // The first driver may still be on its way.
+            unattended: inner.runtime.is_some() && inner.outings > 0,
             outings: inner.outings,
             last_out: inner.last_out,
             away: inner.away,
