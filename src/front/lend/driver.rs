@@ -6,8 +6,9 @@ use tokio::{runtime::Runtime, time::Instant};
 
 use super::{
     HERE, Here,
-    seat::{Left, Seat, Stay},
+    seat::Seat,
     state::ThreadId,
+    stay::{Left, Stay},
 };
 
 /// As much as a main thread has on most systems: the app was made for threads with that.

@@ -11,16 +11,17 @@
 //! * `driver`: such a thread. If the runtime is gone when it comes back, it was replaced, and waits to replace another.
 //! * `watch`: looks every 4 ms, as long as there are errands, whether nobody drives, and 1 ms later whether that is still so.
 //!   Then it calls another driver.
-//! * `pace`: whether it pays. An app that blocked, or whose errands take long, is not lent a thread for a while, and again
-//!   longer if it does so again: its requests go to its own pool of threads meanwhile.
+//! * `pace`: whether it pays. An app that keeps threads again and again, or whose errands take long, is lent none for a while,
+//!   and for longer if it goes on so: its requests go to its own pool of threads meanwhile.
 //!
-//! So what an app that blocks costs others is a delay of 5 ms (14 if it computes), at most every 50 ms at first and every
-//! 12.8 s in the end.
+//! So what an app that blocks costs the others of its thread is a delay of 5 ms (14 if it computes): four times in a row, then
+//! after a pause of 50 ms, and in the end every 12.8 s.
 
 mod driver;
 mod pace;
 mod seat;
 mod state;
+mod stay;
 mod watch;
 
 use std::{

@@ -9,7 +9,7 @@ use std::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     thread::Thread,
     time::Duration,
 };
@@ -65,12 +65,6 @@ pub(super) struct Seen {
     /// How many errands were timed, and how long they took.
     pub(super) done: u64,
     pub(super) spent: Duration,
-}
-
-/// Why a driver leaves the runtime.
-pub(super) enum Left {
-    ForErrands,
-    ForGood(io::Result<Drained>),
 }
 
 impl Seat {
@@ -246,61 +240,27 @@ impl Seat {
     pub(super) fn drained(&self) -> Option<io::Result<Drained>> {
         self.lock().drained.take()
     }
-}
 
-/// A driver's time in the runtime: until there are errands, or the end.
-///
-/// All that is ready is served first, so that answers leave before the next requests are looked at.
-pub(super) struct Stay<'a> {
-    seat: &'a Seat,
-    /// Kept for its room.
-    woken: &'a mut Vec<Waker>,
-    entered: bool,
-}
+    /// What serves has ended, and how. To be polled by who drives.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<Drained>> {
+        let mut inner = self.lock();
+        let served = ready!(Pin::new(&mut inner.serving).poll(cx));
+        Poll::Ready(served.unwrap_or_else(|error| Err(io::Error::other(error))))
+    }
 
-impl<'a> Stay<'a> {
-    pub(super) const fn new(seat: &'a Seat, woken: &'a mut Vec<Waker>) -> Self {
-        Self {
-            seat,
-            woken,
-            entered: false,
+    /// Who drives has come in, and is to be woken by `driver`.
+    pub(super) fn enter(&self, driver: &Waker) {
+        let mut inner = self.lock();
+        match &mut inner.driver {
+            Some(before) => before.clone_from(driver),
+            none => *none = Some(driver.clone()),
         }
     }
 
-    /// Whether it is time to leave: not with the first poll, nor with answers that could go out before.
-    fn leaves(&mut self, inner: &mut Inner, cx: &Context<'_>) -> bool {
-        if !self.entered {
-            self.entered = true;
-            match &mut inner.driver {
-                Some(driver) => driver.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-        } else if inner.woken.is_empty() {
-            return !inner.errands.is_empty();
-        }
-        if !inner.errands.is_empty() {
-            cx.waker().wake_by_ref();
-        }
-        std::mem::swap(&mut inner.woken, self.woken);
-        false
-    }
-}
-
-impl Future for Stay<'_> {
-    type Output = Left;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left> {
-        let mut inner = self.seat.lock();
-        if let Poll::Ready(served) = Pin::new(&mut inner.serving).poll(cx) {
-            let drained = served.unwrap_or_else(|error| Err(io::Error::other(error)));
-            return Poll::Ready(Left::ForGood(drained));
-        }
-        let leaves = self.leaves(&mut inner, cx);
-        drop(inner);
-        if leaves {
-            return Poll::Ready(Left::ForErrands);
-        }
-        self.woken.drain(..).for_each(Waker::wake);
-        Poll::Pending
+    /// Gives `woken` what is to be woken within the runtime; whether there are errands.
+    pub(super) fn poll_work(&self, woken: &mut Vec<Waker>) -> bool {
+        let mut inner = self.lock();
+        std::mem::swap(&mut inner.woken, woken);
+        !inner.errands.is_empty()
     }
 }

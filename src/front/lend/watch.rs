@@ -20,7 +20,7 @@ pub(super) fn watch(seat: &Arc<Seat>) -> io::Result<Drained> {
             return drained;
         }
         let seen = seat.seen();
-        match pace.step(Instant::now(), seen, || seen.last_out.sleeps()) {
+        match pace.step(Instant::now(), seen, || seen.last_out.doing()) {
             Step::Look(time) => thread::park_timeout(time),
             Step::Sleep => {
                 if seat.let_sleep(seen.outings) {
@@ -32,10 +32,13 @@ pub(super) fn watch(seat: &Arc<Seat>) -> io::Result<Drained> {
                 pause(seat, &mut pace, time);
             }
             Step::Replace(time) => {
-                debug!(?time, "App is lent no threads: it kept one");
-                seat.set_lends(false);
+                // Before another driver does what errands are left.
+                seat.set_lends(time.is_none());
                 replace(seat);
-                pause(seat, &mut pace, time);
+                if let Some(time) = time {
+                    debug!(?time, "App is lent no threads: it keeps them");
+                    pause(seat, &mut pace, time);
+                }
             }
         }
     }
