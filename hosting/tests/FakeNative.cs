@@ -17,8 +17,8 @@ namespace Ancm.Hosting.Tests
             new ConcurrentDictionary<ulong, FakeRequest>();
 
         private static Functions.OnRequest _onRequest = null!;
-        private static Functions.ForRequest _onReadReady = null!;
-        private static Functions.ForRequest _onWriteReady = null!;
+        private static Functions.GoOn _onReadReady = null!;
+        private static Functions.GoOn _onWriteReady = null!;
         private static Functions.ForRequest _onAbort = null!;
         private static Functions.Notice _onShutdown = null!;
         private static Functions.Notice _onDrained = null!;
@@ -75,9 +75,9 @@ namespace Ancm.Hosting.Tests
 
         public static void Abort(ulong id) => _onAbort(id);
 
-        public static void ReadReady(ulong id) => _onReadReady(id);
+        public static void ReadReady(ulong id, RequestFlags flags = RequestFlags.None) => _onReadReady(id, flags);
 
-        public static void WriteReady(ulong id) => _onWriteReady(id);
+        public static void WriteReady(ulong id, RequestFlags flags = RequestFlags.None) => _onWriteReady(id, flags);
 
         public static void Shutdown() => _onShutdown();
 
@@ -95,8 +95,8 @@ namespace Ancm.Hosting.Tests
         {
             Check.Equal((IntPtr)42, host, "host");
             _onRequest = Marshal.GetDelegateForFunctionPointer<Functions.OnRequest>(callbacks->OnRequest);
-            _onReadReady = Marshal.GetDelegateForFunctionPointer<Functions.ForRequest>(callbacks->OnReadReady);
-            _onWriteReady = Marshal.GetDelegateForFunctionPointer<Functions.ForRequest>(callbacks->OnWriteReady);
+            _onReadReady = Marshal.GetDelegateForFunctionPointer<Functions.GoOn>(callbacks->OnReadReady);
+            _onWriteReady = Marshal.GetDelegateForFunctionPointer<Functions.GoOn>(callbacks->OnWriteReady);
             _onAbort = Marshal.GetDelegateForFunctionPointer<Functions.ForRequest>(callbacks->OnAbort);
             _onShutdown = Marshal.GetDelegateForFunctionPointer<Functions.Notice>(callbacks->OnShutdown);
             _onDrained = Marshal.GetDelegateForFunctionPointer<Functions.Notice>(callbacks->OnDrained);

@@ -46,7 +46,7 @@ namespace Ancm.Hosting.Tests
             for (var generation = 1UL; generation <= RequestsOfASlot; generation++)
             {
                 var request = new FakeRequest(
-                    (generation << 32) | (FirstSlot + (uint)slot), "POST", path, RequestFlags.HasBody)
+                    (generation << 32) | (FirstSlot + (uint)slot), "POST", path, RequestFlags.HasBody | Where(random))
                 {
                     Taking = random.Next(3) == 0 ? Status.Pending : Status.Ok,
                 };
@@ -98,8 +98,8 @@ namespace Ancm.Hosting.Tests
                     continue;
                 }
                 var other = current + ((ulong)random.Next(-2, 1) << 32);
-                FakeNative.ReadReady(current);
-                FakeNative.WriteReady(current);
+                FakeNative.ReadReady(current, Where(random));
+                FakeNative.WriteReady(current, Where(random));
                 FakeNative.ReadReady(other);
                 FakeNative.WriteReady(other);
                 if (other != current)
@@ -115,5 +115,9 @@ namespace Ancm.Hosting.Tests
                 Thread.Yield();
             }
         }
+
+        /// <summary>On the pool, or here.</summary>
+        private static RequestFlags Where(Random random) =>
+            random.Next(2) == 0 ? RequestFlags.None : RequestFlags.RunHere;
     }
 }

@@ -119,7 +119,7 @@ impl Front {
     /// Sets whether an app that is called, and not forwarded to, may run on the front's threads as far as its first pause,
     /// which saves each request the way to another thread and back. Defaults to `false`.
     ///
-    /// One that keeps a thread loses it: another takes over what it served within 2 ms, and the app is lent none for a while.
+    /// One that keeps a thread loses it: another takes over what it served within 5 ms, and the app is lent none for a while.
     /// It is for [`clr`](crate::in_process::clr), whose [worker](crate::in_process::Worker) does so by itself; other
     /// services notice nothing of it.
     #[cfg(all(unix, feature = "in-process"))]

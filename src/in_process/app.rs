@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::Failure;
-use crate::{PathBase, error::BoxError};
+use crate::{Connection, PathBase, error::BoxError};
 
 /// An app that can be started in this process, once.
 pub trait App: Send + 'static {
@@ -55,6 +55,13 @@ pub trait Running: Send + 'static {
 
     /// What takes the requests; asked for once or more.
     fn service(&self) -> Self::Service;
+
+    /// What takes the requests of `connection`, if it need not be told by each of them whose it is: their extensions say
+    /// nothing of the connection then. Defaults to none.
+    fn service_of(service: &Self::Service, connection: &Connection) -> Option<Self::Service> {
+        let _ = (service, connection);
+        None
+    }
 
     /// Waits until the app has ended, by itself or because it was told to; its exit code. Cancel safe.
     fn ended(&mut self) -> impl Future<Output = i32> + Send;

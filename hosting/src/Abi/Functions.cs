@@ -49,9 +49,12 @@ namespace Ancm.Hosting.Abi
         [UnmanagedFunctionPointer(C)]
         public delegate Status Reset(ulong id, uint errorCode);
 
-        /// <summary>All that take nothing but a request: <c>complete</c> and three callbacks.</summary>
+        /// <summary><c>complete</c>, and the callback for a client that left.</summary>
         [UnmanagedFunctionPointer(C)]
         public delegate void ForRequest(ulong id);
+
+        [UnmanagedFunctionPointer(C)]
+        public delegate void GoOn(ulong id, RequestFlags flags);
 
         [UnmanagedFunctionPointer(C)]
         public delegate void OnRequest(ulong id, NativeRequest* request);

@@ -7,7 +7,7 @@ namespace Ancm.Hosting.Http
 {
     /// <summary>
     /// Wakes one waiter, now or later. It may be signalled without cause (a late callback, a cancellation): the waiter looks
-    /// again at what it waits for. What waits continues on the pool, never on the thread that signals.
+    /// again at what it waits for. What waits continues on the pool, unless the thread that signals is lent to it.
     /// </summary>
     internal sealed class AsyncSignal : IValueTaskSource
     {
@@ -20,24 +20,10 @@ namespace Ancm.Hosting.Http
         private ManualResetValueTaskSourceCore<bool> _source;
         private int _state;
 
-        public AsyncSignal() => _source.RunContinuationsAsynchronously = true;
+        public void Signal() => Signal(runsHere: false);
 
-        public void Signal()
-        {
-            while (true)
-            {
-                switch (Volatile.Read(ref _state))
-                {
-                    case Signalled:
-                        return;
-                    case Idle when Interlocked.CompareExchange(ref _state, Signalled, Idle) == Idle:
-                        return;
-                    case Waiting when Interlocked.CompareExchange(ref _state, Idle, Waiting) == Waiting:
-                        _source.SetResult(true);
-                        return;
-                }
-            }
-        }
+        /// <summary>On a thread that may run the app: what waits continues before this returns.</summary>
+        public void SignalHere() => Signal(runsHere: true);
 
         /// <summary>Ends at the next signal, or at once where one came before.</summary>
         public ValueTask WaitAsync()
@@ -75,5 +61,24 @@ namespace Ancm.Hosting.Http
         void IValueTaskSource.OnCompleted(
             Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
             _source.OnCompleted(continuation, state, token, flags);
+
+        private void Signal(bool runsHere)
+        {
+            while (true)
+            {
+                switch (Volatile.Read(ref _state))
+                {
+                    case Signalled:
+                        return;
+                    case Idle when Interlocked.CompareExchange(ref _state, Signalled, Idle) == Idle:
+                        return;
+                    case Waiting when Interlocked.CompareExchange(ref _state, Idle, Waiting) == Waiting:
+                        // Nobody else has it now, until who waits goes on.
+                        _source.RunContinuationsAsynchronously = !runsHere;
+                        _source.SetResult(true);
+                        return;
+                }
+            }
+        }
     }
 }

@@ -14,6 +14,9 @@ namespace Ancm.Hosting.Http
         private bool _ended;
         private volatile bool _isBroken;
 
+        /// <summary>Wakes the reader.</summary>
+        public AsyncSignal Ready => _ready;
+
         /// <summary>From then on the body's limit is fixed.</summary>
         public bool HasBegun { get; private set; }
 

@@ -12,6 +12,9 @@ namespace Ancm.Hosting.Http
         private volatile bool _isBroken;
         private int _cancelled;
 
+        /// <summary>Wakes who waits for room.</summary>
+        public AsyncSignal Ready => _ready;
+
         /// <summary>Nobody receives any more.</summary>
         public bool IsBroken => _isBroken;
 
@@ -26,13 +29,6 @@ namespace Ancm.Hosting.Http
         public void MayBeFull() => _isFull = true;
 
         public void HasRoom() => _isFull = false;
-
-        /// <summary>There is room again.</summary>
-        public void OnReady()
-        {
-            _isFull = false;
-            _ready.Signal();
-        }
 
         public void Break()
         {

@@ -6,7 +6,7 @@ namespace Ancm.Hosting.Server
 {
     /// <summary>
     /// What native calls. Nothing may leave a callback by an exception, so each catches everything; and nothing may
-    /// take long there, since it runs on a thread that does native's I/O.
+    /// take long there, since it runs on a thread that does native's I/O, but where native says that it may.
     /// </summary>
     internal sealed unsafe class Callbacks
     {
@@ -15,8 +15,8 @@ namespace Ancm.Hosting.Server
 
         private readonly RequestTable _requests;
         private readonly Functions.OnRequest _onRequest;
-        private readonly Functions.ForRequest _onReadReady;
-        private readonly Functions.ForRequest _onWriteReady;
+        private readonly Functions.GoOn _onReadReady;
+        private readonly Functions.GoOn _onWriteReady;
         private readonly Functions.ForRequest _onAbort;
         private readonly Functions.Notice _onShutdown;
         private readonly Functions.Notice _onDrained;
@@ -72,11 +72,11 @@ namespace Ancm.Hosting.Server
             }
         }
 
-        private void OnReadReady(ulong id)
+        private void OnReadReady(ulong id, RequestFlags flags)
         {
             try
             {
-                _requests.Find(id)?.OnReadReady();
+                _requests.Find(id)?.OnReadReady(flags);
             }
             catch (Exception exception)
             {
@@ -84,11 +84,11 @@ namespace Ancm.Hosting.Server
             }
         }
 
-        private void OnWriteReady(ulong id)
+        private void OnWriteReady(ulong id, RequestFlags flags)
         {
             try
             {
-                _requests.Find(id)?.OnWriteReady();
+                _requests.Find(id)?.OnWriteReady(flags);
             }
             catch (Exception exception)
             {

@@ -97,7 +97,7 @@ namespace Ancm.Hosting.Server
 
         private void ResetFeatures()
         {
-            Array.Copy(_ownFeatures, _features, _features.Length);
+            _ownFeatures.AsSpan().CopyTo(_features);
             _others?.Clear();
             _revision++;
         }

@@ -62,9 +62,13 @@ namespace Ancm.Hosting.Server
 
         public abstract void Execute();
 
-        public void OnReadReady() => _input.Wake();
+        public void OnReadReady(RequestFlags flags) => LentThread.Signal(_input.Ready, flags);
 
-        public void OnWriteReady() => Output.Room.OnReady();
+        public void OnWriteReady(RequestFlags flags)
+        {
+            Output.Room.HasRoom();
+            LentThread.Signal(Output.Room.Ready, flags);
+        }
 
         /// <summary>Ends the response with an error of the server's own making, and not of the app's.</summary>
         public void Fail(Exception exception)

@@ -1,20 +1,23 @@
 //! A thread that drives a runtime, and leaves it for errands.
 
-use std::{cell::Cell, io, sync::Arc, thread, time::Duration};
+use std::{cell::Cell, io, sync::Arc, thread};
 
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::{
     HERE, Here,
-    seat::{Left, Seat, Stay},
+    seat::Seat,
     state::ThreadId,
+    stay::{Left, Stay},
 };
 
 /// As much as a main thread has on most systems: the app was made for threads with that.
 const STACK: usize = 8 * 1024 * 1024;
 
-/// A driver that was out for so long comes back to its connections, whatever there is still to be done.
-const OUTING: Duration = Duration::from_micros(200);
+/// After so many errands a driver comes back to its connections, whatever there is still to be done.
+const MOST_ERRANDS: u64 = 16;
+/// One in so many outings is timed: a look at the clock costs more than it seems to.
+const TIMED: u32 = 8;
 
 /// Starts one that takes the runtime if it can.
 pub(super) fn start(seat: &Arc<Seat>) -> io::Result<()> {
@@ -35,7 +38,7 @@ pub(super) fn start(seat: &Arc<Seat>) -> io::Result<()> {
 
 /// Drives whenever it can, until there are others who wait to, or nothing is left.
 fn drive(seat: &Seat) {
-    let who = ThreadId::current();
+    let mut outings = Outings::new();
     let mut woken = Vec::new();
     let mut runtime = seat.take();
     loop {
@@ -47,41 +50,57 @@ fn drive(seat: &Seat) {
             continue;
         };
         match driven.block_on(Stay::new(seat, &mut woken)) {
-            Left::ForErrands => runtime = go_out(seat, driven, who),
+            Left::ForErrands => runtime = outings.go(seat, driven),
             Left::ForGood(drained) => {
                 // Cuts what is left, and does not wait for what blocks.
                 driven.shutdown_background();
                 seat.set_lends(false);
-                errands(seat, || true);
+                while errands(seat) > 0 {}
                 return seat.finish(drained);
             }
         }
     }
 }
 
-/// Does the errands, and gives the runtime if nobody took it meanwhile.
-fn go_out(seat: &Seat, runtime: Box<Runtime>, who: ThreadId) -> Option<Box<Runtime>> {
-    set_out(true);
-    seat.go_out(runtime, who);
-    let begun = Instant::now();
-    let mut spent = Duration::ZERO;
-    let done = errands(seat, || {
-        spent = begun.elapsed();
-        spent < OUTING
-    });
-    set_out(false);
-    seat.come_back(done, spent)
+/// The times that this thread leaves the runtime.
+struct Outings {
+    who: ThreadId,
+    untimed: u32,
 }
 
-/// Does errands as long as there are some and `more` says so, asked after each; how many.
-fn errands(seat: &Seat, mut more: impl FnMut() -> bool) -> u64 {
+impl Outings {
+    fn new() -> Self {
+        Self {
+            who: ThreadId::current(),
+            untimed: 0,
+        }
+    }
+
+    /// Does errands, and gives the runtime if nobody took it meanwhile.
+    fn go(&mut self, seat: &Seat, runtime: Box<Runtime>) -> Option<Box<Runtime>> {
+        let begun = self.is_timed().then(Instant::now);
+        set_out(true);
+        seat.go_out(runtime, self.who);
+        let done = errands(seat);
+        set_out(false);
+        seat.come_back(begun.map(|begun| (done, begun.elapsed())))
+    }
+
+    fn is_timed(&mut self) -> bool {
+        let timed = self.untimed == 0;
+        self.untimed = if timed { TIMED - 1 } else { self.untimed - 1 };
+        timed
+    }
+}
+
+/// Does errands, as far as there are some; how many.
+fn errands(seat: &Seat) -> u64 {
     let mut done = 0;
-    while let Some(errand) = seat.errand() {
+    while done < MOST_ERRANDS
+        && let Some(errand) = seat.errand()
+    {
         (errand.run)(errand.with, seat.lends());
         done += 1;
-        if !more() {
-            break;
-        }
     }
     done
 }

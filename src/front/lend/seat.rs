@@ -9,7 +9,7 @@ use std::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     thread::Thread,
     time::Duration,
 };
@@ -62,15 +62,9 @@ pub(super) struct Seen {
     pub(super) outings: u64,
     pub(super) last_out: ThreadId,
     pub(super) away: usize,
-    /// How many errands were done, and how long that took.
+    /// How many errands were timed, and how long they took.
     pub(super) done: u64,
     pub(super) spent: Duration,
-}
-
-/// Why a driver leaves the runtime.
-pub(super) enum Left {
-    ForErrands,
-    ForGood(io::Result<Drained>),
 }
 
 impl Seat {
@@ -135,13 +129,20 @@ impl Seat {
         self.lends.store(lends, Ordering::Relaxed);
     }
 
-    /// Keeps `waker` for the next who drives; gives it back if somebody drives.
-    pub(super) fn defer(&self, waker: Waker) -> Option<Waker> {
+    /// Has who drives wake `waker`, or who drives next. Of all that come until then, one costs a system call at most: none,
+    /// where nobody drives. Gives it back in the end.
+    pub(super) fn post(&self, waker: Waker) -> Option<Waker> {
         let mut inner = self.lock();
-        if inner.runtime.is_none() {
+        if inner.over {
             return Some(waker);
         }
         inner.woken.push(waker);
+        if inner.woken.len() == 1
+            && inner.runtime.is_none()
+            && let Some(driver) = &inner.driver
+        {
+            driver.wake_by_ref();
+        }
         None
     }
 
@@ -164,12 +165,15 @@ impl Seat {
         }
     }
 
-    /// The caller is back, and takes the runtime if nobody else did.
-    pub(super) fn come_back(&self, done: u64, spent: Duration) -> Option<Box<Runtime>> {
+    /// The caller is back, and takes the runtime if nobody else did. Where it was timed: how many errands it did, and how
+    /// long that took.
+    pub(super) fn come_back(&self, timed: Option<(u64, Duration)>) -> Option<Box<Runtime>> {
         let mut inner = self.lock();
         inner.away -= 1;
-        inner.done += done;
-        inner.spent += spent;
+        if let Some((done, spent)) = timed {
+            inner.done += done;
+            inner.spent += spent;
+        }
         inner.runtime.take()
     }
 
@@ -202,7 +206,8 @@ impl Seat {
     pub(super) fn seen(&self) -> Seen {
         let inner = self.lock();
         Seen {
-            unattended: inner.runtime.is_some(),
+            // The first driver may still be on its way.
+            unattended: inner.runtime.is_some() && inner.outings > 0,
             outings: inner.outings,
             last_out: inner.last_out,
             away: inner.away,
@@ -235,61 +240,27 @@ impl Seat {
     pub(super) fn drained(&self) -> Option<io::Result<Drained>> {
         self.lock().drained.take()
     }
-}
 
-/// A driver's time in the runtime: until there are errands, or the end.
-///
-/// All that is ready is served first, so that answers leave before the next requests are looked at.
-pub(super) struct Stay<'a> {
-    seat: &'a Seat,
-    /// Kept for its room.
-    woken: &'a mut Vec<Waker>,
-    entered: bool,
-}
-
-impl<'a> Stay<'a> {
-    pub(super) const fn new(seat: &'a Seat, woken: &'a mut Vec<Waker>) -> Self {
-        Self {
-            seat,
-            woken,
-            entered: false,
-        }
+    /// What serves has ended, and how. To be polled by who drives.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<Drained>> {
+        let mut inner = self.lock();
+        let served = ready!(Pin::new(&mut inner.serving).poll(cx));
+        Poll::Ready(served.unwrap_or_else(|error| Err(io::Error::other(error))))
     }
 
-    /// The first poll, with which a driver comes in.
-    fn enter(&mut self, cx: &Context<'_>) {
-        let mut inner = self.seat.lock();
-        std::mem::swap(&mut inner.woken, self.woken);
+    /// Who drives has come in, and is to be woken by `driver`.
+    pub(super) fn enter(&self, driver: &Waker) {
+        let mut inner = self.lock();
         match &mut inner.driver {
-            Some(driver) => driver.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+            Some(before) => before.clone_from(driver),
+            none => *none = Some(driver.clone()),
         }
-        if !inner.errands.is_empty() {
-            cx.waker().wake_by_ref();
-        }
-        drop(inner);
-        self.woken.drain(..).for_each(Waker::wake);
-        self.entered = true;
     }
-}
 
-impl Future for Stay<'_> {
-    type Output = Left;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left> {
-        let mut inner = self.seat.lock();
-        if let Poll::Ready(served) = Pin::new(&mut inner.serving).poll(cx) {
-            let drained = served.unwrap_or_else(|error| Err(io::Error::other(error)));
-            return Poll::Ready(Left::ForGood(drained));
-        }
-        let leaves = self.entered && !inner.errands.is_empty();
-        drop(inner);
-        if leaves {
-            return Poll::Ready(Left::ForErrands);
-        }
-        if !self.entered {
-            self.enter(cx);
-        }
-        Poll::Pending
+    /// Gives `woken` what is to be woken within the runtime; whether there are errands.
+    pub(super) fn poll_work(&self, woken: &mut Vec<Waker>) -> bool {
+        let mut inner = self.lock();
+        std::mem::swap(&mut inner.woken, woken);
+        !inner.errands.is_empty()
     }
 }

@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use super::{
     super::Drained,
     driver,
-    pace::{LOOK, Pace, Step},
+    pace::{Pace, Step},
     seat::Seat,
 };
 
@@ -20,8 +20,8 @@ pub(super) fn watch(seat: &Arc<Seat>) -> io::Result<Drained> {
             return drained;
         }
         let seen = seat.seen();
-        match pace.step(Instant::now(), seen, || seen.last_out.sleeps()) {
-            Step::Look => thread::park_timeout(LOOK),
+        match pace.step(Instant::now(), seen, || seen.last_out.doing()) {
+            Step::Look(time) => thread::park_timeout(time),
             Step::Sleep => {
                 if seat.let_sleep(seen.outings) {
                     thread::park();
@@ -32,10 +32,13 @@ pub(super) fn watch(seat: &Arc<Seat>) -> io::Result<Drained> {
                 pause(seat, &mut pace, time);
             }
             Step::Replace(time) => {
-                debug!(?time, "App is lent no threads: it kept one");
-                seat.set_lends(false);
+                // Before another driver does what errands are left.
+                seat.set_lends(time.is_none());
                 replace(seat);
-                pause(seat, &mut pace, time);
+                if let Some(time) = time {
+                    debug!(?time, "App is lent no threads: it keeps them");
+                    pause(seat, &mut pace, time);
+                }
             }
         }
     }

@@ -11,15 +11,15 @@
 //!   and repeated calls are harmless on both sides.
 //! * Nothing unwinds across the boundary: each side catches what it throws.
 //! * Native functions may be called from any thread and never block. Callbacks come from any thread; they must not
-//!   block and must not run the app's code: they copy, and queue to the runtime's own pool. Only `on_request` may, where
-//!   the request says [`RUN_HERE`].
+//!   block and must not run the app's code: they copy, and queue to the runtime's own pool. Only with [`RUN_HERE`] they
+//!   may: `on_request`, `on_read_ready` and `on_write_ready`.
 //! * What a callback's argument points to is valid during the call, but for the [`Request`] of `on_request` and all it
 //!   points to, which are valid until `complete` of its id.
 //! * A callback with a request's id may come before `on_request` returned, on another thread. `on_read_ready` and
 //!   `on_write_ready` may come before the call that they answer returned `PENDING`, and now and then without need.
 //!   A callback may still be under way on another thread when `complete` returns: its id is over then, and to be ignored.
-//! * A callback must not call native functions before it returns: native may hold locks that those take. `on_request` may:
-//!   native holds none then.
+//! * A callback must not call native functions before it returns: native may hold locks that those take. With [`RUN_HERE`]
+//!   it may: native holds none then.
 //!
 //! # The life of a request
 //!
@@ -71,7 +71,7 @@ pub(super) const EXTENDED_CONNECT: u32 = 4;
 /// The client waits for 100 (Continue) before it sends the body; the first `read` sends it.
 pub(super) const EXPECTS_CONTINUE: u32 = 8;
 
-/// The app may run during `on_request`, on the calling thread and for as long as it takes.
+/// The app may run during this callback, on the calling thread and for as long as it takes.
 pub(super) const RUN_HERE: u32 = 16;
 
 /// Bytes that somebody else owns.
@@ -238,6 +238,9 @@ pub(super) struct Api {
     pub(super) complete: unsafe extern "C" fn(id: RequestId),
 }
 
+/// What the app waited for is there. `flags` is 0, or [`RUN_HERE`], as of `on_request`.
+pub(super) type GoOn = unsafe extern "C" fn(id: RequestId, flags: u32);
+
 /// What managed offers.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -248,9 +251,9 @@ pub(super) struct Callbacks {
     /// A request. Managed owes one `complete`.
     pub(super) on_request: unsafe extern "C" fn(id: RequestId, request: *const Request),
     /// `read` may be called again.
-    pub(super) on_read_ready: unsafe extern "C" fn(id: RequestId),
+    pub(super) on_read_ready: GoOn,
     /// `write` may be called again.
-    pub(super) on_write_ready: unsafe extern "C" fn(id: RequestId),
+    pub(super) on_write_ready: GoOn,
     /// The client is gone.
     pub(super) on_abort: unsafe extern "C" fn(id: RequestId),
     /// Stop gracefully.

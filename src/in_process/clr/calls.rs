@@ -7,6 +7,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 use tracing::{debug, error, info, trace, warn};
@@ -18,7 +19,7 @@ use super::{
     native::Native,
     slots::{self, Slot},
 };
-use crate::{front::lend, headers};
+use crate::headers;
 
 /// The table of them, without the addresses of the one app.
 pub(super) const fn table() -> Api {
@@ -89,8 +90,11 @@ fn with(id: RequestId, act: impl FnOnce(&'static Slot, &mut Exchange, &mut After
     };
     let code = act(slot, exchange, &mut after);
     drop(state);
-    for waker in [after.wake, after.fetch].into_iter().flatten() {
-        lend::wake(waker);
+    if let Some(waiter) = after.wake {
+        waiter.wake();
+    }
+    if let Some(waker) = after.fetch {
+        waker.wake();
     }
     code
 }
@@ -283,7 +287,7 @@ unsafe extern "C" fn start(
         };
         with(id, |_, exchange, after| {
             let code = exchange.answer.start(response, body, flags & END != 0);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.waiter();
             code
         })
     })
@@ -295,7 +299,7 @@ unsafe extern "C" fn write(id: RequestId, body: Slice, flags: u32) -> i32 {
         let body = unsafe { bytes(body) };
         with(id, |_, exchange, after| {
             let code = exchange.answer.write(body, flags & END != 0);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.waiter();
             code
         })
     })
@@ -310,7 +314,7 @@ unsafe extern "C" fn trailers(id: RequestId, fields: *const Field, count: u32) -
         headers::clean_trailers(&mut trailers);
         with(id, |_, exchange, after| {
             let code = exchange.answer.trail(trailers);
-            after.wake = exchange.answer.waker.take();
+            after.wake = exchange.answer.waiter();
             code
         })
     })
@@ -381,12 +385,17 @@ fn response(status: u32, reason: &[u8], fields: &[Field]) -> Option<Response<()>
 }
 
 fn header_map(fields: &[Field]) -> Option<HeaderMap> {
+    // SAFETY: the fields come from a call that is still under way.
+    let parts = || fields.iter().map(|field| unsafe { field.parts() });
+    // One piece of memory for all values, and not one for each.
+    let mut values = BytesMut::with_capacity(parts().map(|(_, value)| value.len()).sum());
+    parts().for_each(|(_, value)| values.extend_from_slice(value));
+    let mut values = values.freeze();
     let mut headers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        // SAFETY: the fields come from a call that is still under way.
-        let (name, value) = unsafe { field.parts() };
+    for (name, value) in parts() {
+        let value = values.split_to(value.len());
         let name = HeaderName::from_bytes(name).ok()?;
-        headers.append(name, HeaderValue::from_bytes(value).ok()?);
+        headers.append(name, HeaderValue::from_maybe_shared(value).ok()?);
     }
     Some(headers)
 }

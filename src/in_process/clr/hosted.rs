@@ -11,6 +11,7 @@ use super::{
     service::Service,
 };
 use crate::{
+    Connection,
     config::ProcessVars,
     in_process::{App, Failure, Running, Settings},
 };
@@ -46,6 +47,10 @@ impl Running for Hosted {
 
     fn service(&self) -> Service {
         Self::service(self)
+    }
+
+    fn service_of(service: &Service, connection: &Connection) -> Option<Service> {
+        Some(service.for_connection(connection.clone()))
     }
 
     async fn ended(&mut self) -> i32 {

@@ -18,7 +18,7 @@
 //! let app = Launch::new(&config, &vars)?.start().await?;
 //! let (service, mut signals) = (app.service(), signals.listen()?);
 //! let stop = async { signals.next().await; app.stop(); };
-//! let front = Front::new().bind(&["127.0.0.1:5000".parse()?])?;
+//! let front = Front::new().lend_threads(true).bind(&["127.0.0.1:5000".parse()?])?;
 //! front.serve(move |connection| service.for_connection(connection), stop).await?;
 //! # Ok(()) })
 //! # }
@@ -27,8 +27,9 @@
 //! # How a request crosses
 //!
 //! `service` puts a request's head into a slot (`slots`, `head`) and tells the managed side the slot's number and where the
-//! head is: slices into what hyper parsed. The managed side queues it to its own pool and returns; the app never runs on a thread
-//! of the front. Its calls (`calls`) find the slot by the number. An answer that is small is one call, which copies its body once; a
+//! head is: slices into what hyper parsed. Where the front lends its threads ([`Front::lend_threads`](crate::front::Front)), the
+//! app runs on the one that read the request, as far as its first pause, and goes on there when its body or room to write has
+//! come; else the managed side queues it to its own pool. Its calls (`calls`) find the slot by the number. An answer that is small is one call, which copies its body once; a
 //! longer one goes through a buffer that stops its writer at 64 KiB (`exchange`). A request's body is polled by the call that reads
 //! it, with a waker that is nothing but the number.
 //!

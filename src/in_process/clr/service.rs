@@ -23,7 +23,6 @@ use super::{
 use crate::{
     Connection, PathBase,
     error::{BoxError, Error, Format},
-    front::lend::{Errand, lend},
 };
 
 /// The app in this process as a tower service; cheap to clone.
@@ -89,13 +88,7 @@ where
         };
         self.fill(slot, request);
         let client = Client::new(slot);
-        let errand = Errand {
-            run: tell,
-            with: slot.id(),
-        };
-        if !lend(errand) {
-            tell(slot.id(), false);
-        }
+        exchange::go_on(slot.id(), tell);
         ResponseFuture::waiting(client)
     }
 }

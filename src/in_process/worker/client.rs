@@ -17,12 +17,13 @@ use crate::Connection;
 #[derive(Clone, Debug)]
 pub(super) struct FromClient<S> {
     inner: S,
-    connection: Connection,
+    /// Told with each request; none where the app knows it already.
+    connection: Option<Connection>,
     open: Arc<Open>,
 }
 
 impl<S> FromClient<S> {
-    pub(super) const fn new(inner: S, connection: Connection, open: Arc<Open>) -> Self {
+    pub(super) const fn new(inner: S, connection: Option<Connection>, open: Arc<Open>) -> Self {
         Self {
             inner,
             connection,
@@ -44,12 +45,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let extensions = request.extensions_mut();
-        #[cfg(feature = "axum")]
-        if let Some(peer) = self.connection.peer() {
-            extensions.insert(axum::extract::ConnectInfo(peer));
+        if let Some(connection) = &self.connection {
+            let extensions = request.extensions_mut();
+            #[cfg(feature = "axum")]
+            if let Some(peer) = connection.peer() {
+                extensions.insert(axum::extract::ConnectInfo(peer));
+            }
+            extensions.insert(connection.clone());
         }
-        extensions.insert(self.connection.clone());
         CountedFuture {
             under_way: Some(self.open.request()),
             inner: self.inner.call(request),

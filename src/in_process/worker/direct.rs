@@ -35,11 +35,13 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// Is ready to [accept](Self::accept) for `app`; `None` where no sockets were handed over.
+    /// Is ready to [accept](Self::accept) for `app`, which `of_one` may make that of one connection; `None` where no sockets
+    /// were handed over.
     pub(super) fn serve<S, B>(
         sockets: Vec<Vec<OwnedFd>>,
         settings: &Settings,
         app: S,
+        of_one: fn(&S, &Connection) -> Option<S>,
     ) -> io::Result<Option<Self>>
     where
         S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
@@ -61,8 +63,11 @@ impl Direct {
         let counts = Arc::<Counts>::default();
         let (counted, base) = (Arc::clone(&counts), settings.path_base.clone());
         let make = move |connection: Connection| {
-            let app = Upgrades::new(app.clone());
-            let app = FromClient::new(app, connection, counted.connection());
+            let (app, told) = match of_one(&app, &connection) {
+                Some(app) => (app, None),
+                None => (app.clone(), Some(connection)),
+            };
+            let app = FromClient::new(Upgrades::new(app), told, counted.connection());
             PathBaseLayer::new(base.clone()).layer(app)
         };
         let serving = tokio::spawn(bound.serve(make, stop.clone().cancelled_owned()));

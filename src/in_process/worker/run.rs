@@ -88,10 +88,11 @@ async fn live<A: App>(worker: Worker, app: A) -> io::Result<i32> {
         Ok(running) => running,
         Err(failure) => return Ok(post.unhosted(&failure).await),
     };
-    let both_ways = Direct::serve(front, &settings, running.service()).and_then(|direct| {
-        let forwarded = Forwarded::serve(listener, &token, &settings, running.service())?;
-        Ok((direct, forwarded))
-    });
+    let both_ways = Direct::serve(front, &settings, running.service(), A::Running::service_of)
+        .and_then(|direct| {
+            let forwarded = Forwarded::serve(listener, &token, &settings, running.service())?;
+            Ok((direct, forwarded))
+        });
     let forwarded = match both_ways {
         Ok((direct, forwarded)) => {
             post.direct = direct;

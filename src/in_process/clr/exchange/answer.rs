@@ -8,6 +8,7 @@ use http_body::Frame;
 use hyper::upgrade::OnUpgrade;
 
 use super::super::{abi, body::Broken};
+use crate::front::lend::Post;
 
 /// A writer that is this far ahead of its client has to wait, in bytes: as for Kestrel's own.
 ///
@@ -47,7 +48,9 @@ pub(in super::super) struct Answer {
     /// `on_write_ready` is owed.
     pub(super) owes_write: bool,
     /// Who waits for the head, or for more of the body.
-    pub(in super::super) waker: Option<Waker>,
+    waker: Option<Waker>,
+    /// The quick way to there.
+    post: Option<Post>,
     /// Whether the method is `HEAD`.
     head_only: bool,
     /// Whether a success begins another protocol (RFC 8441).
@@ -73,6 +76,7 @@ impl Answer {
             flushed: false,
             owes_write: false,
             waker: None,
+            post: Post::here(),
             head_only,
             extended_connect,
             upgrade,
@@ -311,10 +315,35 @@ impl Answer {
         end
     }
 
+    /// Who waits for what was just given.
+    pub(in super::super) fn waiter(&mut self) -> Option<Waiter> {
+        let waker = self.waker.take()?;
+        Some(Waiter {
+            waker,
+            post: self.post.clone(),
+        })
+    }
+
     fn wait(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
+        }
+    }
+}
+
+/// A client's task that waits.
+pub(in super::super) struct Waiter {
+    waker: Waker,
+    post: Option<Post>,
+}
+
+impl Waiter {
+    /// Not under a lock.
+    pub(in super::super) fn wake(self) {
+        match self.post {
+            Some(post) => post.wake(self.waker),
+            None => self.waker.wake(),
         }
     }
 }

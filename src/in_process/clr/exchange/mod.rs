@@ -14,16 +14,16 @@ use bytes::Bytes;
 use http::Response;
 
 pub(super) use self::{
-    answer::{Answer, Phase},
+    answer::{Answer, Phase, Waiter},
     client::Client,
     upload::Upload,
 };
 use super::{
-    abi::{self, RequestId},
+    abi::{self, Callbacks, RequestId},
     native::Native,
     slots::{self, Slot},
 };
-use crate::front::lend;
+use crate::front::lend::{Errand, lend};
 
 /// What is behind a slot's lock.
 pub(super) struct State {
@@ -43,7 +43,7 @@ pub(super) struct Exchange {
 /// What is to be done once the lock is gone.
 #[derive(Default)]
 pub(super) struct After {
-    pub(super) wake: Option<Waker>,
+    pub(super) wake: Option<Waiter>,
     /// The tunnel's reader.
     pub(super) fetch: Option<Waker>,
     pub(super) write_ready: bool,
@@ -72,37 +72,58 @@ impl Exchange {
     /// The managed side breaks the answer off.
     pub(super) fn cut(&mut self, code: u32, after: &mut After) {
         self.answer.cut(code);
-        after.wake = self.answer.waker.take();
+        after.wake = self.answer.waiter();
     }
 
     /// Breaks the answer off at once.
     pub(super) fn break_off(&mut self, code: u32, after: &mut After) {
         self.answer.break_off(code);
-        after.wake = self.answer.waker.take();
+        after.wake = self.answer.waiter();
     }
 }
 
 impl After {
     /// Does it, for the exchange `id` of `native`.
     pub(super) fn run(self, native: &Native, id: RequestId) {
-        if let Some(waker) = self.wake {
-            lend::wake(waker);
+        if let Some(waiter) = self.wake {
+            waiter.wake();
         }
-        let Some(callbacks) = native.callbacks() else {
-            return;
-        };
-        // SAFETY: the managed side gave these functions for as long as the process lives, and they take any number.
-        unsafe {
-            if self.abort {
-                (callbacks.on_abort)(id);
-            }
-            if self.write_ready {
-                (callbacks.on_write_ready)(id);
-            }
-            if self.read_ready {
-                (callbacks.on_read_ready)(id);
-            }
+        if self.abort
+            && let Some(callbacks) = native.callbacks()
+        {
+            // SAFETY: the managed side gave this function for as long as the process lives, and it takes any number.
+            unsafe { (callbacks.on_abort)(id) };
         }
+        if self.write_ready {
+            go_on(id, write_ready);
+        }
+        if self.read_ready {
+            go_on(id, read_ready);
+        }
+    }
+}
+
+/// Has the app go on: on this thread, where it can be lent.
+pub(super) fn go_on(id: RequestId, run: fn(u64, bool)) {
+    if !lend(Errand { run, with: id }) {
+        run(id, false);
+    }
+}
+
+pub(super) fn read_ready(id: RequestId, here: bool) {
+    tell(id, here, |callbacks| callbacks.on_read_ready);
+}
+
+pub(super) fn write_ready(id: RequestId, here: bool) {
+    tell(id, here, |callbacks| callbacks.on_write_ready);
+}
+
+fn tell(id: RequestId, here: bool, what: impl FnOnce(&Callbacks) -> abi::GoOn) {
+    let native = slots::find(id).and_then(|slot| slot.native(id));
+    if let Some(callbacks) = native.and_then(Native::callbacks) {
+        let flags = if here { abi::RUN_HERE } else { 0 };
+        // SAFETY: the managed side gave this function for as long as the process lives, and it takes any number.
+        unsafe { what(callbacks)(id, flags) };
     }
 }
 
@@ -156,7 +177,7 @@ fn end_answer(exchange: &mut Exchange, after: &mut After) {
         }
         Phase::Started(_) | Phase::Streaming | Phase::Done | Phase::Broken(_) => {}
     }
-    after.wake = answer.waker.take();
+    after.wake = answer.waiter();
 }
 
 /// The client lets go of the exchange in `slot`: a client that did not get all of its answer is gone.
@@ -177,7 +198,7 @@ fn detach(slot: &'static Slot) {
         after.write_ready = exchange.answer.owes_write && !exchange.completed;
         after.read_ready = slot.took_read();
     }
-    drop(exchange.answer.waker.take());
+    drop(exchange.answer.waiter());
     let ended = exchange.completed.then(|| state.live.take()).flatten();
     drop(state);
     let last = ended.is_some();
@@ -203,8 +224,8 @@ pub(super) fn break_all(native: &'static Native) {
         if let Some(exchange) = slot.lock().of_client() {
             exchange.break_off(abi::INTERNAL_ERROR, &mut after);
         }
-        if let Some(waker) = after.wake {
-            waker.wake();
+        if let Some(waiter) = after.wake {
+            waiter.wake();
         }
     }
 }

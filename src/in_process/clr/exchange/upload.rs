@@ -16,10 +16,13 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use super::super::{
-    abi::{self, Field, RequestId},
-    head,
-    slots::{self, Slot},
+use super::{
+    super::{
+        abi::{self, Field, RequestId},
+        head,
+        slots::{self, Slot},
+    },
+    go_on, read_ready,
 };
 use crate::error::BoxError;
 
@@ -193,19 +196,13 @@ fn waker(id: RequestId) -> Waker {
     unsafe { Waker::from_raw(clone(ptr::without_provenance(id as usize))) }
 }
 
-/// Takes no lock: hyper and h2 wake under locks of theirs, which `read` takes after the slot's.
+/// Takes no lock that anything is called under: hyper and h2 wake under locks of theirs, which `read` takes after the slot's.
 fn wake(data: *const ()) {
     let id = data.addr() as RequestId;
     let Some(slot) = slots::find(id) else {
         return;
     };
-    let Some(native) = slot.native(id) else {
-        return;
-    };
-    if slot.took_read()
-        && let Some(callbacks) = native.callbacks()
-    {
-        // SAFETY: the managed side gave this function for as long as the process lives, and it takes any number.
-        unsafe { (callbacks.on_read_ready)(id) };
+    if slot.native(id).is_some() && slot.took_read() {
+        go_on(id, read_ready);
     }
 }

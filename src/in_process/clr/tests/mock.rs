@@ -1,4 +1,5 @@
-//! A managed side in Rust: each request is answered on a thread of its own, by its path.
+//! A managed side in Rust: each request is answered by its path, on the thread that it comes on, where that is lent, else on
+//! one of its own.
 
 use std::{
     collections::HashMap,
@@ -107,18 +108,24 @@ unsafe extern "C" fn on_request(id: RequestId, request: *const Request) {
         .unwrap()
         .get(&call.path)
         .expect("a known path");
-    thread::spawn(move || {
+    let here = call.flags & abi::RUN_HERE != 0;
+    let serve = move || {
         handler(&call);
         CALLS.lock().unwrap().remove(&id);
         unsafe { (API.complete)(id) };
-    });
+    };
+    if here {
+        serve();
+    } else {
+        thread::spawn(serve);
+    }
 }
 
-unsafe extern "C" fn on_read_ready(id: RequestId) {
+unsafe extern "C" fn on_read_ready(id: RequestId, _: u32) {
     tell(id, |seen| seen.read_ready = true);
 }
 
-unsafe extern "C" fn on_write_ready(id: RequestId) {
+unsafe extern "C" fn on_write_ready(id: RequestId, _: u32) {
     tell(id, |seen| seen.write_ready = true);
 }
 

@@ -1,5 +1,6 @@
 //! The boundary against a managed side in Rust.
 
+mod lent;
 mod mock;
 mod random;
 mod semantics;
