@@ -24,7 +24,7 @@ import instructions
 import race
 from proxies import free_port
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 MIB = 1 << 20
 
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
 # What is a library, and built as a program for the race.
 BUILT = ("pingora", "axum-reverse-proxy", "tower-proxy")
 ALL = ("nginx", "ancm", "haproxy", *BUILT)

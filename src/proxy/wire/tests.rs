@@ -525,3 +525,21 @@ fn a_head_that_is_not_usual_is_left_to_the_general_way() {
     let refused = usual::parse(&mut refused.as_str().into(), false, &mut HeaderMap::new());
     assert!(refused.is_some_and(|head| head.is_err()));
 }
+
+/// As many as are used again soonest are ready for it, and the others hold no more than their socket.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_lies_deep_in_the_pool_holds_no_buffer() {
+    let backend = Backend::fixed(super::super::Address::Tcp("127.0.0.1:9".parse().unwrap()));
+    let mut far = Vec::new();
+    for _ in 0..66 {
+        let (near, other) = tokio::net::UnixStream::pair().unwrap();
+        far.push(other);
+        let mut wire = Wire::new(Io::Unix(near));
+        wire.read.reserve(FIRST_READ);
+        wire.recycle(&backend);
+    }
+    let taken = std::iter::from_fn(|| Wire::reuse(&backend));
+    let ready: Vec<_> = taken.map(|wire| wire.read.capacity() > 0).collect();
+    assert_eq!(ready, [vec![true; 64], vec![false; 2]].concat());
+}
