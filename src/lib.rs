@@ -187,6 +187,8 @@ pub mod headers;
 mod body;
 mod connection;
 #[cfg(feature = "host")]
+mod informational;
+#[cfg(feature = "host")]
 mod lines;
 mod occasionally;
 mod path_base;
@@ -228,6 +230,8 @@ mod samples;
 
 #[cfg(feature = "host")]
 pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
+#[cfg(feature = "host")]
+pub use self::informational::Informational;
 #[cfg(feature = "sealed")]
 pub use self::sealed::{Identity, SealError};
 pub use self::{

@@ -68,6 +68,7 @@ mod accept;
 mod clients;
 mod connection;
 mod drive;
+mod early;
 mod guard;
 mod http;
 pub mod https;

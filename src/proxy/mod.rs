@@ -77,6 +77,7 @@ mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod hints;
 mod instance;
 mod io;
 mod limit;

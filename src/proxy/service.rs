@@ -13,6 +13,7 @@ use super::{
     backend::Forward,
     body::Body,
     driven::Driven,
+    hints::Hints,
     limit,
     options::ProxyOptions,
     request::{Sender, frame, is_last, rewrite},
@@ -201,8 +202,9 @@ impl Proxy {
             (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
         let request = Request::from_parts(parts, body);
         let user = User::of(&connection, options);
+        let hints = Hints::new(connection, client.version);
         Ok(Prepared {
-            errand: Errand::new(lease, request, upload, opener, user),
+            errand: Errand::new(lease, request, upload, opener, user, hints),
             client,
             tunnel: upgrade
                 .filter(|_| asked.upgrade)

@@ -7,7 +7,11 @@ mod exchange;
 mod extended;
 mod failure;
 mod heads;
+#[cfg(feature = "front")]
+mod hints;
 mod limits;
+#[cfg(feature = "front")]
+mod site;
 mod smuggling;
 mod streaming;
 mod support;

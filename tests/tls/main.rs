@@ -9,6 +9,7 @@
 mod certificates;
 mod clients;
 mod handshakes;
+mod hints;
 mod identity;
 #[cfg(feature = "cli")]
 mod program;

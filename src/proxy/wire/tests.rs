@@ -25,7 +25,9 @@ fn ours(bytes: &[u8], piece: usize, to_head: bool) -> Result<(Taken, bool), Stri
     let head = loop {
         let more = pieces.next().ok_or("breaks off")?;
         read.extend_from_slice(more);
-        if let Some(head) = head::parse(&mut read, to_head, &mut spare, &mut false)? {
+        if let Some(head) =
+            head::parse(&mut read, to_head, &mut spare, &mut head::Early::default())?
+        {
             break head;
         }
     };
@@ -328,9 +330,9 @@ fn a_failed_head_leaves_the_requests_fields_alone() {
     let mut fields = HeaderMap::new();
     fields.insert("x-mine", http::HeaderValue::from_static("1"));
     let mut read = BytesMut::from("HTTP/1.1 100 Continue\r\nx: 1\r\n\r\nHTTP/1.1 200 OK\r\nx");
-    let mut continues = false;
-    let head = head::parse(&mut read, false, &mut fields, &mut continues).unwrap();
-    assert!(head.is_none() && continues && fields.contains_key("x-mine"));
+    let mut early = head::Early::default();
+    let head = head::parse(&mut read, false, &mut fields, &mut early).unwrap();
+    assert!(head.is_none() && early.continues && fields.contains_key("x-mine"));
 }
 
 /// What is sent of a request with `body`, written in pieces of at most `piece` bytes.
@@ -447,7 +449,9 @@ fn both_ways(text: &str) -> (Option<HeaderMap>, Option<HeaderMap>) {
     let quick = quick.map(|head| head.unwrap().response.into_parts().0.headers);
     // What is no answer yet before it is nothing to the general way, but ends the quick one.
     let mut general = BytesMut::from(format!("HTTP/1.1 103 Early Hints\r\n\r\n{text}").as_str());
-    let head = head::parse(&mut general, false, &mut HeaderMap::new(), &mut false);
+    let mut early = head::Early::default();
+    let head = head::parse(&mut general, false, &mut HeaderMap::new(), &mut early);
+    assert!(!early.continues && early.hints.len() == 1);
     let general = head.ok().flatten();
     (
         quick,
