@@ -243,6 +243,13 @@ pub use self::{
     within::InProcess,
 };
 
+/// What is held beside hyper: only `fuzz/` builds it.
+#[cfg(all(fuzzing, feature = "front"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{front::fuzz as requests, proxy::fuzz as answers};
+}
+
 /// The code of README, so that it compiles.
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../README.md")]

@@ -7,6 +7,8 @@
 //! Dropping it closes the socket at once, whatever is under way.
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+pub(super) mod beside_hyper;
 mod decode;
 mod failure;
 mod head;
