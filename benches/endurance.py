@@ -325,15 +325,15 @@ class Module:
 async def connections(ancm, port, count):
     idle = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    # Of HTTP/1.1 each takes two descriptors of ancm, which has a few more.
-    most = (use_descriptors() - 60) // 2
-    tunnels = min(count, most)
-    if tunnels < count:
-        print(f"{2 * most + 60} file descriptors are enough for {tunnels} tunnels of HTTP/1.1")
+    # ancm takes no more connections than it has descriptors for, with one to the app for each, and keeps a few for itself.
+    limit = use_descriptors()
+    single = min(count, (limit - 128) // 2)
+    if single < count:
+        print(f"{limit} file descriptors are enough for {single} connections")
     fine = True
     for attempt in [
-        lambda at, pid: many(at, pid, count, "idle connections", idle, b" 200 "),
-        lambda at, pid: many(at, pid, tunnels, "WebSockets", upgrade, b" 101 "),
+        lambda at, pid: many(at, pid, single, "idle connections", idle, b" 200 "),
+        lambda at, pid: many(at, pid, single, "WebSockets", upgrade, b" 101 "),
         lambda at, pid: many_streams(at, pid, count),
     ]:
         # Each with a fresh one, so that none has the memory of another.
