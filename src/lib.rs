@@ -187,6 +187,8 @@ pub mod headers;
 mod body;
 mod connection;
 #[cfg(feature = "host")]
+mod informational;
+#[cfg(feature = "host")]
 mod lines;
 mod occasionally;
 mod path_base;
@@ -228,6 +230,8 @@ mod samples;
 
 #[cfg(feature = "host")]
 pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
+#[cfg(feature = "host")]
+pub use self::informational::Informational;
 #[cfg(feature = "sealed")]
 pub use self::sealed::{Identity, SealError};
 pub use self::{
@@ -238,6 +242,13 @@ pub use self::{
     token::{InvalidToken, PairingToken},
     within::InProcess,
 };
+
+/// What is held beside hyper: only `fuzz/` builds it.
+#[cfg(all(fuzzing, feature = "front"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{front::fuzz as requests, proxy::fuzz as answers};
+}
 
 /// The code of README, so that it compiles.
 #[cfg(all(doctest, feature = "cli"))]

@@ -20,6 +20,7 @@ const VOCABULARY: &[&str] = &[
     "error",
     "files",
     "headers",
+    "informational",
     "lines",
     "occasionally",
     "path_base",

@@ -15,6 +15,9 @@ use http::Extensions;
 #[cfg(feature = "host")]
 use http::HeaderValue;
 
+#[cfg(feature = "host")]
+use crate::informational::Door;
+
 /// The scheme of a client's connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "HTTP has these two")]
@@ -60,7 +63,7 @@ pub struct Connection {
     facts: Arc<Facts>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Facts {
     peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
@@ -69,6 +72,9 @@ struct Facts {
     tls: Option<TlsFacts>,
     #[cfg(all(windows, feature = "host"))]
     windows_user: Option<Arc<std::os::windows::io::OwnedHandle>>,
+    /// Takes what is said before an answer.
+    #[cfg(feature = "host")]
+    door: Option<Arc<dyn Door>>,
     /// What every request of this connection says of it, made once.
     #[cfg(feature = "host")]
     said: Said,
@@ -146,6 +152,18 @@ impl Connection {
     #[must_use]
     pub fn with_windows_user(self, token: std::os::windows::io::OwnedHandle) -> Self {
         self.with(|facts| facts.windows_user = Some(Arc::new(token)))
+    }
+
+    /// Sets who takes what is said to the client before an answer. Defaults to nobody.
+    #[cfg(any(feature = "front", all(test, feature = "host")))]
+    pub(crate) fn with_door(self, door: Arc<dyn Door>) -> Self {
+        self.with(|facts| facts.door = Some(door))
+    }
+
+    /// Who takes what is said to the client before an answer.
+    #[cfg(feature = "host")]
+    pub(crate) fn door(&self) -> Option<&Arc<dyn Door>> {
+        self.facts.door.as_ref()
     }
 
     /// The token of the client's Windows user.

@@ -93,6 +93,10 @@ where
         return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
     }
     // In boxes, here and below: what moves from one state of a future to another takes room in both, for all the time.
+    let facts = match version {
+        Version::Http1 => facts.with_door(pulse.clone()),
+        Version::Http2 => facts,
+    };
     let service = Box::new(Adapter::new(make(facts), peer, pulse.clone()));
     let io = Box::new(Io::new(stream, sniffed, place, guard(version)));
     let io = TokioIo::new(io);

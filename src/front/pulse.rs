@@ -5,12 +5,13 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::Waker,
 };
 
+use super::early::Early;
 use crate::websocket::Cut;
 
 /// Shared by a connection's socket, its requests and its thread's sweep. All on one thread, so no
@@ -30,6 +31,10 @@ pub(super) struct Pulse {
     frames: AtomicU32,
     /// Streams of HTTP/2 that are tunnels.
     tunnels: AtomicU32,
+    /// The answer to the request of an HTTP/1 connection has begun.
+    answered: AtomicBool,
+    /// Something is to be said before the answer.
+    has_early: AtomicBool,
     /// Something was read since the last turn.
     heard: AtomicBool,
     /// The socket did not take the last write.
@@ -53,6 +58,8 @@ pub(super) struct Pulse {
     waker: Mutex<Option<Waker>>,
     /// Breaks the tunnel off that was just opened on a stream.
     cut: Mutex<Option<Cut>>,
+    /// What was said before the answer; in a box, because it is seldom.
+    early: Mutex<Option<Box<Early>>>,
 }
 
 /// What the connection does at the moment. A change of it, or of its count, starts a new limit.
@@ -119,6 +126,7 @@ impl Pulse {
 
     pub(super) fn request_began(&self) {
         self.in_flight.fetch_add(1, Relaxed);
+        self.answered.store(false, Relaxed);
         self.turn();
     }
 
@@ -129,6 +137,32 @@ impl Pulse {
             self.held_back.store(false, Relaxed);
             self.wake();
         }
+    }
+
+    pub(super) fn set_answered(&self) {
+        self.answered.store(true, Relaxed);
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
+
+    /// How many requests began or ended.
+    pub(super) fn turns(&self) -> u32 {
+        self.turns.load(Relaxed)
+    }
+
+    pub(super) fn early(&self) -> MutexGuard<'_, Option<Box<Early>>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_early(&self, there: bool) {
+        self.has_early.store(there, Relaxed);
+    }
+
+    /// Whether something is to be said before the answer, or was begun to be.
+    pub(super) fn has_early(&self) -> bool {
+        self.has_early.load(Relaxed)
     }
 
     /// Whether so many requests have come on an HTTP/1 connection, and all of them ended.
@@ -276,7 +310,7 @@ impl Pulse {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             waker.wake_by_ref();
         }

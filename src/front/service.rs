@@ -46,7 +46,7 @@ where
 {
     type Response = Response<Counted<B>>;
     type Error = BoxError;
-    type Future = Exchange<S, S::Future>;
+    type Future = Exchange<S, S::Future, Response<B>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let span = span(self.peer, &request);
@@ -147,6 +147,11 @@ impl Turn {
         }
     }
 
+    /// Whether something goes before the answer and has not left.
+    fn has_early(&self) -> bool {
+        self.pulse.has_early()
+    }
+
     fn asked(&mut self) {
         if self.waiting {
             self.waiting = false;
@@ -169,18 +174,18 @@ impl Drop for Turn {
 
 pin_project! {
     /// The way from a request to its response's head.
-    pub(super) struct Exchange<S, F> {
+    pub(super) struct Exchange<S, F, R> {
         span: Span,
         turn: Option<Turn>,
         connects: Connects,
         #[pin]
-        state: State<S, F>,
+        state: State<S, F, R>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F> {
+    enum State<S, F, R> {
         Waiting {
             service: S,
             request: Option<Request<Incoming>>,
@@ -192,10 +197,14 @@ pin_project! {
             #[pin]
             future: F,
         },
+        /// The answer waits for what goes before it.
+        Held {
+            response: Option<Box<R>>,
+        },
     }
 }
 
-impl<S, B> Future for Exchange<S, S::Future>
+impl<S, B> Future for Exchange<S, S::Future, Response<B>>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
@@ -208,19 +217,21 @@ where
         loop {
             let called = match this.state.as_mut().project() {
                 StateProj::Called { future } => {
-                    let mut response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    if response.extensions().get::<Http11Required>().is_some() {
-                        // hyper resets the stream with the reason that it finds.
-                        return Poll::Ready(Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into()));
+                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    if this.turn.as_ref().is_some_and(Turn::has_early) {
+                        let response = Some(Box::new(response));
+                        State::Held { response }
+                    } else {
+                        return Poll::Ready(begin(this.turn, this.connects, response));
                     }
-                    let turn = this.turn.take().expect("not polled after completion");
-                    if this.connects.switches(response.status()) {
-                        this.connects.tell(&turn.pulse);
-                    } else if turn.pulse.is_retiring() {
-                        let headers = response.headers_mut();
-                        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    return Poll::Ready(Ok(response.map(|inner| Counted { inner, turn })));
+                }
+                // hyper flushes now, whereby it is written, and asks again.
+                StateProj::Held { .. } if this.turn.as_ref().is_some_and(Turn::has_early) => {
+                    return Poll::Pending;
+                }
+                StateProj::Held { response } => {
+                    let response = response.take().expect("not polled after completion");
+                    return Poll::Ready(begin(this.turn, this.connects, *response));
                 }
                 StateProj::Failed { error } => {
                     let error = error.take().expect("not polled after completion");
@@ -238,6 +249,27 @@ where
             this.state.set(called);
         }
     }
+}
+
+/// The answer begins: nothing goes before it any more.
+fn begin<B>(
+    turn: &mut Option<Turn>,
+    connects: &Connects,
+    mut response: Response<B>,
+) -> Result<Response<Counted<B>>, BoxError> {
+    if response.extensions().get::<Http11Required>().is_some() {
+        // hyper resets the stream with the reason that it finds.
+        return Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into());
+    }
+    let turn = turn.take().expect("not polled after completion");
+    turn.pulse.set_answered();
+    if connects.switches(response.status()) {
+        connects.tell(&turn.pulse);
+    } else if turn.pulse.is_retiring() {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|inner| Counted { inner, turn }))
 }
 
 pin_project! {

@@ -6,12 +6,13 @@ use tracing::debug;
 use super::{
     backend::{Backend, Lease},
     dial::dial,
+    hints::Hints,
     io::Io,
     limit,
     options::ProxyOptions,
     upload::{Opener, RequestBody, Upload},
     user::User,
-    wire::{Failure, Wire},
+    wire::{Failure, Listener, Wire},
 };
 use crate::{
     error::{BoxError, Error},
@@ -34,6 +35,7 @@ pub(super) struct Errand {
     /// The process that may have taken it, and closed the connection instead of an answer.
     taken_by: Option<Backend>,
     user: User,
+    hints: Hints,
 }
 
 impl Errand {
@@ -43,6 +45,7 @@ impl Errand {
         upload: Option<Upload>,
         opener: Option<Opener>,
         user: User,
+        hints: Hints,
     ) -> Self {
         Self {
             lease,
@@ -52,6 +55,7 @@ impl Errand {
             moves: MOVES,
             taken_by: None,
             user,
+            hints,
         }
     }
 
@@ -174,8 +178,13 @@ pub(super) async fn send(
     loop {
         let mut wire = errand.wire(options).await?;
         errand.introduce()?;
-        let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
-        let answer = wire.ask(&mut errand.request, upload, opener, options.patience());
+        let upload = errand.upload.as_ref();
+        let listener = Listener {
+            opener: errand.opener.as_ref(),
+            hints: &errand.hints,
+            via: options.via.as_ref(),
+        };
+        let answer = wire.ask(&mut errand.request, upload, listener, options.patience());
         let error = match answer.await {
             Ok(answer) => return Ok((answer, wire)),
             // The app had closed the connection, or closed it as soon as it stood.

@@ -13,7 +13,9 @@ use super::{
     backend::{Forward, Lease},
     body::Body,
     driven::Driven,
-    h2c, limit,
+    h2c,
+    hints::Hints,
+    limit,
     options::ProxyOptions,
     request::{Sender, frame, is_last, rewrite},
     response::{self, Client},
@@ -237,8 +239,9 @@ impl Proxy {
             (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
         let request = Request::from_parts(parts, body);
         let user = User::of(&connection, options);
+        let hints = Hints::new(connection, client.version);
         Ok(Prepared {
-            errand: Errand::new(lease, request, upload, opener, user),
+            errand: Errand::new(lease, request, upload, opener, user, hints),
             client,
             tunnel: upgrade
                 .filter(|_| asked.upgrade)

@@ -1,12 +1,10 @@
 //! WebSockets over HTTP/2 (RFC 8441): what app and client see of each other, to the byte.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use ancm::{
-    Connection,
-    error::{ErrorPage, ErrorPageLayer},
     front::{Drained, Front},
-    proxy::{Backend, FixedLayer, Proxy, ProxyOptions},
+    proxy::ProxyOptions,
 };
 use bytes::Bytes;
 use h2::{
@@ -17,61 +15,15 @@ use h2::{
 use http::{Method, Request, Response};
 use tokio::{
     net::TcpStream,
-    sync::oneshot,
     task::{JoinHandle, yield_now},
 };
-use tower_layer::Layer as _;
 
-use crate::support::{App, Wire, soon, until};
-
-/// An app behind a front that takes WebSockets over HTTP/2.
-struct Site {
-    app: App,
-    backend: Backend,
-    proxy: Proxy,
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<Drained>,
-}
+use crate::{
+    site::Site,
+    support::{Wire, soon, until},
+};
 
 impl Site {
-    async fn new() -> Self {
-        Self::with(
-            ProxyOptions::new(),
-            Front::new()
-                .extended_connect(true)
-                .drain_timeout(Duration::from_millis(50)),
-        )
-        .await
-    }
-
-    async fn with(options: ProxyOptions, front: Front) -> Self {
-        let app = App::bind().await;
-        let backend = app.backend();
-        let proxy = Proxy::with_options(options);
-        let front = front.threads(NonZeroUsize::MIN);
-        let bound = front.bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
-        let address = *bound.local_addresses().first().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let parts = (backend.clone(), proxy.clone());
-        let make = move |connection: Connection| {
-            let fixed = FixedLayer::new(parts.0.clone()).layer(parts.1.clone());
-            ErrorPageLayer::new(ErrorPage::new()).layer(fixed.for_connection(connection))
-        };
-        let serving = bound.serve(make, async {
-            let _ = stopped.await;
-        });
-        let ended = tokio::spawn(async { serving.await.unwrap() });
-        Self {
-            app,
-            backend,
-            proxy,
-            address,
-            stop,
-            ended,
-        }
-    }
-
     async fn client(&self) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();

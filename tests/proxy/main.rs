@@ -8,8 +8,12 @@ mod extended;
 mod failure;
 mod h2c;
 mod heads;
+#[cfg(feature = "front")]
+mod hints;
 mod limits;
 mod several;
+#[cfg(feature = "front")]
+mod site;
 mod smuggling;
 mod streaming;
 mod support;

@@ -11,6 +11,7 @@ mod clients;
 #[cfg(feature = "cli")]
 mod configured;
 mod handshakes;
+mod hints;
 mod identity;
 #[cfg(feature = "cli")]
 mod program;

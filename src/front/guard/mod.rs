@@ -25,6 +25,8 @@ mod framing;
 
 #[cfg(test)]
 mod against_hyper;
+#[cfg(any(test, fuzzing))]
+pub(super) mod beside_hyper;
 #[cfg(test)]
 mod tests;
 

@@ -80,15 +80,37 @@ pub(super) struct Head {
     pub(super) is_plain: bool,
 }
 
+/// How many heads are kept of what an app says at once before its answer.
+const MOST_EARLY: usize = 32;
+
+/// What an app said before its answer (RFC 9110, 15.2).
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    /// `100 Continue`.
+    pub(super) continues: bool,
+    /// All else, in order: hints for the client.
+    pub(super) hints: Vec<(StatusCode, HeaderMap)>,
+}
+
+impl Early {
+    fn note(&mut self, status: StatusCode, fields: HeaderMap) {
+        if status == StatusCode::CONTINUE {
+            self.continues = true;
+        } else if self.hints.len() < MOST_EARLY {
+            self.hints.push((status, fields));
+        }
+    }
+}
+
 /// Takes the head of an answer, to a HEAD request or another one, out of `bytes`, if all of it is there.
 ///
-/// What comes before it and is no answer yet is passed over, but `continues` tells of a `100 Continue`. The fields go into `spare`, a
+/// What comes before it and is no answer yet goes into `early`. The fields go into `spare`, a
 /// map that is left alone until then and whose memory is used again.
 pub(super) fn parse(
     bytes: &mut BytesMut,
     to_head: bool,
     spare: &mut HeaderMap,
-    continues: &mut bool,
+    early: &mut Early,
 ) -> Result<Option<Head>, Flaw> {
     if let Some(head) = usual::parse(bytes, to_head, spare) {
         return head.map(Some);
@@ -97,12 +119,12 @@ pub(super) fn parse(
         bytes,
         to_head,
         spare,
-        continues,
+        early,
         &mut [Place::default(); MAX_FIELDS],
     ) {
         Err(TOO_MANY) => {
             let mut places = vec![Place::default(); MOST_FIELDS];
-            parse_any(bytes, to_head, spare, continues, &mut places)
+            parse_any(bytes, to_head, spare, early, &mut places)
         }
         head => head,
     }
@@ -113,7 +135,7 @@ fn parse_any(
     bytes: &mut BytesMut,
     to_head: bool,
     spare: &mut HeaderMap,
-    continues: &mut bool,
+    early: &mut Early,
     places: &mut [Place],
 ) -> Result<Option<Head>, Flaw> {
     while let Some(section) = Section::parse(bytes, places)? {
@@ -122,8 +144,9 @@ fn parse_any(
             if section.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Err("it switches protocols, which nobody asked for");
             }
-            *continues |= section.status == StatusCode::CONTINUE;
-            section.fields(bytes, places, &mut HeaderMap::new())?;
+            let mut fields = HeaderMap::new();
+            section.fields(bytes, places, &mut fields)?;
+            early.note(section.status, fields);
             continue;
         }
         let mut fields = std::mem::take(spare);
