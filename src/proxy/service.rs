@@ -188,12 +188,12 @@ impl Proxy {
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
         #[cfg(feature = "sealed")]
         super::request::vouch(&mut parts, lease.backend().token());
+        let user = User::of(&connection, &parts.extensions, options);
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener =
             (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
         let request = Request::from_parts(parts, body);
-        let user = User::of(&connection, options);
         Ok(Prepared {
             errand: Errand::new(lease, request, upload, opener, user),
             client,
