@@ -202,7 +202,14 @@ fn the_example_says_all_that_can_be_said() {
     assert_eq!((site.bindings.len(), site.certificates.len()), (4, 2));
     assert_eq!(site.check(), Ok(()));
     let text = String::from_utf8_lossy(text);
-    for key in ["tlsMinVersion", "clientCert", "clientCa", "httpsRedirect", "hsts", "inherited"] {
+    for key in [
+        "tlsMinVersion",
+        "clientCert",
+        "clientCa",
+        "httpsRedirect",
+        "hsts",
+        "inherited",
+    ] {
         assert!(text.contains(key), "{key}");
     }
 }
