@@ -94,7 +94,8 @@
 //! | `serve` | yes | [`app::serve`] and [`app::Server`] |
 //! | `host` | no | the host half: [`Host`], [`authentication`], [`config`], [`control`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
 //! | `front` | no | `host` and [`front`], a hyper server made for it |
-//! | `negotiate` | no | `authentication::negotiate::Kerberos`: Windows authentication on Unix, by the system's GSSAPI |
+//! | `negotiate` | no | `authentication::negotiate`: Windows authentication, on Unix by the system's GSSAPI (`Kerberos`), on Windows by SSPI (`Sspi`) |
+//! | `users` | no | `authentication::users`: users of Basic authentication in a file |
 //! | `in-process` | no | `front`, and `in_process`: an app in a worker that is called instead of forwarded to, ASP.NET Core by CoreCLR (Unix) |
 //! | `tls` | no | `front` and `front::tls`: TLS by rustls, client certificates |
 //! | `cli` | no | all of the above but `negotiate`, and the `ancm` program |

@@ -11,7 +11,10 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
-use super::negotiate::{Exchange, LONGEST_EXCHANGE};
+use super::{
+    negotiate::{Exchange, LONGEST_EXCHANGE},
+    user::User,
+};
 use crate::Identity;
 
 /// An exchange under way, and the user who came of one.
@@ -23,7 +26,7 @@ pub(super) struct Kept {
 #[derive(Default)]
 struct Inner {
     exchange: Option<(Box<dyn Exchange>, Instant)>,
-    user: Option<Identity>,
+    user: Option<User>,
     right: Right,
 }
 
@@ -94,16 +97,17 @@ impl Kept {
     }
 
     /// The user, for as long as its ticket lasts.
-    pub(super) fn user(&self) -> Option<Identity> {
+    pub(super) fn user(&self) -> Option<User> {
         let mut inner = self.lock();
-        let ended = |user: &Identity| user.expires().is_some_and(|end| end <= SystemTime::now());
+        let ends = |user: &User| user.identity.expires();
+        let ended = |user: &User| ends(user).is_some_and(|end| end <= SystemTime::now());
         if inner.user.as_ref().is_some_and(ended) {
             inner.user = None;
         }
         inner.user.clone()
     }
 
-    pub(super) fn keep_user(&self, user: Identity) {
+    pub(super) fn keep_user(&self, user: User) {
         self.lock().user = Some(user);
     }
 

@@ -32,6 +32,7 @@ mod future;
 mod layer;
 pub mod negotiate;
 mod service;
+mod user;
 #[cfg(feature = "users")]
 pub mod users;
 

@@ -95,7 +95,6 @@
 //! maxBodySize = 1000000000                # bytes; no limit by default
 //!
 //! [front]                                 # the defaults are those of `ancm run`
-//! listen = ["http://:80"]                 # as `--listen` has it
 //! tlsMinVersion = "1.2"                   # 1.2, 1.3
 //! clientCert = "off"                      # off, optional, required
 //! clientCa = "clients.pem"                # anybody by default
@@ -117,7 +116,7 @@
 //! pingTimeout = 20
 //! halfClose = false
 //!
-//! [[front.listen]]                        # or as a table of its own
+//! [[front.listen]]                        # or, in [front], `listen = [":80"]`, as `--listen` has it
 //! address = "https://*:443"
 //! clientCert = "optional"                 # for this one alone
 //! proxyFrom = ["10.0.0.0/8"]              # who begins with a PROXY header
@@ -128,7 +127,7 @@
 //!
 //! [authentication]
 //! windows = false
-//! basic = false
+//! basic = true                            # not by default
 //! anonymous = true
 //! keepUser = false                        # that of the whole connection, as in IIS
 //! userHeader = "X-Remote-User"            # none by default

@@ -95,9 +95,9 @@ impl Reader<'_> {
     }
 
     fn certificates(&mut self, value: &Value<'_>, raw: &mut RawConfig) {
-        let items = match value.get_ref() {
-            DeValue::Array(items) => items.iter().collect(),
-            _ => vec![value],
+        let items = match value.get_ref().as_array() {
+            Some(items) => items.iter().collect(),
+            None => vec![value],
         };
         for item in items {
             let expected = "a table with `cert` and `key`, or an array of them";
@@ -152,9 +152,9 @@ impl Reader<'_> {
 
     /// `1.3` without its quotes is a number in TOML, and means the same here.
     fn version(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
-        match value.get_ref() {
-            DeValue::Float(number) => Some(self.text(number.as_str(), value)),
-            _ => self.scalar(key, value),
+        if let DeValue::Float(number) = value.get_ref() {
+            return Some(self.text(number.as_str(), value));
         }
+        self.scalar(key, value)
     }
 }

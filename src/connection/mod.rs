@@ -91,6 +91,11 @@ struct Said {
     native: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
+/// The user of one request, in its extensions: goes before its connection's.
+#[cfg(all(windows, feature = "host"))]
+#[derive(Clone, Debug)]
+pub(crate) struct WindowsUser(pub(crate) Arc<std::os::windows::io::OwnedHandle>);
+
 impl Connection {
     /// A cleartext connection from `peer`.
     #[must_use]

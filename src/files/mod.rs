@@ -1,7 +1,9 @@
-//! Watching files: told by the system where it tells, and looking now and then in any case.
+//! Files: watched, told by the system where it tells and looking now and then in any case; and the names of sockets.
 
 #[cfg(unix)]
 mod folder;
+#[cfg(unix)]
+mod socket;
 #[cfg(unix)]
 mod unix;
 mod watch;
@@ -18,5 +20,6 @@ pub(crate) use self::windows::{Stamp, open};
 #[cfg(unix)]
 pub(crate) use self::{
     folder::{own_uid, runtime_folder},
+    socket::SocketName,
     unix::{Stamp, open},
 };

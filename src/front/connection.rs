@@ -196,6 +196,7 @@ where
 ///
 /// A function, because it frees the box, which lies between hyper's two buffers: freed only after them, where what was
 /// taken out of it is not used any more, it would keep the allocator from giving the pages around it back.
+#[expect(clippy::boxed_local, reason = "what it is for")]
 fn taken_apart<I, S>(connection: Box<UpgradeableConnection<I, S>>) -> Option<Parts<I, S>>
 where
     S: HttpService<Incoming>,

@@ -233,12 +233,12 @@ impl Proxy {
         if lease.backend().is_worker() {
             super::request::brief(&mut parts.headers, &connection);
         }
+        let user = User::of(&connection, &parts.extensions, options);
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener =
             (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
         let request = Request::from_parts(parts, body);
-        let user = User::of(&connection, options);
         let hints = Hints::new(connection, client.version);
         Ok(Prepared {
             errand: Errand::new(lease, request, upload, opener, user, hints),

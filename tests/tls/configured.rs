@@ -192,6 +192,29 @@ fn new_certificates_that_are_wrong_change_nothing() {
 }
 
 #[test]
+fn the_example_says_all_that_can_be_said() {
+    let root = tempfile::tempdir().unwrap();
+    let text = include_bytes!("../../examples/ancm.toml");
+    let vars = std::collections::BTreeMap::<String, String>::new();
+    let loaded = ancm::config::Config::from_toml(root.path(), text, &vars).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let site = loaded.config.site();
+    assert_eq!((site.bindings.len(), site.certificates.len()), (4, 2));
+    assert_eq!(site.check(), Ok(()));
+    let text = String::from_utf8_lossy(text);
+    for key in [
+        "tlsMinVersion",
+        "clientCert",
+        "clientCa",
+        "httpsRedirect",
+        "hsts",
+        "inherited",
+    ] {
+        assert!(text.contains(key), "{key}");
+    }
+}
+
+#[test]
 fn check_says_what_is_wrong_and_which_key_says_it() {
     let ca = Ca::new();
     let site = ca.site("site", &["a.test"]);

@@ -61,7 +61,14 @@ fn windows(builder: HostBuilder) -> Result<HostBuilder, String> {
     Ok(builder.negotiate(Arc::new(kerberos)))
 }
 
-#[cfg(not(all(unix, feature = "negotiate")))]
+#[cfg(all(windows, feature = "negotiate"))]
+fn windows(builder: HostBuilder) -> Result<HostBuilder, String> {
+    let sspi = ancm::authentication::negotiate::Sspi::new();
+    let sspi = sspi.map_err(|error| error.to_string())?;
+    Ok(builder.negotiate(Arc::new(sspi)))
+}
+
+#[cfg(not(all(any(unix, windows), feature = "negotiate")))]
 fn windows(_: HostBuilder) -> Result<HostBuilder, String> {
     Err("this ancm was built without the feature `negotiate`".to_owned())
 }

@@ -37,7 +37,7 @@ impl Parser<'_> {
         let mut binding: Binding = match self.lookup.expand(&raw.at.text).parse() {
             Ok(binding) => binding,
             Err(why) => {
-                self.wrong("front.listen", &raw.at, why.to_string());
+                self.wrong("front.listen", &raw.at, &why);
                 return None;
             }
         };
@@ -87,17 +87,17 @@ impl Parser<'_> {
     {
         let text = text?;
         let read = text.text.parse();
-        read.map_err(|why| self.wrong(key, text, why)).ok()
+        read.map_err(|why| self.wrong(key, text, &why)).ok()
     }
 
     fn take(&mut self, key: &'static str, text: &Text, taken: Result<(), String>) {
         if let Err(why) = taken {
-            self.wrong(key, text, why);
+            self.wrong(key, text, &why);
         }
     }
 
-    fn wrong(&mut self, key: &'static str, text: &Text, why: impl Into<String>) {
-        let why = why.into();
+    fn wrong(&mut self, key: &'static str, text: &Text, why: &impl ToString) {
+        let why = why.to_string();
         self.findings.error(Some(text.at), Kind::Wrong { key, why });
     }
 }

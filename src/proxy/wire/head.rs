@@ -57,7 +57,7 @@ pub fn encode_head<B>(request: &Request<B>, to: &mut Vec<u8>) {
 /// [`parse`] by itself, to be measured: what the answer to a GET says, if it says it whole.
 #[doc(hidden)]
 pub fn parse_head(bytes: &mut BytesMut, spare: &mut HeaderMap) -> Option<Response<()>> {
-    let head = parse(bytes, false, spare, &mut false);
+    let head = parse(bytes, false, spare, &mut Early::default());
     head.ok().flatten().map(|head| head.response)
 }
 
