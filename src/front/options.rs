@@ -24,6 +24,7 @@ pub struct Front {
     /// The sockets are another front's.
     pub(super) adopted: bool,
     /// Its threads are lent to the app.
+    #[cfg(all(unix, feature = "in-process"))]
     pub(super) lends: bool,
 }
 
@@ -64,6 +65,7 @@ impl Front {
         Self {
             standby: Standby::new(),
             adopted: false,
+            #[cfg(all(unix, feature = "in-process"))]
             lends: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {

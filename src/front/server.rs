@@ -222,6 +222,7 @@ impl Bound {
         let room = Arc::new(Room::new(self.front.limits.max_connections));
         let limits = Arc::new(self.front.limits.clone());
         let (standby, adopted) = (self.front.standby.clone(), self.front.adopted);
+        #[cfg(all(unix, feature = "in-process"))]
         let lends = self.front.lends;
         std::mem::take(&mut self.shares)
             .into_iter()
@@ -237,6 +238,7 @@ impl Bound {
                         stop: stopped.clone(),
                         standby: standby.clone(),
                         adopted,
+                        #[cfg(all(unix, feature = "in-process"))]
                         lends,
                     },
                 )

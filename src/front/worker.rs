@@ -28,6 +28,7 @@ pub(super) struct Worker {
     pub(super) stop: Stop,
     pub(super) standby: Standby,
     pub(super) adopted: bool,
+    #[cfg(all(unix, feature = "in-process"))]
     pub(super) lends: bool,
 }
 

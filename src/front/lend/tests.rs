@@ -108,20 +108,19 @@ fn a_thread_that_is_kept_is_replaced() {
 }
 
 #[test]
-fn nothing_is_lent_for_a_while_after_that() {
+fn an_app_that_keeps_on_keeping_threads_is_lent_none_for_a_while() {
     lent(async {
         let (go_on, waits) = mpsc::channel::<()>();
-        send(move |_| {
-            let _ = waits.recv_timeout(PATIENCE);
-        })
-        .await;
-        let (told, answer) = oneshot::channel();
-        if lend(errand(move |lent| _ = told.send(lent))) {
-            // It stands behind the first, is done all the same, and is told not to block.
-            assert!(!answer.await.unwrap());
-        }
-        while lend(NOTHING) {
-            tokio::task::yield_now().await;
+        let waits = Arc::new(Mutex::new(waits));
+        let keep = |waits: Arc<Mutex<mpsc::Receiver<()>>>| {
+            move |lent| {
+                if lent {
+                    let _ = waits.lock().unwrap().recv_timeout(PATIENCE);
+                }
+            }
+        };
+        while lend(errand(keep(Arc::clone(&waits)))) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         drop(go_on);
         assert!(ask(|_| true).await, "and then again");
@@ -192,9 +191,7 @@ fn the_end_waits_for_no_errand_that_goes_on_and_leaves_none_out() {
             let _ = waits.recv_timeout(PATIENCE);
         })
         .await;
-        while lend(NOTHING) {
-            tokio::task::yield_now().await;
-        }
+        ask(|_| ()).await;
         tokio::spawn(pending::<()>());
         send(move |_| drop(done)).await;
     });
