@@ -236,7 +236,7 @@ pub use self::informational::Informational;
 pub use self::sealed::{Identity, SealError};
 pub use self::{
     body::ResponseBody,
-    connection::{Connection, Scheme},
+    connection::{Connection, Scheme, TlsFacts},
     path_base::{InvalidPathBase, PathBase},
     shutdown::Shutdown,
     token::{InvalidToken, PairingToken},

@@ -32,6 +32,8 @@ mod future;
 mod layer;
 pub mod negotiate;
 mod service;
+#[cfg(feature = "users")]
+pub mod users;
 
 pub use self::{
     basic::{Check, CheckPassword},

@@ -180,8 +180,8 @@ async fn prove(
             exchange(negotiate, kept, token).await
         }
         (Credentials::Basic(user, password), _, Some(basic)) => {
-            let checked = basic.users.check(&user, &password).await;
-            let user = checked.ok_or_else(|| Refused::new("user or password is wrong"))?;
+            let user = basic.prove(kept, &user, &password).await;
+            let user = user.ok_or_else(|| Refused::new("user or password is wrong"))?;
             Ok(Proved::User(user, None))
         }
         (_, _, _) => Err(Refused::new("that was not offered")),

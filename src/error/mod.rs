@@ -53,6 +53,7 @@ enum Kind {
     ClientSlow,
     ClientGone,
     Connect,
+    Unreachable,
     NotOwner,
     Backend,
     App,
@@ -166,6 +167,15 @@ impl Error {
         }
     }
 
+    /// None of the app's addresses is up: 503.
+    #[must_use]
+    pub fn unreachable(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::Unreachable,
+            source: Some(source.into()),
+        }
+    }
+
     /// A process that is not the app's listens on its port: 502.
     #[must_use]
     pub fn not_owner() -> Self {
@@ -222,7 +232,9 @@ impl Error {
                 StatusCode::BAD_GATEWAY
             }
             Kind::QueueFull(status) => status,
-            Kind::QueueTimeout | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -242,6 +254,7 @@ impl Error {
             | Kind::ClientSlow
             | Kind::ClientGone
             | Kind::Connect
+            | Kind::Unreachable
             | Kind::NotOwner
             | Kind::Backend
             | Kind::App
@@ -274,7 +287,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping
+            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable
         )
     }
 }
@@ -304,6 +317,7 @@ impl fmt::Display for Error {
             Kind::ClientSlow => f.write_str("the client took too long to send its request"),
             Kind::ClientGone => f.write_str("the client broke its request off"),
             Kind::Connect => f.write_str("can't connect to the app"),
+            Kind::Unreachable => f.write_str("no address of the app is up"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),
             Kind::Backend => f.write_str("the app broke the exchange off"),
             Kind::App => f.write_str("the app failed to answer"),

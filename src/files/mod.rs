@@ -8,10 +8,10 @@ mod watch;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(all(feature = "tls", unix))]
+#[cfg(all(any(feature = "tls", feature = "users"), unix))]
 pub(crate) use self::unix::is_readable_by_all;
 pub(crate) use self::watch::{Interest, Look, Watcher, watch};
-#[cfg(all(feature = "tls", windows))]
+#[cfg(all(any(feature = "tls", feature = "users"), windows))]
 pub(crate) use self::windows::is_readable_by_all;
 #[cfg(windows)]
 pub(crate) use self::windows::{Stamp, open};

@@ -11,7 +11,11 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{Parts, UpgradeableConnection},
+    service::HttpService,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncWrite, time};
 use tower_service::Service;
@@ -160,7 +164,7 @@ where
         // Boxed, so that it can be given back.
         let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
         let ended = drive(Pin::new(&mut *connection), pulse, |c| c.graceful_shutdown()).await;
-        let Some(parts) = connection.into_parts() else {
+        let Some(parts) = taken_apart(connection) else {
             pulse.set_tunnel();
             return Ok(());
         };
@@ -186,6 +190,21 @@ where
         None => say_timeout(io.stream(), pulse).await,
     }
     ended.unwrap_or(Ok(()))
+}
+
+/// What hyper had of a connection, unless that became a tunnel.
+///
+/// A function, because it frees the box, which lies between hyper's two buffers: freed only after them, where what was
+/// taken out of it is not used any more, it would keep the allocator from giving the pages around it back.
+fn taken_apart<I, S>(connection: Box<UpgradeableConnection<I, S>>) -> Option<Parts<I, S>>
+where
+    S: HttpService<Incoming>,
+    S::Error: Into<BoxError>,
+    S::ResBody: Body + 'static,
+    <S::ResBody as Body>::Error: Into<BoxError>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    connection.into_parts()
 }
 
 async fn http2<S, B>(

@@ -73,6 +73,8 @@ mod guard;
 mod http;
 pub mod https;
 mod io;
+#[cfg(all(unix, feature = "in-process"))]
+pub(crate) mod lend;
 mod linger;
 mod listen;
 mod memory;
@@ -92,6 +94,8 @@ mod stream;
 pub mod tls;
 mod worker;
 
+#[doc(hidden)]
+pub use self::guard::guard_bytes;
 pub use self::{
     listen::{Endpoint, Listen},
     options::Front,

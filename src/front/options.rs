@@ -23,6 +23,8 @@ pub struct Front {
     pub(super) standby: Standby,
     /// The sockets are another front's.
     pub(super) adopted: bool,
+    /// Its threads are lent to the app.
+    pub(super) lends: bool,
 }
 
 /// What one connection needs to know.
@@ -62,6 +64,7 @@ impl Front {
         Self {
             standby: Standby::new(),
             adopted: false,
+            lends: false,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             limits: Limits {
                 header_timeout: Duration::from_secs(30),
@@ -110,6 +113,18 @@ impl Front {
         replace(&mut to.max_error_resets, limits.max_error_resets.map(count));
         replace(&mut to.ping_interval, limits.ping_interval);
         replace(&mut to.ping_timeout, limits.ping_timeout);
+        self
+    }
+
+    /// Sets whether an app that is called, and not forwarded to, may run on the front's threads as far as its first pause,
+    /// which saves each request the way to another thread and back. Defaults to `false`.
+    ///
+    /// One that keeps a thread loses it: another takes over what it served within 2 ms, and the app is lent none for a while.
+    /// It is for [`clr`](crate::in_process::clr), whose [worker](crate::in_process::Worker) does so by itself; other
+    /// services notice nothing of it.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub fn lend_threads(mut self, lend: bool) -> Self {
+        self.lends = lend;
         self
     }
 

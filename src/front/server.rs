@@ -222,6 +222,7 @@ impl Bound {
         let room = Arc::new(Room::new(self.front.limits.max_connections));
         let limits = Arc::new(self.front.limits.clone());
         let (standby, adopted) = (self.front.standby.clone(), self.front.adopted);
+        let lends = self.front.lends;
         std::mem::take(&mut self.shares)
             .into_iter()
             .enumerate()
@@ -236,6 +237,7 @@ impl Bound {
                         stop: stopped.clone(),
                         standby: standby.clone(),
                         adopted,
+                        lends,
                     },
                 )
             })

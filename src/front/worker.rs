@@ -28,6 +28,7 @@ pub(super) struct Worker {
     pub(super) stop: Stop,
     pub(super) standby: Standby,
     pub(super) adopted: bool,
+    pub(super) lends: bool,
 }
 
 impl Worker {
@@ -36,6 +37,10 @@ impl Worker {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        #[cfg(all(unix, feature = "in-process"))]
+        if self.lends {
+            return super::lend::run(runtime, self.serve());
+        }
         let drained = runtime.block_on(self.serve());
         // Cuts what is left, and does not wait for what blocks.
         runtime.shutdown_background();

@@ -76,6 +76,8 @@ pub struct Settings {
     pub(super) shutdown_limit: Duration,
     pub(super) detailed_errors: bool,
     pub(super) websockets: bool,
+    pub(super) stack_size: Option<usize>,
+    pub(super) call_startup_hook: bool,
 }
 
 impl Settings {
@@ -91,7 +93,7 @@ impl Settings {
         &self.arguments
     }
 
-    /// The app's folder, which is the working directory of this process too.
+    /// The app's folder, which is the working directory of this process too, unless `setCurrentDirectory` is false.
     #[must_use]
     pub fn content_root(&self) -> &Path {
         &self.content_root
@@ -125,6 +127,18 @@ impl Settings {
     #[must_use]
     pub fn websockets(&self) -> bool {
         self.websockets
+    }
+
+    /// `stackSize`: the stack of each of the app's threads, in bytes, where it is set.
+    #[must_use]
+    pub fn stack_size(&self) -> Option<usize> {
+        self.stack_size
+    }
+
+    /// `callStartupHook`: whether what the app throws while it starts may be shown.
+    #[must_use]
+    pub fn call_startup_hook(&self) -> bool {
+        self.call_startup_hook
     }
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     Request, Response, StatusCode,
-    header::{SET_COOKIE, UPGRADE},
+    header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE},
 };
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::Forward,
+    backend::{Forward, Lease},
     body::Body,
     driven::Driven,
+    h2c,
     hints::Hints,
     limit,
     options::ProxyOptions,
@@ -25,6 +26,7 @@ use super::{
     wire::{Answer, Wire},
 };
 use crate::{
+    config::Protocol,
     error::{BoxError, Error},
     websocket::Handshake,
 };
@@ -108,7 +110,9 @@ impl Proxy {
                     errand,
                     tunnel: None,
                     ..
-                }) if proxy.shared.options.said.total_timeout.is_none() => {
+                }) if proxy.shared.options.said.total_timeout.is_none()
+                    && errand.lease.backend().protocol() == Protocol::Http1 =>
+                {
                     send(errand, &proxy.shared.options).await?
                 }
                 // In a box, because it is seldom and large: it would make every request's future as large.
@@ -121,7 +125,7 @@ impl Proxy {
         }
     }
 
-    /// A request that is settled already, asks for a tunnel, or has a limit for all of it.
+    /// A request that is settled already, asks for a tunnel, goes by HTTP/2, or has a limit for all of it.
     async fn seldom(&self, prepared: Result<Prepared, Settled>) -> Result<Response<Body>, Error> {
         let prepared = match prepared {
             Ok(prepared) => prepared,
@@ -137,8 +141,34 @@ impl Proxy {
         if prepared.tunnel.is_some() {
             return self.upgrade(prepared).await;
         }
+        if prepared.errand.lease.backend().protocol() == Protocol::H2c {
+            let sent = h2c::send(&mut prepared.errand, &self.shared.options);
+            let (answer, exchange) = sent.await?;
+            let (errand, client) = (prepared.errand, prepared.client);
+            return Ok(self.streamed(answer, exchange, client, errand.lease));
+        }
         let (answer, wire) = send(&mut prepared.errand, &self.shared.options).await?;
         Ok(self.answer(prepared, answer, wire))
+    }
+
+    /// What the client gets of an answer that came by HTTP/2.
+    fn streamed(
+        &self,
+        answer: Response<()>,
+        exchange: h2c::Exchange,
+        client: Client,
+        mut lease: Lease,
+    ) -> Response<Body> {
+        let options = &self.shared.options;
+        let (mut parts, ()) = answer.into_parts();
+        response::rewrite(&mut parts, client, options.via.as_ref());
+        let length = parts.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if let Some(cookie) = lease.take_cookie() {
+            parts.headers.append(SET_COOKIE, cookie);
+        }
+        let body = h2c::Answer::new(exchange, lease, options.body_limit(), length);
+        Response::from_parts(parts, Body::stream(body))
     }
 
     /// What the client gets of an answer.
@@ -180,8 +210,11 @@ impl Proxy {
             version: parts.version,
             hears_close: options.forward_response_connection_header,
         };
-        // Only a front that can hand its connection over can be asked for a tunnel.
-        let upgrade = (parts.headers.contains_key(UPGRADE) && upload.is_none())
+        // Only a front that can hand its connection over can be asked for a tunnel, and only an app that can do so too: over
+        // HTTP/2, `Upgrade` does not exist (RFC 9113, 8.6), and the app sees an ordinary request.
+        let upgrade = (parts.headers.contains_key(UPGRADE)
+            && upload.is_none()
+            && lease.backend().protocol() == Protocol::Http1)
             .then(|| parts.extensions.remove::<OnUpgrade>())
             .flatten();
         let sender = Sender {
@@ -196,6 +229,10 @@ impl Proxy {
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
         #[cfg(feature = "sealed")]
         super::request::vouch(&mut parts, lease.backend().token());
+        #[cfg(all(unix, feature = "in-process"))]
+        if lease.backend().is_worker() {
+            super::request::brief(&mut parts.headers, &connection);
+        }
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener =

@@ -6,10 +6,12 @@ mod exchange;
 #[cfg(feature = "front")]
 mod extended;
 mod failure;
+mod h2c;
 mod heads;
 #[cfg(feature = "front")]
 mod hints;
 mod limits;
+mod several;
 #[cfg(feature = "front")]
 mod site;
 mod smuggling;

@@ -8,6 +8,8 @@
 
 mod certificates;
 mod clients;
+#[cfg(feature = "cli")]
+mod configured;
 mod handshakes;
 mod hints;
 mod identity;

@@ -5,7 +5,7 @@ namespace Ancm.Hosting.Abi
     /// <summary>Native's table of functions, as it lies in memory.</summary>
     internal readonly unsafe struct NativeTable
     {
-        public const uint CurrentVersion = 1;
+        public const uint CurrentVersion = 2;
 
         public readonly uint Size;
         public readonly uint Version;

@@ -14,5 +14,7 @@ namespace Ancm.Hosting.Abi
         ExtendedConnect = 4,
         /// <summary>The first read asks the client for the body.</summary>
         ExpectsContinue = 8,
+        /// <summary>The app may run before the callback returns.</summary>
+        RunHere = 16,
     }
 }

@@ -31,7 +31,7 @@ namespace Ancm.Hosting.Server
         /// <summary>Every request is complete, or was given up.</summary>
         public Task Drained => _drained.Task;
 
-        /// <summary>Starts a request on the pool.</summary>
+        /// <summary>Starts a request: on the pool, or at once where native's thread is lent to it.</summary>
         public void Begin(ulong id, NativeRequest* request)
         {
             var slot = SlotOf(id);
@@ -43,7 +43,14 @@ namespace Ancm.Hosting.Server
             {
                 context.OnAbort(id);
             }
-            ThreadPool.UnsafeQueueUserWorkItem(context, preferLocal: false);
+            if ((request->Flags & RequestFlags.RunHere) == 0)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(context, preferLocal: false);
+            }
+            else
+            {
+                LentThread.Execute(context);
+            }
         }
 
         /// <summary>Null where the request is over.</summary>

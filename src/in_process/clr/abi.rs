@@ -1,4 +1,4 @@
-//! What crosses between the native and the managed side of an in-process ASP.NET Core app: the C ABI, version 1.
+//! What crosses between the native and the managed side of an in-process ASP.NET Core app: the C ABI, version 2.
 //!
 //! The managed side is `hosting/` in the repository. It finds the address of [`Api`] as a decimal number in the runtime
 //! property [`PROPERTY`], checks [`Api::size`] and [`Api::version`], and answers with [`Callbacks`] in `register`.
@@ -11,13 +11,15 @@
 //!   and repeated calls are harmless on both sides.
 //! * Nothing unwinds across the boundary: each side catches what it throws.
 //! * Native functions may be called from any thread and never block. Callbacks come from any thread; they must not
-//!   block and must not run the app's code: they copy, and queue to the runtime's own pool.
+//!   block and must not run the app's code: they copy, and queue to the runtime's own pool. Only `on_request` may, where
+//!   the request says [`RUN_HERE`].
 //! * What a callback's argument points to is valid during the call, but for the [`Request`] of `on_request` and all it
 //!   points to, which are valid until `complete` of its id.
 //! * A callback with a request's id may come before `on_request` returned, on another thread. `on_read_ready` and
 //!   `on_write_ready` may come before the call that they answer returned `PENDING`, and now and then without need.
 //!   A callback may still be under way on another thread when `complete` returns: its id is over then, and to be ignored.
-//! * A callback must not call native functions before it returns: native may hold locks that those take.
+//! * A callback must not call native functions before it returns: native may hold locks that those take. `on_request` may:
+//!   native holds none then.
 //!
 //! # The life of a request
 //!
@@ -31,7 +33,7 @@
 use std::ffi::c_void;
 
 /// The version of all below. Another one is refused on both sides.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The runtime property that holds the address of [`Api`], in decimal.
 pub(super) const PROPERTY: &str = "ANCM_NATIVE_API";
@@ -69,6 +71,9 @@ pub(super) const EXTENDED_CONNECT: u32 = 4;
 /// The client waits for 100 (Continue) before it sends the body; the first `read` sends it.
 pub(super) const EXPECTS_CONTINUE: u32 = 8;
 
+/// The app may run during `on_request`, on the calling thread and for as long as it takes.
+pub(super) const RUN_HERE: u32 = 16;
+
 /// Bytes that somebody else owns.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -105,14 +110,23 @@ pub(super) struct ConnectionFacts {
     pub(super) local: Endpoint,
     /// The client's certificate as DER, or empty.
     pub(super) certificate: Slice,
-    /// The user whom the front authenticated: name (`alice@REALM`), authentication type (`Kerberos`); or empty.
-    pub(super) user: Slice,
-    pub(super) authentication_type: Slice,
     /// TLS, or 0: the version as on the wire (0x0303 is 1.2), and the cipher suite's number of the registry.
     pub(super) tls_version: u32,
     pub(super) tls_cipher_suite: u32,
     /// The name that the client asked for by SNI, or empty.
     pub(super) server_name: Slice,
+}
+
+/// Whom the front authenticated.
+#[repr(C)]
+pub(super) struct User {
+    /// `alice@REALM`, or `alice` where there is no realm.
+    pub(super) name: Slice,
+    /// How it was proved: `Negotiate`, `Basic`.
+    pub(super) authentication_type: Slice,
+    /// The names of the groups that the user is in.
+    pub(super) groups: *const Slice,
+    pub(super) group_count: u32,
 }
 
 /// The head of a request.
@@ -138,6 +152,8 @@ pub(super) struct Request {
     /// −1: not known before its end (chunked, or HTTP/2 without `Content-Length`).
     pub(super) content_length: i64,
     pub(super) connection: *const ConnectionFacts,
+    /// Null where nobody was authenticated.
+    pub(super) user: *const User,
 }
 
 /// What the app is told once.
@@ -147,7 +163,7 @@ pub(super) struct Settings {
     pub(super) path_base: Slice,
     /// The content root: absolute.
     pub(super) physical_path: Slice,
-    /// As `ASPNETCORE_IIS_HTTPAUTH`: `windows;basic;anonymous;` or `none`.
+    /// What the front offers, as `ASPNETCORE_IIS_HTTPAUTH`: `windows;basic;anonymous;` or `none`.
     pub(super) authentication: Slice,
     /// Where the front listens: URLs with `;` between them.
     pub(super) addresses: Slice,

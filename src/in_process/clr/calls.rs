@@ -18,7 +18,7 @@ use super::{
     native::Native,
     slots::{self, Slot},
 };
-use crate::headers;
+use crate::{front::lend, headers};
 
 /// The table of them, without the addresses of the one app.
 pub(super) const fn table() -> Api {
@@ -90,7 +90,7 @@ fn with(id: RequestId, act: impl FnOnce(&'static Slot, &mut Exchange, &mut After
     let code = act(slot, exchange, &mut after);
     drop(state);
     for waker in [after.wake, after.fetch].into_iter().flatten() {
-        waker.wake();
+        lend::wake(waker);
     }
     code
 }

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use hyper::{ext::Protocol, upgrade};
 
 use super::{
-    abi,
+    abi::{self, RequestId},
     exchange::{self, Answer, Client, Upload},
     facts::Facts,
     future::ResponseFuture,
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     Connection, PathBase,
     error::{BoxError, Error, Format},
+    front::lend::{Errand, lend},
 };
 
 /// The app in this process as a tower service; cheap to clone.
@@ -79,25 +80,29 @@ where
         if request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none() {
             return refused(Error::method_refused());
         }
-        let (Some(callbacks), true) = (self.native.callbacks(), self.native.begin()) else {
+        if self.native.callbacks().is_none() || !self.native.begin() {
             return refused(Error::stopping());
-        };
+        }
         let Some(slot) = slots::acquire(self.native) else {
             self.native.end();
             return refused(Error::queue_full());
         };
-        let head = self.fill(slot, request);
+        self.fill(slot, request);
         let client = Client::new(slot);
-        // SAFETY: the managed side gave this function for as long as the process lives; the head stays until both
-        // sides have let go of the exchange.
-        unsafe { (callbacks.on_request)(slot.id(), head) };
+        let errand = Errand {
+            run: tell,
+            with: slot.id(),
+        };
+        if !lend(errand) {
+            tell(slot.id(), false);
+        }
         ResponseFuture::waiting(client)
     }
 }
 
 impl Service {
     /// Puts `request` into `slot`.
-    fn fill<B>(&self, slot: &'static Slot, mut request: Request<B>) -> *const abi::Request
+    fn fill<B>(&self, slot: &'static Slot, mut request: Request<B>)
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -122,7 +127,25 @@ impl Service {
         let connection = self.connection(&parts);
         let (facts, scheme) = (Facts::of(&connection), connection.scheme());
         // SAFETY: the slot was just acquired, and the managed side does not know of it yet.
-        unsafe { slot.head() }.fill(parts, facts, scheme, flags, length)
+        unsafe { slot.head() }.fill(parts, facts, scheme, flags, length);
+    }
+}
+
+/// Tells the managed side of the request that was put into a slot: once for each. `here` says whether the app may run
+/// on this thread before this returns.
+fn tell(id: RequestId, here: bool) {
+    let Some(slot) = slots::find(id) else {
+        return;
+    };
+    let Some(callbacks) = slot.native(id).and_then(Native::callbacks) else {
+        return;
+    };
+    // SAFETY: the exchange is not over before the managed side says so, and that has not heard of it yet: so nobody
+    // else looks at the head, which stays until both sides have let go. The managed side gave the function for as long as
+    // the process lives.
+    unsafe {
+        let head = slot.head().run_here(here);
+        (callbacks.on_request)(id, head);
     }
 }
 

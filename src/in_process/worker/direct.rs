@@ -55,6 +55,7 @@ impl Direct {
         let front = Front::new()
             .standby(&standby)
             .drain_timeout(DRAIN)
+            .lend_threads(true)
             .extended_connect(settings.websockets);
         let bound = front.adopt(sockets)?;
         let counts = Arc::<Counts>::default();

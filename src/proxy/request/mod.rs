@@ -309,6 +309,16 @@ fn join(
     HeaderValue::from_maybe_shared(joined.freeze()).ok()
 }
 
+/// Tells a worker what is known of a client's connection beyond that.
+///
+/// Runs after the client's own headers of this name were taken out.
+#[cfg(all(unix, feature = "in-process"))]
+pub(super) fn brief(headers: &mut HeaderMap, connection: &Connection) {
+    if let Some(told) = connection.told_value() {
+        headers.insert(crate::headers::MS_ASPNETCORE_CONNECTION, told.clone());
+    }
+}
+
 /// Adds what only the module says.
 fn pair(headers: &mut HeaderMap, sender: Sender<'_>, believed: bool) {
     headers.reserve(4);

@@ -48,6 +48,19 @@ pub(super) fn encode<B>(request: &Request<B>, to: &mut Vec<u8>) {
     to.extend_from_slice(b"\r\n");
 }
 
+/// [`encode`] by itself, to be measured.
+#[doc(hidden)]
+pub fn encode_head<B>(request: &Request<B>, to: &mut Vec<u8>) {
+    encode(request, to);
+}
+
+/// [`parse`] by itself, to be measured: what the answer to a GET says, if it says it whole.
+#[doc(hidden)]
+pub fn parse_head(bytes: &mut BytesMut, spare: &mut HeaderMap) -> Option<Response<()>> {
+    let head = parse(bytes, false, spare, &mut Early::default());
+    head.ok().flatten().map(|head| head.response)
+}
+
 /// Writes one line.
 pub(super) fn encode_field(name: &HeaderName, value: &HeaderValue, to: &mut Vec<u8>) {
     to.extend_from_slice(name.as_str().as_bytes());

@@ -18,6 +18,8 @@ mod stream;
 mod tests;
 mod usual;
 
+#[doc(hidden)]
+pub use self::head::{encode_head, parse_head};
 pub(super) use self::{answer::Answer, failure::Failure};
 
 use std::{
@@ -323,6 +325,12 @@ impl Wire {
             }
             backend.pool().put(self);
         }
+    }
+
+    /// Gives back what the next request would need, and gets it again with that.
+    pub(super) fn slim(&mut self) {
+        self.read = BytesMut::new();
+        self.outgoing = Outgoing::default();
     }
 
     /// Reads what has come, as much at once as the app has shown to send.

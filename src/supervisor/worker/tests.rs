@@ -23,6 +23,8 @@ fn assignment() -> Assignment {
         shutdown_limit_ms: 2,
         detailed_errors: false,
         websockets: true,
+        stack_size: Some(0x20_0000),
+        call_startup_hook: true,
         listener: 7,
         log: None,
         front: vec![vec![8, 9], vec![10, 11]],

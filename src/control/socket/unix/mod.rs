@@ -25,7 +25,7 @@ use tracing::{Instrument, debug, debug_span, warn};
 pub use self::path::socket_path;
 use super::exchange::{self, CONNECTIONS, LONGEST_REPLY, PATIENCE, PAUSE};
 use crate::{
-    control::{Operator, Request},
+    control::{Operated, Request, operator::Facts},
     files::own_uid,
 };
 
@@ -79,7 +79,8 @@ impl Socket {
     }
 
     /// Does what it is asked to, until it is dropped.
-    pub async fn serve(self, operator: Operator) {
+    pub async fn serve(self, operated: impl Into<Operated>) {
+        let operated = Arc::new((operated.into(), Facts::now()));
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -89,10 +90,10 @@ impl Socket {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let operator = operator.clone();
+                    let operated = Arc::clone(&operated);
                     let exchange = async move {
                         let _place = place;
-                        if let Err(error) = exchange(stream, &operator).await {
+                        if let Err(error) = exchange(stream, &operated).await {
                             debug!(%error, "Control connection broke off");
                         }
                     };
@@ -146,14 +147,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 }
 
 /// One line, and the answer.
-async fn exchange(mut stream: UnixStream, operator: &Operator) -> io::Result<()> {
+async fn exchange(mut stream: UnixStream, operated: &(Operated, Facts)) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     // The super-user can do all this without us.
     if uid != own_uid() && uid != 0 {
         warn!(uid, "Control connection of another user refused");
         return Ok(());
     }
-    exchange::exchange(&mut stream, operator, Some(uid)).await
+    exchange::exchange(&mut stream, operated, Some(uid)).await
 }
 
 /// Asks the program that listens on the socket at `path`, and waits for its reply: see [`Reply`](crate::control::Reply).

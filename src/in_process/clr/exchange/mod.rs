@@ -23,6 +23,7 @@ use super::{
     native::Native,
     slots::{self, Slot},
 };
+use crate::front::lend;
 
 /// What is behind a slot's lock.
 pub(super) struct State {
@@ -85,7 +86,7 @@ impl After {
     /// Does it, for the exchange `id` of `native`.
     pub(super) fn run(self, native: &Native, id: RequestId) {
         if let Some(waker) = self.wake {
-            waker.wake();
+            lend::wake(waker);
         }
         let Some(callbacks) = native.callbacks() else {
             return;

@@ -1,5 +1,11 @@
 //! What a front knows of a client's connection.
 
+mod tls;
+#[cfg(all(unix, feature = "in-process"))]
+mod told;
+
+pub use self::tls::TlsFacts;
+
 #[cfg(feature = "host")]
 use std::sync::OnceLock;
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -63,6 +69,7 @@ struct Facts {
     local: Option<SocketAddr>,
     scheme: Scheme,
     certificate: Option<Bytes>,
+    tls: Option<TlsFacts>,
     #[cfg(all(windows, feature = "host"))]
     windows_user: Option<Arc<std::os::windows::io::OwnedHandle>>,
     /// Takes what is said before an answer.
@@ -78,6 +85,8 @@ struct Facts {
 struct Said {
     forwarded_for: OnceLock<HeaderValue>,
     certificate: OnceLock<HeaderValue>,
+    #[cfg(all(unix, feature = "in-process"))]
+    told: OnceLock<Option<HeaderValue>>,
     #[cfg(all(unix, feature = "in-process"))]
     native: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
@@ -129,6 +138,13 @@ impl Connection {
         self.with(|facts| facts.certificate = Some(der))
     }
 
+    /// Sets what the TLS handshake came to. Defaults to nothing known, which a connection by [`Scheme::Https`] may be too:
+    /// one that another proxy speaks TLS for.
+    #[must_use]
+    pub fn with_tls(self, tls: TlsFacts) -> Self {
+        self.with(|facts| facts.tls = Some(tls))
+    }
+
     /// Sets the Windows user that the client proved to be, by the handle of its token. Defaults to none.
     ///
     /// A supervised app gets a copy of the handle with each request, unless `forwardWindowsAuthToken` is `false`.
@@ -178,6 +194,12 @@ impl Connection {
     #[must_use]
     pub fn certificate(&self) -> Option<&Bytes> {
         self.facts.certificate.as_ref()
+    }
+
+    /// What the TLS handshake came to, where it was this front's.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.facts.tls.as_ref()
     }
 
     /// The peer as `X-Forwarded-For` names it: always with its port, IPv6 in brackets.
@@ -274,6 +296,7 @@ impl fmt::Debug for Connection {
                 "certificate",
                 &self.facts.certificate.as_ref().map(Bytes::len),
             )
+            .field("tls", &self.facts.tls)
             .finish()
     }
 }
