@@ -63,7 +63,7 @@ def paced(folder, port, seconds):
     log, each = folder / "paced.log", RATE // 16
     log.unlink(missing_ok=True)
     command = ["taskset", "-c", "0", "h2load", "--h1", "-t1", "-c16", "-m1", f"--rps={each}", f"-n{RATE * seconds}"]
-    subprocess.run([*command, f"--log-file={log}", f"http://127.0.0.1:{port}/13"], capture_output=True, check=True)
+    subprocess.run([*command, f"--log-file={log}", f"http://127.0.0.1:{port}/13"], capture_output=True, check=True, timeout=seconds + 60)
     lines = [line.split("\t") for line in log.read_text().splitlines()]
     times = sorted(int(took) for _, status, took in lines if status == "200")
     if len(times) < RATE * seconds:
@@ -214,7 +214,7 @@ class Race:
             for peer, place in peers.items():
                 try:
                     told[peer] = each(*place)
-                except (Failed, OSError) as failure:
+                except (Failed, OSError, subprocess.SubprocessError) as failure:
                     told[peer] = f"– ({failure})"
             print(f"{name:18}", " · ".join(f"{peer} {what}" for peer, what in told.items()), flush=True)
 
