@@ -1,55 +1,30 @@
 //! What the app half costs a request: counted, not timed, so that a busy machine changes nothing.
 //!
 //! ```text
-//! cargo bench --bench app_half --features sealed,x509           allocations of each case
-//! valgrind --tool=callgrind --toggle-collect=app_half_measured target/release/deps/app_half-<hash> token
+//! cargo bench --bench app_half --features sealed,x509
 //! ```
 //!
-//! callgrind's total, divided by the 1 000 requests, is the instructions of one. The requests are made before.
+//! The requests are made before.
 
 #![allow(unsafe_code, reason = "an allocator that counts is an allocator")]
 #![allow(clippy::print_stdout, reason = "a measurement is printed")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod counted;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     convert::Infallible,
-    env,
     future::{Ready, ready},
-    hint::black_box,
     task::{Context, Poll},
 };
 
 use ancm::{
     Connection,
-    app::{Ancm, AncmLayer, ModuleEnvironment},
+    app::{AncmLayer, ModuleEnvironment},
 };
+use counted::Cases;
 use http::{HeaderValue, Request, Response, request};
 use tower_layer::Layer;
 use tower_service::Service;
-
-const REQUESTS: usize = 1_000;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: it does what the system's allocator does, and counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The app: takes the request and keeps it, so that its end is not measured.
 #[derive(Clone, Debug)]
@@ -68,8 +43,6 @@ impl Service<Request<()>> for App {
         ready(Ok(Response::new(Some(request))))
     }
 }
-
-type Future = <Ancm<App> as Service<Request<()>>>::Future;
 
 fn layer(base: &str) -> AncmLayer {
     let module = ModuleEnvironment::from_vars(|name| match name {
@@ -98,16 +71,7 @@ fn request() -> request::Builder {
         .header("ms-aspnetcore-token", "7b1156561a35407f9db27e0e4d32c068")
 }
 
-#[unsafe(no_mangle)]
-#[inline(never)]
-fn app_half_measured(app: &mut Ancm<App>, requests: Vec<Request<()>>, out: &mut Vec<Future>) {
-    for request in requests {
-        out.push(black_box(app.call(request)));
-    }
-}
-
 fn main() {
-    let only = env::args().nth(1).filter(|name| !name.starts_with('-'));
     let forwarded = |request: request::Builder| {
         request
             .header(
@@ -122,10 +86,8 @@ fn main() {
         ("forwarded", "/", &|| forwarded(request())),
         ("base", "/shop", &|| forwarded(request())),
     ];
+    let measured = Cases::new();
     for (name, base, make) in cases {
-        if only.as_deref().is_some_and(|only| only != name) {
-            continue;
-        }
         let layer = if base == "-" {
             AncmLayer::new(None)
         } else {
@@ -133,17 +95,6 @@ fn main() {
         };
         let mut app = layer.layer(App);
         let make = || make().body(()).expect("a request");
-        let requests: Vec<_> = (0..REQUESTS).map(|_| make()).collect();
-        let mut out = Vec::with_capacity(REQUESTS);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        app_half_measured(&mut app, requests, &mut out);
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        println!(
-            "{name}: {} allocations a request",
-            allocations as f64 / REQUESTS as f64
-        );
-        if only.is_some() {
-            return;
-        }
+        measured.case(name, make, |request| app.call(request));
     }
 }

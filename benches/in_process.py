@@ -6,7 +6,7 @@
 
 The two are loaded by wrk in turn, round after round, on one core each time, so that what else the machine does meets both
 alike. What counts is the CPU time that the kernel says a server's threads took, by the requests that were answered, as a
-ratio to `axum::serve`'s of the same round; the median over the rounds, and their range, are printed. All is on loopback, and
+ratio to `axum::serve`'s of the same round; the median over the rounds is printed, and the middle half of them. All is on loopback, and
 only what was started here is stopped. Needs Linux, wrk, taskset and Python 3.9.
 """
 
@@ -14,10 +14,10 @@ import argparse
 import json
 import os
 import signal
-import statistics
 import subprocess
 
-from race import cpu_seconds, load
+from proxies import rounds
+from race import load
 
 LOADS = {  # path, connections, header fields
     "small": ("/status/200", 64, {}),
@@ -47,22 +47,9 @@ def main():
     try:
         for server in ("axum", "ancm"):
             servers[server] = start(chosen.program, server)
-        for name, (path, connections, fields) in LOADS.items():
-            costs = {server: [] for server in servers}
-            for port, _ in servers.values():
-                load(port, path, connections, fields, 1)
-            for _ in range(chosen.rounds):
-                for server, (port, process) in servers.items():
-                    before = cpu_seconds(process.pid)
-                    answered = load(port, path, connections, fields, chosen.seconds)
-                    costs[server].append((cpu_seconds(process.pid) - before) / answered * 1e6)
-            ratios = [own / other for own, other in zip(costs["ancm"], costs["axum"])]
-            print(
-                f"{name:6} axum::serve {statistics.median(costs['axum']):.1f} µs,"
-                f" in process {statistics.median(costs['ancm']):.1f} µs:"
-                f" {statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})",
-                flush=True,
-            )
+        for name, one in LOADS.items():
+            once = lambda port, one=one: (load(None, port, *one, chosen.seconds), None)
+            rounds(name, servers, once, chosen.rounds, base="axum")
     finally:
         for _, process in servers.values():
             process.send_signal(signal.SIGTERM)

@@ -51,6 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let _ = tokio::signal::ctrl_c().await;
     };
     Front::new()
+        .extended_connect(true)
         .bind(&["127.0.0.1:8080".parse()?])?
         .serve(move |connection| app.for_connection(connection), stop)
         .await?;

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?).canonicalize()?;
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:5000".into());
-    let mut front = Front::new();
+    let mut front = Front::new().extended_connect(true);
     if let Some(threads) = arguments.next() {
         front = front.threads(threads.to_string_lossy().parse()?);
     }

@@ -16,6 +16,10 @@ pub const MS_ASPNETCORE_WINAUTHTOKEN: HeaderName =
     HeaderName::from_static("ms-aspnetcore-winauthtoken");
 /// The user whom our own host half authenticated, sealed. The module knows no such header.
 pub const MS_ASPNETCORE_IDENTITY: HeaderName = HeaderName::from_static("ms-aspnetcore-identity");
+/// What our own host half tells a worker of a client's connection, beyond what every app is told. No other app gets it.
+#[cfg(all(unix, feature = "in-process"))]
+pub(crate) const MS_ASPNETCORE_CONNECTION: HeaderName =
+    HeaderName::from_static("ms-aspnetcore-connection");
 
 /// The addresses a request passed, the client first.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

@@ -94,7 +94,8 @@
 //! | `serve` | yes | [`app::serve`] and [`app::Server`] |
 //! | `host` | no | the host half: [`Host`], [`authentication`], [`config`], [`control`], [`supervisor`], [`offline`], [`proxy`], [`error`] |
 //! | `front` | no | `host` and [`front`], a hyper server made for it |
-//! | `negotiate` | no | `authentication::negotiate::Kerberos`: Windows authentication on Unix, by the system's GSSAPI |
+//! | `negotiate` | no | `authentication::negotiate`: Windows authentication, on Unix by the system's GSSAPI (`Kerberos`), on Windows by SSPI (`Sspi`) |
+//! | `users` | no | `authentication::users`: users of Basic authentication in a file |
 //! | `in-process` | no | `front`, and `in_process`: an app in a worker that is called instead of forwarded to, ASP.NET Core by CoreCLR (Unix) |
 //! | `tls` | no | `front` and `front::tls`: TLS by rustls, client certificates |
 //! | `cli` | no | all of the above but `negotiate`, and the `ancm` program |
@@ -187,6 +188,8 @@ pub mod headers;
 mod body;
 mod connection;
 #[cfg(feature = "host")]
+mod informational;
+#[cfg(feature = "host")]
 mod lines;
 mod occasionally;
 mod path_base;
@@ -220,22 +223,33 @@ pub mod proxy;
 pub mod supervisor;
 #[cfg(feature = "host")]
 mod watch;
+#[cfg(feature = "host")]
+mod websocket;
 
 #[cfg(all(test, feature = "host"))]
 mod samples;
 
 #[cfg(feature = "host")]
 pub use self::host::{Builder as HostBuilder, Host, HostBody, HostFuture};
+#[cfg(feature = "host")]
+pub use self::informational::Informational;
 #[cfg(feature = "sealed")]
 pub use self::sealed::{Identity, SealError};
 pub use self::{
     body::ResponseBody,
-    connection::{Connection, Scheme},
+    connection::{Connection, Scheme, TlsFacts},
     path_base::{InvalidPathBase, PathBase},
     shutdown::Shutdown,
     token::{InvalidToken, PairingToken},
     within::InProcess,
 };
+
+/// What is held beside hyper: only `fuzz/` builds it.
+#[cfg(all(fuzzing, feature = "front"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{front::fuzz as requests, proxy::fuzz as answers};
+}
 
 /// The code of README, so that it compiles.
 #[cfg(all(doctest, feature = "cli"))]

@@ -20,6 +20,7 @@ const VOCABULARY: &[&str] = &[
     "error",
     "files",
     "headers",
+    "informational",
     "lines",
     "occasionally",
     "path_base",
@@ -27,6 +28,7 @@ const VOCABULARY: &[&str] = &[
     "sealed",
     "shutdown",
     "token",
+    "websocket",
     "within",
 ];
 

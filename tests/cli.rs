@@ -397,6 +397,184 @@ fn the_limits_of_the_front_are_those_of_the_file_or_the_command_line() {
     assert_eq!(ask(server.listening(), "GET /", "*/*").0, 200);
 }
 
+/// An app that answers every request with `name`, until this program ends; where it listens.
+fn answering(name: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let mut stream = stream;
+                head(&mut stream);
+                let length = name.len();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}");
+                let _ = write!(stream, "{head}\r\n\r\n{name}");
+            });
+        }
+    });
+    address
+}
+
+/// An address that nobody else can take, and at which nobody listens.
+fn refusing() -> (tokio::net::TcpSocket, String) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
+}
+
+#[cfg(unix)]
+#[test]
+fn run_forwards_to_several_addresses_and_status_tells_of_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (answering("one"), answering("two"));
+    let (_held, gone) = refusing();
+    let arguments = [
+        "run",
+        "--to",
+        &one,
+        "--to",
+        &two,
+        "--to",
+        &gone,
+        "--control",
+        "socket",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut run = Running::start(dir.path(), &arguments);
+    let address = run.listening();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let (status, text) = ask(address, "GET /", "*/*");
+        assert_eq!(status, 200, "{text}");
+        seen.insert(text.lines().last().unwrap().to_owned());
+    }
+    assert_eq!(seen, ["one".to_owned(), "two".to_owned()].into());
+    let down = run.logged("Address is down");
+    assert_eq!(down["backend.addr"], *gone);
+    let (status, text, stderr) = output(dir.path(), &["status", "--control", "socket"]);
+    assert_eq!(status, 0, "{stderr}");
+    assert!(text.starts_with("state         ready\n"), "{text}");
+    let row = |address: &str| {
+        let mut rows = text.lines().filter(|row| row.starts_with(address));
+        rows.next().unwrap_or_else(|| panic!("{address}: {text}"))
+    };
+    assert!(row(&one).contains("  up  "), "{text}");
+    assert!(row(&two).contains("  up  "), "{text}");
+    assert!(row(&gone).contains("  down  "), "{text}");
+    assert!(row(&gone).contains("efused"), "{text}");
+    let json = ["status", "--control", "socket", "--json"];
+    let report: Value = serde_json::from_str(&output(dir.path(), &json).1).unwrap();
+    let backends = report["backends"].as_array().unwrap();
+    let total = backends.iter().map(|one| one["requests"].as_u64().unwrap());
+    assert!(total.sum::<u64>() >= 40, "{report}");
+    assert!(backends.iter().all(|one| one["in_flight"] == 0), "{report}");
+    for command in ["restart", "stop", "offline", "online"] {
+        let (status, _, stderr) = output(dir.path(), &[command, "--control", "socket"]);
+        assert_eq!(status, 1, "{stderr}");
+        assert!(stderr.contains("somebody else runs this app"), "{stderr}");
+    }
+}
+
+#[test]
+fn where_no_address_is_up_run_says_so_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_held, gone) = refusing();
+    let arguments = [
+        "run",
+        "--to",
+        &gone,
+        "--health-path",
+        "/",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut run = Running::start(dir.path(), &arguments);
+    let address = run.listening();
+    // The first one finds it out, unless a check was first.
+    assert!([502, 503].contains(&ask(address, "GET /", "*/*").0));
+    run.logged("Address is down");
+    run.logged("No address of the app is up: requests get 503 until one is");
+    let (status, text) = ask(address, "GET /", "*/*");
+    assert_eq!(status, 503, "{text}");
+    assert!(text.to_ascii_lowercase().contains("retry-after:"), "{text}");
+    loop {
+        let failed = run.logged("Request failed");
+        if failed["http.status"] == 503 {
+            assert_eq!(failed["error"], "no address of the app is up");
+            assert!(
+                failed["cause"].as_str().unwrap().contains(&gone),
+                "{failed}"
+            );
+            return;
+        }
+    }
+}
+
+#[test]
+fn run_reads_addresses_from_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (answering("one"), answering("two"));
+    let name = two.replace("127.0.0.1", "localhost");
+    let file = format!("[backends]\nto = [\"{one}\", \"{name}\"]\n[proxy]\nvia = \"front-1\"\n");
+    std::fs::write(dir.path().join("ancm.toml"), file).unwrap();
+    let (status, text, stderr) = output(dir.path(), &["check"]);
+    assert_eq!(status, 0, "{stderr}");
+    assert!(
+        text.contains(&format!("forwards to               {one}, {two}")),
+        "{text}"
+    );
+    assert!(!text.contains("hosted  "), "{text}");
+    let arguments = ["run", "--no-control", "--listen", "127.0.0.1:0"];
+    let mut run = Running::start(dir.path(), &arguments);
+    let address = run.listening();
+    for _ in 0..10 {
+        let (status, text) = ask(address, "GET /", "*/*");
+        assert_eq!(status, 200, "{text}");
+        assert!(
+            text.to_ascii_lowercase().contains("via: 1.1 front-1"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_app_of_http_1_that_is_spoken_to_in_http_2_is_told_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = app.local_addr().unwrap().to_string();
+    let arguments = [
+        "run",
+        "--to",
+        &to,
+        "--protocol",
+        "h2c",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut run = Running::start(dir.path(), &arguments);
+    let address = run.listening();
+    let client = thread::spawn(move || ask(address, "GET /", "*/*"));
+    let (mut stream, _) = app.accept().unwrap();
+    assert!(head(&mut stream).starts_with("PRI * HTTP/2.0"));
+    write!(
+        stream,
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    drop(stream);
+    assert_eq!(client.join().unwrap().0, 502);
+    let failed = run.logged("Request failed");
+    let cause = failed["cause"].as_str().unwrap();
+    assert!(
+        cause.contains("it speaks HTTP/1.1 where HTTP/2 without TLS was expected"),
+        "{cause}"
+    );
+    assert!(cause.contains("set `protocol` to \"http/1.1\""), "{cause}");
+}
+
 #[test]
 fn run_forwards_to_an_address_and_starts_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -764,4 +942,143 @@ async fn the_hyper_front_serves_an_app_its_failed_start_and_its_offline_page() {
         assert_eq!(answer.0, status, "{}", answer.1);
         assert!(answer.1.contains(told), "{}", answer.1);
     }
+}
+
+// ---- Users
+
+#[test]
+fn a_password_becomes_a_line_for_the_file_and_is_no_argument() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |typed: &str| {
+        let mut command = ancm(dir.path(), &["password", "alice"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // It may have ended before it has read all of it.
+        let _ = stdin.write_all(typed.as_bytes());
+        drop(stdin);
+        texts(child.wait_with_output().unwrap())
+    };
+    let (status, out, err) = line("correct horse\n");
+    assert_eq!((status, &*err), (0, ""));
+    assert!(out.starts_with("alice:$argon2id$"), "{out}");
+    assert!(out.ends_with('\n') && !out.contains("horse"), "{out}");
+    for wrong in ["", "\n", "a\tb\n"] {
+        let (status, out, err) = line(wrong);
+        assert_eq!((status, &*out), (2, ""), "{wrong:?}: {err}");
+    }
+    let (status, _, err) = output(dir.path(), &["password", "a:b"]);
+    assert_eq!(status, 2, "{err}");
+}
+
+/// `NAME:HASH` of the password `correct horse`, as cheap to check as can be.
+fn user(name: &str) -> String {
+    use argon2::PasswordHasher as _;
+    let params = argon2::Params::new(8, 1, 1, None).unwrap();
+    let argon2 = argon2::Argon2::new(Default::default(), Default::default(), params);
+    let hash: argon2::PasswordHash = argon2.hash_password(b"correct horse").unwrap();
+    format!("{name}:{hash}\n")
+}
+
+/// A folder whose app is served to users alone, by a `web.config` or an `ancm.toml`.
+fn for_users(over_cleartext: bool, toml: bool) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("users.txt"), user("alice")).unwrap();
+    if toml {
+        let text = format!(
+            "processPath = '{ANCM}'\narguments = ['demo-app']\n[authentication]\nbasic = true\nanonymous = false\n\
+             basicUsers = 'users.txt'\nbasicRealm = 'the shop'\nbasicOverCleartext = {over_cleartext}\n\
+             userHeader = 'x-user'\n"
+        );
+        std::fs::write(dir.path().join("ancm.toml"), text).unwrap();
+        return dir;
+    }
+    let text = format!(
+        r#"<configuration><system.webServer>
+          <aspNetCore processPath="{ANCM}" arguments="demo-app">
+            <handlerSettings>
+              <handlerSetting name="basicUsers" value=".\users.txt" />
+              <handlerSetting name="basicOverCleartext" value="{over_cleartext}" />
+              <handlerSetting name="userHeader" value="x-user" />
+            </handlerSettings>
+          </aspNetCore>
+          <security><authentication>
+            <basicAuthentication enabled="true" realm="the shop" />
+            <anonymousAuthentication enabled="false" />
+          </authentication></security>
+        </system.webServer></configuration>"#
+    );
+    std::fs::write(dir.path().join("web.config"), text).unwrap();
+    dir
+}
+
+/// `user:correct horse` and `alice:wrong`, as Basic authentication carries them.
+fn basic(user: &str, password: &str) -> String {
+    use base64::Engine as _;
+    let text = format!("{user}:{password}");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    format!("*/*\r\nAuthorization: Basic {encoded}")
+}
+
+#[test]
+fn users_of_a_file_come_in_by_their_passwords_and_nobody_else() {
+    for toml in [false, true] {
+        let dir = for_users(true, toml);
+        let mut running = Running::start(dir.path(), &["run", "--listen", "127.0.0.1:0"]);
+        assert_eq!(running.logged("Users loaded")["users"], 1);
+        let address = running.listening();
+        let (status, answer) = ask(address, "GET /", "*/*");
+        assert_eq!(status, 401, "{answer}");
+        let challenge = "www-authenticate: Basic realm=\"the shop\", charset=\"UTF-8\"\r\n";
+        assert!(answer.contains(challenge), "{answer}");
+        for (name, password) in [("alice", "wrong"), ("bob", "correct horse"), ("", "")] {
+            let (status, answer) = ask(address, "GET /", &basic(name, password));
+            assert_eq!(status, 401, "{name}: {answer}");
+        }
+        let (status, page) = ask(address, "GET /", &basic("alice", "correct horse"));
+        assert_eq!(status, 200, "{page}");
+        assert_eq!(value(&page, "x-user"), "alice");
+
+        std::fs::write(dir.path().join("new"), user("bob")).unwrap();
+        let file = dir.path().join("users.txt");
+        std::fs::rename(dir.path().join("new"), file).unwrap();
+        assert_eq!(running.logged("Users reloaded")["users"], 1);
+        let (status, page) = ask(address, "GET /", &basic("bob", "correct horse"));
+        assert_eq!(status, 200, "{page}");
+        let (status, _) = ask(address, "GET /", &basic("alice", "correct horse"));
+        assert_eq!(status, 401);
+    }
+}
+
+#[test]
+fn no_password_is_asked_for_where_everybody_could_read_it() {
+    let dir = for_users(false, true);
+    let mut running = Running::start(dir.path(), &["run", "--listen", "127.0.0.1:0"]);
+    let address = running.listening();
+    for accept in ["*/*", &basic("alice", "correct horse")] {
+        let (status, answer) = ask(address, "GET /", accept);
+        assert_eq!(status, 401, "{answer}");
+        assert!(!answer.contains("www-authenticate"), "{answer}");
+    }
+}
+
+#[test]
+fn a_wrong_file_of_users_is_told_before_anything_is_served() {
+    let dir = for_users(true, true);
+    let file = dir.path().join("users.txt");
+    std::fs::write(&file, "# people\nalice:secret\n").unwrap();
+    for what in ["check", "run"] {
+        let (status, _, err) = output(dir.path(), &[what]);
+        assert_eq!(status, 2, "{err}");
+        assert!(err.contains("users.txt:2: "), "{err}");
+        assert!(err.contains("`basicUsers`"), "{err}");
+        assert!(!err.contains("secret"), "{err}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let (status, _, err) = output(dir.path(), &["check"]);
+    assert_eq!(status, 2, "{err}");
+    assert!(
+        err.contains("users.txt: the file of users can't be read"),
+        "{err}"
+    );
 }

@@ -43,6 +43,9 @@ namespace Ancm.Hosting.Tests
 
         public string User { get; set; } = "";
 
+        /// <summary>The name that the client asked for by SNI; null without TLS.</summary>
+        public string? Tls { get; set; }
+
         /// <summary>Ends when managed has completed the request.</summary>
         public Task Completed => _completed.Task;
 
@@ -69,7 +72,7 @@ namespace Ancm.Hosting.Tests
             new Span<byte>(head, sizeof(NativeRequest)).Clear();
             var texts = (Slice*)head;
             texts[0] = FakeNative.Unmanaged(_method);
-            texts[1] = FakeNative.Unmanaged("http");
+            texts[1] = FakeNative.Unmanaged(Tls == null ? "http" : "https");
             texts[2] = FakeNative.Unmanaged("example.org");
             texts[3] = FakeNative.Unmanaged(_target);
             texts[4] = FakeNative.Unmanaged(query < 0 ? _target : _target.Substring(0, query));
@@ -80,6 +83,7 @@ namespace Ancm.Hosting.Tests
             ((uint*)rest)[4] = (uint)_flags;
             *(long*)(rest + 24) = -1;
             *(ConnectionFacts**)(rest + 32) = Connection();
+            *(NativeUser**)(rest + 40) = AppUser();
             return (NativeRequest*)head;
         }
 
@@ -146,10 +150,31 @@ namespace Ancm.Hosting.Tests
             var facts = (byte*)Marshal.AllocHGlobal(sizeof(ConnectionFacts));
             new Span<byte>(facts, sizeof(ConnectionFacts)).Clear();
             *(ulong*)facts = Id;
-            var user = (Slice*)(facts + 8 + (2 * sizeof(Endpoint)) + sizeof(Slice));
-            user[0] = FakeNative.Unmanaged(User);
-            user[1] = FakeNative.Unmanaged(User.Length == 0 ? "" : "Kerberos");
+            var tls = (uint*)(facts + 8 + (2 * sizeof(Endpoint)) + sizeof(Slice));
+            if (Tls is string name)
+            {
+                tls[0] = 0x0304;
+                tls[1] = 0x1301;
+                *(Slice*)(tls + 2) = FakeNative.Unmanaged(name);
+            }
             return (ConnectionFacts*)facts;
+        }
+
+        private NativeUser* AppUser()
+        {
+            if (User.Length == 0)
+            {
+                return null;
+            }
+            var user = (Slice*)Marshal.AllocHGlobal(sizeof(NativeUser));
+            user[0] = FakeNative.Unmanaged(User);
+            user[1] = FakeNative.Unmanaged("Kerberos");
+            var groups = (Slice*)Marshal.AllocHGlobal(2 * sizeof(Slice));
+            groups[0] = FakeNative.Unmanaged("staff");
+            groups[1] = FakeNative.Unmanaged("admins");
+            *(Slice**)(user + 2) = groups;
+            ((ulong*)(user + 2))[1] = 2;
+            return (NativeUser*)user;
         }
 
         private void Note(string call)

@@ -5,6 +5,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Ancm.Hosting.Abi;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -275,12 +276,81 @@ namespace Ancm.Hosting.Tests
             var name = "";
             var request = FakeApp.Request(context =>
             {
-                name = context.User.Identity.Name + " " + context.User.Identity.AuthenticationType;
+                name = context.User.Identity.Name + " " + context.User.Identity.AuthenticationType +
+                    context.User.IsInRole("admins") + context.User.IsInRole("Admins") + context.User.IsInRole("staff");
                 return Task.CompletedTask;
             });
             request.User = "alice@REALM";
             await Run(request);
-            Check.Equal("alice@REALM Kerberos", name);
+            Check.Equal("alice@REALM KerberosTrueFalseTrue", name);
+        }
+
+        /// <summary>SignalR offers WebSockets where the feature is, to a request that asks for none.</summary>
+        public static async Task UpgradesAreOfferedToAllAndGivenToWhoAsks()
+        {
+            foreach (var (flags, version) in new[]
+            {
+                (RequestFlags.CanUpgrade, 11), (RequestFlags.None, 11), (RequestFlags.None, 20),
+            })
+            {
+                var said = "";
+                var request = FakeApp.Request(context =>
+                {
+                    var upgrade = context.Features.Get<IHttpUpgradeFeature>();
+                    said = $"{upgrade != null} {upgrade?.IsUpgradableRequest}";
+                    if (upgrade?.IsUpgradableRequest == false)
+                    {
+                        Check.Throws<InvalidOperationException>(() => upgrade.UpgradeAsync().GetAwaiter().GetResult());
+                    }
+                    return Task.CompletedTask;
+                }, flags: flags, version: version);
+                await Run(request);
+                Check.Equal("True " + (flags == RequestFlags.CanUpgrade), said);
+            }
+        }
+
+        public static async Task NobodyIsTheUserOfTheNextRequestInTheSamePlace()
+        {
+            var name = "";
+            var first = FakeApp.Request(context => Task.CompletedTask);
+            first.User = "alice@REALM";
+            await Run(first);
+            var second = FakeApp.Request(context =>
+            {
+                name = context.User.Identity.Name + context.User.Identity.IsAuthenticated;
+                return Task.CompletedTask;
+            });
+            await Run(second);
+            Check.Equal("False", name);
+        }
+
+        public static async Task FactsOfTheHandshakeAreTheApps()
+        {
+            var facts = "";
+            var request = FakeApp.Request(context =>
+            {
+                var tls = context.Features.Get<ITlsHandshakeFeature>();
+                facts = $"{tls.Protocol} {tls.CipherAlgorithm} {tls.CipherStrength} " +
+                    $"{((Server.TlsFacts)tls).NegotiatedCipherSuite} {((Server.TlsFacts)tls).HostName} " +
+                    (context.Features.Get<ITlsConnectionFeature>()?.ClientCertificate == null);
+                return Task.CompletedTask;
+            });
+            request.Tls = "site.test";
+            await Run(request);
+            Check.Equal("Tls13 Aes128 128 TLS_AES_128_GCM_SHA256 site.test True", facts);
+        }
+
+        public static async Task WithoutTlsThereAreNoFactsOfIt()
+        {
+            var none = false;
+            var request = FakeApp.Request(context =>
+            {
+                none = context.Features.Get<ITlsHandshakeFeature>() == null &&
+                    context.Features.Get<ITlsConnectionFeature>() == null;
+                return Task.CompletedTask;
+            });
+            await Run(request);
+            Check.Equal(true, none);
         }
 
         public static unsafe void PathBaseIsMatchedBySegmentsInAnyCase()
@@ -338,17 +408,6 @@ namespace Ancm.Hosting.Tests
             await Check.InTime(request.Completed);
             Check.Equal("start 101\nwrite ping\nwrite END", request.Calls);
             Check.Equal("Connection: Upgrade", request.Fields.Single());
-        }
-
-        public static async Task UpgradeIsOfferedOnlyWhereItCanBe()
-        {
-            var offered = true;
-            await Run(FakeApp.Request(context =>
-            {
-                offered = context.Features.Get<IHttpUpgradeFeature>() != null;
-                return Task.CompletedTask;
-            }));
-            Check.Equal(false, offered);
         }
 
         public static async Task LimitOfTheBodyReachesNative()

@@ -4,6 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use http::HeaderValue;
 
+use super::connection::Kept;
 use crate::Identity;
 
 /// What [`CheckPassword::check`] gives: the user, or nobody.
@@ -14,6 +15,13 @@ pub trait CheckPassword: Send + Sync {
     /// Whom `user` and `password` prove the client to be. To be decided in a time that does not tell why somebody is
     /// nobody; how often one client may try is for the check to limit.
     fn check<'a>(&'a self, user: &'a str, password: &'a str) -> Check<'a>;
+
+    /// A number that changes when somebody may not be a user any more, or not by the same password: as long as it stays,
+    /// what was right on a connection is taken for right there, without another check. The password is not kept for that.
+    /// Default `None`: everything is checked each time.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Basic authentication as it is offered.
@@ -34,6 +42,27 @@ impl Basic {
             challenge: HeaderValue::try_from(text).unwrap_or(unnamed),
             over_cleartext: false,
         }
+    }
+
+    /// Who the client is, which was `kept` or is found out.
+    pub(super) async fn prove(
+        &self,
+        kept: Option<&Kept>,
+        user: &str,
+        password: &str,
+    ) -> Option<Identity> {
+        // Before the check: what changes meanwhile makes it another one.
+        let memory = kept.zip(self.users.revision());
+        if let Some((kept, revision)) = memory
+            && let Some(known) = kept.remembered(revision, user, password)
+        {
+            return Some(known);
+        }
+        let identity = self.users.check(user, password).await?;
+        if let Some((kept, revision)) = memory {
+            kept.remember(revision, user, password, identity.clone());
+        }
+        Some(identity)
     }
 }
 

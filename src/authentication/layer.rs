@@ -1,6 +1,6 @@
 //! What is offered, and the layer that offers it.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use tower_layer::Layer;
@@ -200,7 +200,7 @@ impl Rules {
         let Some(header) = &self.user_header else {
             return;
         };
-        if let Ok(value) = HeaderValue::try_from(principal(user)) {
+        if let Ok(value) = HeaderValue::try_from(user.principal()) {
             headers.insert(header.clone(), value);
         }
     }
@@ -213,17 +213,4 @@ fn is_alias(name: &HeaderName, header: &HeaderName) -> bool {
         .bytes()
         .map(fold)
         .eq(header.as_str().bytes().map(fold))
-}
-
-fn principal(user: &Identity) -> String {
-    match user.realm() {
-        "" => user.name().to_owned(),
-        realm => format!("{}@{realm}", user.name()),
-    }
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
-    }
 }

@@ -32,6 +32,9 @@ mod future;
 mod layer;
 pub mod negotiate;
 mod service;
+mod user;
+#[cfg(feature = "users")]
+pub mod users;
 
 pub use self::{
     basic::{Check, CheckPassword},

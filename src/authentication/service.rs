@@ -20,7 +20,8 @@ use super::{
     connection::Kept,
     credentials::Credentials,
     layer::Rules,
-    negotiate::{Negotiate, Refused, Step},
+    negotiate::{Exchange, Negotiate, Refused, Step},
+    user::User,
 };
 use crate::{Connection, Identity, ResponseBody, headers::X_FORWARDED_FOR};
 
@@ -68,7 +69,7 @@ where
             return ResponseFuture::forward(self.inner.call(request), None);
         }
         self.rules.clear(request.headers_mut());
-        request.extensions_mut().remove::<Identity>();
+        User::clear(request.extensions_mut());
         let scheme = match &self.connection {
             Some(connection) => connection.scheme(),
             None => Connection::of(request.extensions()).scheme(),
@@ -166,7 +167,7 @@ impl<S> Authenticated<S> {
 
 enum Proved {
     /// With what `Negotiate` gives the client of it.
-    User(Identity, Option<Option<Vec<u8>>>),
+    User(User, Option<Option<Vec<u8>>>),
     NotYet(Vec<u8>),
 }
 
@@ -180,9 +181,9 @@ async fn prove(
             exchange(negotiate, kept, token).await
         }
         (Credentials::Basic(user, password), _, Some(basic)) => {
-            let checked = basic.users.check(&user, &password).await;
-            let user = checked.ok_or_else(|| Refused::new("user or password is wrong"))?;
-            Ok(Proved::User(user, None))
+            let user = basic.prove(kept, &user, &password).await;
+            let user = user.ok_or_else(|| Refused::new("user or password is wrong"))?;
+            Ok(Proved::User(user.into(), None))
         }
         (_, _, _) => Err(Refused::new("that was not offered")),
     }
@@ -196,7 +197,9 @@ async fn exchange(
     let begun = kept.and_then(Kept::take_exchange);
     let (exchange, begun) = begun.unwrap_or_else(|| (negotiate.mechanism.begin(), Instant::now()));
     match (negotiate.step(exchange, token).await?, kept) {
-        ((Step::Done(user, token), _), _) => Ok(Proved::User(user, Some(token))),
+        ((Step::Done(identity, token), exchange), _) => {
+            Ok(Proved::User(of(exchange, identity), Some(token)))
+        }
         ((Step::Continue(token), exchange), Some(kept)) => {
             kept.keep_exchange(exchange, begun);
             Ok(Proved::NotYet(token))
@@ -207,9 +210,20 @@ async fn exchange(
     }
 }
 
+/// The user of an exchange that is done.
+#[cfg(windows)]
+fn of(mut exchange: Box<dyn Exchange>, identity: Identity) -> User {
+    User::of_windows(identity, exchange.windows_user())
+}
+
+#[cfg(not(windows))]
+fn of(_: Box<dyn Exchange>, identity: Identity) -> User {
+    identity.into()
+}
+
 /// Tells the app who asks; what proved it was for us alone.
-fn introduce<B>(rules: &Rules, request: &mut Request<B>, user: Identity) {
+fn introduce<B>(rules: &Rules, request: &mut Request<B>, user: User) {
     request.headers_mut().remove(AUTHORIZATION);
-    rules.name(request.headers_mut(), &user);
-    request.extensions_mut().insert(user);
+    rules.name(request.headers_mut(), &user.identity);
+    user.introduce(request.extensions_mut());
 }

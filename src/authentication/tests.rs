@@ -1,7 +1,10 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -364,6 +367,55 @@ async fn a_password_is_asked_for_where_it_can_be_kept_secret() {
         .basic_over_cleartext(true)
         .for_connection(connection(Scheme::Http));
     assert_eq!(talk(&anyway, &seen, [right()]).await[0].0, 200);
+}
+
+/// Alice again; counts how often it is asked, and says when somebody may not be a user any more.
+#[derive(Default)]
+struct Counting {
+    asked: AtomicUsize,
+    revision: AtomicU64,
+}
+
+impl CheckPassword for Counting {
+    fn check<'a>(&'a self, user: &'a str, password: &'a str) -> Check<'a> {
+        self.asked.fetch_add(1, Relaxed);
+        Alice.check(user, password)
+    }
+
+    fn revision(&self) -> Option<u64> {
+        Some(self.revision.load(Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn what_was_right_is_not_checked_again_on_its_connection_until_the_users_change() {
+    let users = Arc::new(Counting::default());
+    let layer = AuthenticationLayer::new()
+        .anonymous(false)
+        .basic("shop", users.clone());
+    let one = layer.for_connection(connection(Scheme::Https));
+    let other = layer.for_connection(connection(Scheme::Https));
+    let seen = Seen::default();
+    let (right, wrong) = ("alice:secret", "alice:wrong");
+    for (layer, text, status, asked) in [
+        (&one, right, 200, 1),
+        (&one, right, 200, 1),
+        (&one, wrong, 401, 2),
+        (&one, wrong, 401, 3),
+        (&one, right, 200, 3),
+        (&other, right, 200, 4),
+    ] {
+        let answers = talk(layer, &seen, [request(password(text))]).await;
+        assert_eq!(answers[0].0, status, "{text}");
+        assert_eq!(users.asked.load(Relaxed), asked, "{text}");
+    }
+    users.revision.store(1, Relaxed);
+    assert_eq!(
+        talk(&one, &seen, [request(password(right))]).await[0].0,
+        200
+    );
+    assert_eq!(users.asked.load(Relaxed), 5);
+    assert_eq!(seen.lock().unwrap().len(), 5);
 }
 
 #[tokio::test]

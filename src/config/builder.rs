@@ -16,6 +16,7 @@ use super::{
     load::directory,
     processes::Processes,
     settings::{Config, HostingModel},
+    site::Site,
     values,
     vars::{ProcessVars, Vars},
 };
@@ -161,6 +162,25 @@ impl Builder {
         self
     }
 
+    /// The stack of each thread of an app that is hosted in process, in bytes. Defaults to 8 MiB for `Main`, and to the
+    /// system's own for all others.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.config.handler_settings.stack_size = Some(bytes);
+        self
+    }
+
+    /// Whether an app that is hosted in process runs in its own folder. Defaults to true.
+    pub fn set_current_directory(mut self, set: bool) -> Self {
+        self.config.handler_settings.set_current_directory = set;
+        self
+    }
+
+    /// Whether what an app that is hosted in process throws while it starts may be shown. Defaults to true.
+    pub fn call_startup_hook(mut self, call: bool) -> Self {
+        self.config.handler_settings.call_startup_hook = call;
+        self
+    }
+
     /// Whether the front offers Windows authentication. Defaults to false.
     pub fn windows_authentication(mut self, offer: bool) -> Self {
         self.config.authentication.windows = offer;
@@ -186,6 +206,24 @@ impl Builder {
         self
     }
 
+    /// What clients are told that their password is for. Defaults to nothing in particular.
+    pub fn basic_realm(mut self, realm: impl Into<String>) -> Self {
+        self.config.handler_settings.basic_realm = Some(realm.into());
+        self
+    }
+
+    /// The file of the users of basic authentication, relative to the content root, for who serves by it. Defaults to none.
+    pub fn basic_users(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.handler_settings.basic_users = Some(file.into());
+        self
+    }
+
+    /// Whether passwords are asked for without TLS. Defaults to false.
+    pub fn basic_over_cleartext(mut self, offer: bool) -> Self {
+        self.config.handler_settings.basic_over_cleartext = offer;
+        self
+    }
+
     /// Whether the front lets anonymous users in. Defaults to true.
     pub fn anonymous_authentication(mut self, offer: bool) -> Self {
         self.config.authentication.anonymous = offer;
@@ -208,6 +246,16 @@ impl Builder {
     pub fn front(mut self, limits: FrontLimits) -> Self {
         self.config.front = limits;
         self
+    }
+
+    /// Where the front listens, where it is to serve this app alone. Defaults to nothing said.
+    pub fn site(mut self, site: Site) -> Self {
+        self.config.site = site;
+        self
+    }
+
+    pub(super) const fn config(&mut self) -> &mut Config {
+        &mut self.config
     }
 
     pub(super) const fn forwarding(&mut self) -> &mut Forwarding {
@@ -238,6 +286,7 @@ impl Builder {
         check_times(&config, &mut findings);
         check_numbers(&config, &mut findings);
         check_names(&config, &mut findings);
+        config.check_destinations(!program.as_os_str().is_empty(), &mut findings);
         config.processes.check(&mut findings);
         config.forwarding.check(&mut findings);
         config.front.check(&mut findings);
@@ -249,6 +298,7 @@ impl Builder {
         };
         let arguments = std::mem::take(&mut config.command.arguments);
         match program.to_str() {
+            Some("") if !config.destinations.is_empty() => {}
             Some("") => findings.error(
                 None,
                 Kind::Missing {
@@ -329,6 +379,8 @@ fn check_names(config: &Config, findings: &mut Findings) {
 fn make_absolute(config: &mut Config) {
     let root = &config.content_root;
     config.stdout_log = config.stdout_log.take().map(|prefix| root.join(prefix));
+    let users = &mut config.handler_settings.basic_users;
+    *users = users.take().map(|file| root.join(file));
     for file in &mut config.recycle_on_file_change {
         *file = root.join(&*file);
     }

@@ -122,6 +122,8 @@ pub(super) enum Kind {
         key: &'static str,
         hint: &'static str,
     },
+    #[error("{key}: {why}")]
+    Wrong { key: &'static str, why: String },
     #[error("{key}: expected {expected}, got `{value}`")]
     BadValue {
         key: String,

@@ -43,6 +43,18 @@ pub enum Underscores {
     Keep,
 }
 
+/// What is spoken with an app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP/1.1, which every app speaks.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, from the first byte on (RFC 9113, 3.3): what gRPC needs. The app has to expect it: Kestrel
+    /// where its endpoint's `Protocols` are `Http2`.
+    H2c,
+}
+
 /// How requests are forwarded; see [`Config::forwarding`].
 ///
 /// All of it is this module's own: unless something is set, requests are forwarded as the module does it.
@@ -50,6 +62,7 @@ pub enum Underscores {
 /// [`Config::forwarding`]: super::Config::forwarding
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forwarding {
+    pub(crate) protocol: Protocol,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) forwarded_for: HeaderPolicy,
     pub(crate) forwarded_proto: HeaderPolicy,
@@ -75,6 +88,7 @@ pub struct Forwarding {
 impl Default for Forwarding {
     fn default() -> Self {
         Self {
+            protocol: Protocol::Http1,
             trusted_proxies: Vec::new(),
             forwarded_for: HeaderPolicy::Append,
             forwarded_proto: HeaderPolicy::Append,
@@ -97,6 +111,12 @@ impl Default for Forwarding {
 }
 
 impl Forwarding {
+    /// `protocol`: what is spoken with the app. Default: [`Protocol::Http1`], as the module does.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// `trustedProxies`: the peers whose word about a request's way is believed, as addresses and CIDR ranges. Default:
     /// nobody, anybody can write such a header.
     #[must_use]
@@ -239,6 +259,18 @@ impl Underscores {
     }
 }
 
+impl Protocol {
+    /// As it is written in a configuration.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "http/1.1",
+            Self::H2c => "h2c",
+        }
+    }
+}
+
+/// What [`protocol`] expects.
+pub(super) const PROTOCOL: &str = "http/1.1 or h2c";
 /// What [`policy`] expects.
 pub(super) const POLICY: &str = "off, set or append";
 /// What [`underscores`] expects.
@@ -247,6 +279,13 @@ pub(super) const UNDERSCORES: &str = "dropAliases, dropAll, refuse or keep";
 pub(super) const PROXIES: &str = "addresses and ranges such as `10.0.0.0/8` and `::1`";
 /// What [`is_via`] expects.
 pub(super) const VIA: &str = "a name of letters, digits and the like (RFC 9110, 7.6.3)";
+
+pub(super) fn protocol(text: &str) -> Option<Protocol> {
+    use Protocol::{H2c, Http1};
+    [Http1, H2c]
+        .into_iter()
+        .find(|protocol| text.eq_ignore_ascii_case(protocol.as_str()))
+}
 
 pub(super) fn policy(text: &str) -> Option<HeaderPolicy> {
     use HeaderPolicy::{Append, Off, Set};

@@ -6,11 +6,17 @@ use ipnet::IpNet;
 
 use super::{
     builder::Builder,
-    forwarding::{HeaderPolicy, Underscores},
+    forwarding::{HeaderPolicy, Protocol, Underscores},
 };
 
 /// How requests are forwarded: the defaults, and the reasons for them, are those of [`Forwarding`](super::Forwarding).
 impl Builder {
+    /// What is spoken with the app. Defaults to [`Protocol::Http1`].
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.forwarding().protocol = protocol;
+        self
+    }
+
     /// The peers whose word about a request's way is believed. Defaults to nobody.
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
         self.forwarding().trusted_proxies = proxies.into_iter().collect();

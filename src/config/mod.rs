@@ -75,6 +75,7 @@
 //! cookie = "shop-process"
 //!
 //! [proxy]
+//! protocol = "http/1.1"                   # or "h2c"
 //! trustedProxies = ["10.0.0.0/8", "::1"]  # none by default
 //! forwardedFor = "append"                 # off, set, append
 //! forwardedProto = "append"
@@ -93,7 +94,14 @@
 //! totalTimeout = 3600                     # none by default
 //! maxBodySize = 1000000000                # bytes; no limit by default
 //!
-//! [front]                                 # the defaults are those of `ancm::front::Front`
+//! [front]                                 # the defaults are those of `ancm run`
+//! tlsMinVersion = "1.2"                   # 1.2, 1.3
+//! clientCert = "off"                      # off, optional, required
+//! clientCa = "clients.pem"                # anybody by default
+//! httpsRedirect = false                   # or true, or a port
+//! hsts = false                            # or true (30 days), or a time
+//!
+//! ## The limits; the defaults are those of `ancm::front::Front`.
 //! maxConnections = 10000
 //! maxHeadSize = 65536
 //! maxHeaders = 100
@@ -108,12 +116,24 @@
 //! pingTimeout = 20
 //! halfClose = false
 //!
+//! [[front.listen]]                        # or, in [front], `listen = [":80"]`, as `--listen` has it
+//! address = "https://*:443"
+//! clientCert = "optional"                 # for this one alone
+//! proxyFrom = ["10.0.0.0/8"]              # who begins with a PROXY header
+//!
+//! [[front.tls]]                           # the first is for whoever asks for no name
+//! cert = "site.pem"
+//! key = "site.key"                        # the same file by default
+//!
 //! [authentication]
 //! windows = false
-//! basic = false
+//! basic = true                            # not by default
 //! anonymous = true
 //! keepUser = false                        # that of the whole connection, as in IIS
 //! userHeader = "X-Remote-User"            # none by default
+//! basicUsers = "users.txt"                # none by default
+//! basicRealm = "shop"
+//! basicOverCleartext = false
 //!
 //! [environmentVariables]
 //! ASPNETCORE_ENVIRONMENT = "Production"
@@ -129,18 +149,42 @@
 //! # Ok::<(), ancm::config::Errors>(())
 //! ```
 //!
+//! An app that nobody here starts has a table `backends` instead of a `processPath`:
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # use ancm::config::Config;
+//! # let root = std::env::temp_dir();
+//! let toml = r#"
+//! [backends]
+//! to = ["10.0.0.1:5000", "[fd00::1]:5000", "app.internal:5000"]
+//! path = "/health"                        # none by default
+//! interval = 5                            # none without a path
+//! timeout = 2
+//! rise = 2
+//! fall = 3
+//! resolveInterval = 30
+//! "#;
+//! # let vars: BTreeMap<String, String> = BTreeMap::new();
+//! let loaded = Config::from_toml(&root, toml.as_bytes(), &vars)?;
+//! assert_eq!(loaded.config.destinations().len(), 3);
+//! # Ok::<(), ancm::config::Errors>(())
+//! ```
+//!
 //! In `web.config` the way the processes are kept is said by `handlerSettings`, among those of the module: `startMode`,
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
-//! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser` and `userHeader`. IIS passes
-//! over names that it does not know, so one file serves both.
+//! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser`, `userHeader`, `basicUsers`,
+//! `basicRealm` and `basicOverCleartext`. IIS passes over names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
-//! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them.
+//! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them. Where the front listens, and its
+//! certificates, only `ancm.toml` says: [`Site`].
 //!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
 mod builder;
 mod command;
+mod destinations;
 mod detail;
 pub(crate) mod environment;
 mod expand;
@@ -157,23 +201,32 @@ mod report;
 mod report_forwarding;
 mod sections;
 mod settings;
+mod site;
 mod source;
 mod text;
 mod toml_file;
+mod toml_site;
 mod values;
 mod vars;
 mod web_config;
+#[cfg(test)]
+mod written;
 
 pub use self::{
     builder::Builder,
     command::{CommandLine, Unresolved},
+    destinations::{Destination, HealthCheck, NoDestination},
     findings::{Error, Errors, Position, Warning, WarningKind},
-    forwarding::{Forwarding, HeaderPolicy, Underscores},
+    forwarding::{Forwarding, HeaderPolicy, Protocol, Underscores},
     front::FrontLimits,
     load::Loaded,
     processes::{Listener, Processes, StartMode},
     report::Report,
     settings::{Authentication, Config, HandlerSettings, HostingModel},
+    site::{
+        Binding, BindingAt, CertificateFiles, ClientCertificates, Hsts, HttpsRedirect,
+        InvalidBinding, Site, SiteError, TlsVersion, socket_address,
+    },
     source::Source,
     vars::{ProcessVars, Vars},
 };

@@ -36,10 +36,40 @@ pub(super) struct RawConfig {
     pub(super) recycle_on_file_change: Vec<Text>,
     pub(super) windows_authentication: Option<Text>,
     pub(super) basic_authentication: Option<Text>,
+    pub(super) basic_realm: Option<Text>,
     pub(super) anonymous_authentication: Option<Text>,
     pub(super) web_socket: Option<Text>,
     pub(super) path_base: Option<Text>,
     pub(super) https_port: Option<Text>,
+    pub(super) site: RawSite,
+}
+
+/// What is said of the front as a whole, which only `ancm.toml` does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RawSite {
+    pub(super) listen: Vec<RawBinding>,
+    pub(super) certificates: Vec<RawCertificate>,
+    pub(super) tls_min_version: Option<Text>,
+    pub(super) client_cert: Option<Text>,
+    pub(super) client_ca: Option<Text>,
+    pub(super) https_redirect: Option<Text>,
+    pub(super) hsts: Option<Text>,
+}
+
+/// A place to listen.
+#[derive(Clone, Debug)]
+pub(super) struct RawBinding {
+    pub(super) at: Text,
+    pub(super) client_cert: Option<Text>,
+    pub(super) proxy_from: Option<Vec<Text>>,
+    pub(super) mode: Option<Text>,
+}
+
+/// The files of a certificate. Without a key, that is in the same file.
+#[derive(Clone, Debug)]
+pub(super) struct RawCertificate {
+    pub(super) cert: Text,
+    pub(super) key: Option<Text>,
 }
 
 /// The keys of `aspNetCore` with one value each, apart from `arguments`.
@@ -77,18 +107,66 @@ impl RawConfig {
     }
 }
 
-/// A hint at the name of `known` that `name` is in another case, else nothing.
+/// A hint at the name of `known` that `name` is in another spelling (`client-cert` for `clientCert`) or with a slip or
+/// two, else nothing.
 pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    known
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(name))
-        .map(|known| format!("; did you mean `{known}`?"))
+    let typed = folded(name);
+    let near = |known: &'a str| (slips(&typed, &folded(known)), known);
+    let nearest = known.into_iter().map(near).min_by_key(|(slips, _)| *slips);
+    nearest
+        .filter(|(slips, known)| *slips <= known.len().min(10) / 5)
+        .map(|(_, known)| format!("; did you mean `{known}`?"))
         .unwrap_or_default()
+}
+
+/// A name without what styles of spelling differ in. Cut: nobody means a key by a whole page.
+fn folded(name: &str) -> Vec<char> {
+    let letters = name.chars().filter(|c| !matches!(c, '-' | '_')).take(64);
+    letters.map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// How many letters are too many, missing or others (Levenshtein's distance).
+fn slips(one: &[char], other: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, a) in one.iter().enumerate() {
+        let mut corner = above;
+        let mut left = above + 1;
+        for (cell, b) in row.iter_mut().skip(1).zip(other) {
+            let best = (corner + usize::from(a != b)).min(left + 1).min(*cell + 1);
+            corner = std::mem::replace(cell, best);
+            left = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = above + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_is_told_from_another_name() {
+        let known = ["clientCert", "hsts", "tls", "httpsRedirect", "basic"];
+        for (name, want) in [
+            ("client-cert", "clientCert"),
+            ("client_cert", "clientCert"),
+            ("CLIENTCERT", "clientCert"),
+            ("clientCer", "clientCert"),
+            ("clinetCert", "clientCert"),
+            ("httpRedirect", "httpsRedirect"),
+        ] {
+            let hint = did_you_mean(name, known);
+            assert_eq!(hint, format!("; did you mean `{want}`?"), "{name}");
+        }
+        for name in ["", "kerberos", "ssl", "hst", "xxxxxxxxxx"] {
+            assert_eq!(did_you_mean(name, known), "", "{name}");
+        }
+        assert_eq!(slips(&folded("kitten"), &folded("sitting")), 3);
+        assert_eq!(slips(&[], &folded("abc")), 3);
+    }
 
     #[test]
     fn every_key_has_its_own_place() {

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, time::Duration};
 use super::{
     findings::{Warning, shown},
     processes::{Listener, StartMode},
-    settings::{Config, HostingModel},
+    settings::{Config, HandlerSettings, HostingModel},
 };
 
 /// What was understood of a configuration: one line for each setting, then the warnings.
@@ -61,7 +61,11 @@ impl Report<'_> {
         if let Some(source) = self.source {
             row(f, "configuration", source.display())?;
         }
-        row(f, "command", &config.command)?;
+        if config.destinations.is_empty() {
+            row(f, "command", &config.command)?;
+        } else {
+            self.destinations(f)?;
+        }
         row(f, "working directory", config.content_root.display())?;
         row(f, "path base", &config.path_base)?;
         let model = match config.hosting_model {
@@ -167,6 +171,15 @@ impl Report<'_> {
         if config.handler_settings.keep_user {
             row(f, "keepUser", on(true))?;
         }
+        if let Some(realm) = &config.handler_settings.basic_realm {
+            row(f, "basicRealm", shown(realm))?;
+        }
+        if let Some(file) = &config.handler_settings.basic_users {
+            row(f, "basicUsers", file.display())?;
+        }
+        if config.handler_settings.basic_over_cleartext {
+            row(f, "basicOverCleartext", on(true))?;
+        }
         row(f, "WebSocket", on(config.websockets))?;
         row(
             f,
@@ -183,6 +196,7 @@ impl Report<'_> {
         row(f, "output captured", on(settings.console_redirection))?;
         let restart = on(!settings.disallow_rotation_on_config_change);
         row(f, "restart on change", restart)?;
+        in_process(f, settings)?;
         row(f, "shutdownDelay", Span(settings.shutdown_delay))
     }
 
@@ -205,6 +219,22 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
+
+/// What concerns an app that is hosted in process, where it is not as it is anyway.
+fn in_process(f: &mut fmt::Formatter<'_>, settings: &HandlerSettings) -> fmt::Result {
+    if let Some(bytes) = settings.stack_size {
+        row(f, "stackSize", format_args!("{bytes:x} (hex)"))?;
+    }
+    for (name, value) in [
+        ("setCurrentDirectory", settings.set_current_directory),
+        ("callStartupHook", settings.call_startup_hook),
+    ] {
+        if !value {
+            row(f, name, on(false))?;
+        }
+    }
+    Ok(())
 }
 
 /// A line for each time that is set.

@@ -9,8 +9,24 @@ use super::{
 };
 
 impl Report<'_> {
+    pub(super) fn destinations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = self.config.destinations.iter();
+        let to: Vec<_> = to.map(ToString::to_string).collect();
+        row(f, "forwards to", to.join(", "))?;
+        let check = &self.config.health_check;
+        let what = check.path.as_deref().unwrap_or("a connection");
+        match check.interval {
+            Some(every) => {
+                let every = Span(every);
+                row(f, "health check", format_args!("{what}, every {every}"))
+            }
+            None => row(f, "health check", "after failures"),
+        }
+    }
+
     pub(super) fn forwarding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = &self.config.forwarding;
+        row(f, "protocol", said.protocol.as_str())?;
         let trusted: Vec<_> = said
             .trusted_proxies
             .iter()

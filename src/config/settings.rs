@@ -9,7 +9,12 @@ use std::{
 use http::HeaderName;
 
 use super::{
-    command::CommandLine, forwarding::Forwarding, front::FrontLimits, processes::Processes,
+    command::CommandLine,
+    destinations::{Destination, HealthCheck},
+    forwarding::Forwarding,
+    front::FrontLimits,
+    processes::Processes,
+    site::Site,
 };
 use crate::PathBase;
 
@@ -37,9 +42,12 @@ pub struct Config {
     pub(crate) environment: Variables,
     pub(crate) recycle_on_file_change: Vec<PathBuf>,
     pub(crate) handler_settings: HandlerSettings,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) health_check: HealthCheck,
     pub(crate) processes: Processes,
     pub(crate) forwarding: Forwarding,
     pub(crate) front: FrontLimits,
+    pub(crate) site: Site,
     pub(crate) authentication: Authentication,
     pub(crate) websockets: bool,
     pub(crate) https_port: Option<u16>,
@@ -66,6 +74,13 @@ pub struct HandlerSettings {
     pub(crate) shutdown_delay: Duration,
     pub(crate) keep_user: bool,
     pub(crate) user_header: Option<HeaderName>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) set_current_directory: bool,
+    pub(crate) call_startup_hook: bool,
+    /// Absolute.
+    pub(crate) basic_users: Option<PathBuf>,
+    pub(crate) basic_realm: Option<String>,
+    pub(crate) basic_over_cleartext: bool,
 }
 
 /// Which authentication the front offers for the app.
@@ -117,9 +132,12 @@ impl Config {
             environment: Variables::default(),
             recycle_on_file_change: Vec::new(),
             handler_settings: HandlerSettings::default(),
+            destinations: Vec::new(),
+            health_check: HealthCheck::new(),
             processes: Processes::default(),
             forwarding: Forwarding::default(),
             front: FrontLimits::default(),
+            site: Site::default(),
             authentication: Authentication::default(),
             websockets: true,
             https_port: None,
@@ -249,6 +267,12 @@ impl Config {
         &self.front
     }
 
+    /// Where the front listens and how TLS is spoken there, as far as the file says so.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
     /// Which authentication the front offers for the app.
     #[must_use]
     pub fn authentication(&self) -> Authentication {
@@ -313,6 +337,45 @@ impl HandlerSettings {
     pub fn user_header(&self) -> Option<&HeaderName> {
         self.user_header.as_ref()
     }
+
+    /// `stackSize`: the stack of each thread of an app that is hosted in process, in bytes, `Main`'s included. Default: 8 MiB
+    /// for `Main`, as of a main thread, and the system's own for all others.
+    #[must_use]
+    pub fn stack_size(&self) -> Option<usize> {
+        self.stack_size
+    }
+
+    /// `setCurrentDirectory`: whether an app that is hosted in process runs in its own folder. Default true.
+    #[must_use]
+    pub fn set_current_directory(&self) -> bool {
+        self.set_current_directory
+    }
+
+    /// `callStartupHook`: whether what an app that is hosted in process throws while it starts may be shown. Default true.
+    #[must_use]
+    pub fn call_startup_hook(&self) -> bool {
+        self.call_startup_hook
+    }
+
+    /// `basicUsers`: the file of the users of Basic authentication, absolute. Default: none.
+    #[must_use]
+    pub fn basic_users(&self) -> Option<&Path> {
+        self.basic_users.as_deref()
+    }
+
+    /// `basicRealm`, or `realm` of `basicAuthentication`: what clients are told that the password is for. Default: not
+    /// said.
+    #[must_use]
+    pub fn basic_realm(&self) -> Option<&str> {
+        self.basic_realm.as_deref()
+    }
+
+    /// `basicOverCleartext`: whether passwords are asked for without TLS, where everybody on the way can read them.
+    /// Default false.
+    #[must_use]
+    pub fn basic_over_cleartext(&self) -> bool {
+        self.basic_over_cleartext
+    }
 }
 
 impl Default for HandlerSettings {
@@ -325,6 +388,12 @@ impl Default for HandlerSettings {
             shutdown_delay: Duration::from_secs(1),
             keep_user: false,
             user_header: None,
+            stack_size: None,
+            set_current_directory: true,
+            call_startup_hook: true,
+            basic_users: None,
+            basic_realm: None,
+            basic_over_cleartext: false,
         }
     }
 }

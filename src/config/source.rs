@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use super::{findings::Errors, load::Loaded, settings::Config, vars::Vars};
+use super::{findings::Errors, forwarding::Protocol, load::Loaded, settings::Config, vars::Vars};
 use crate::PathBase;
 
 /// The names of a configuration, of which the first that is there counts.
@@ -32,6 +32,7 @@ pub struct Source {
     path_base: Option<PathBase>,
     trusted_proxies: Vec<IpNet>,
     https_port: Option<u16>,
+    protocol: Option<Protocol>,
 }
 
 impl Source {
@@ -43,6 +44,7 @@ impl Source {
             path_base: None,
             trusted_proxies: Vec::new(),
             https_port: None,
+            protocol: None,
         }
     }
 
@@ -70,6 +72,12 @@ impl Source {
         self
     }
 
+    /// What is spoken with the app, whatever the file says. Defaults to that.
+    pub fn protocol(mut self, protocol: Option<Protocol>) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
     /// The content root.
     #[must_use]
     pub fn content_root(&self) -> &Path {
@@ -88,6 +96,8 @@ impl Source {
         }
         let trusted = &mut loaded.config.forwarding.trusted_proxies;
         trusted.extend(&self.trusted_proxies);
+        let said = loaded.config.forwarding.protocol;
+        loaded.config.forwarding.protocol = self.protocol.unwrap_or(said);
         loaded.config = loaded.config.or_https_port(self.https_port);
         Ok(loaded)
     }

@@ -8,17 +8,18 @@ use toml::{
 };
 
 use super::{
-    findings::{Findings, Kind, shown},
-    parse::{FORWARDING, FRONT},
+    findings::{Findings, Kind, Position, shown},
+    parse::{DESTINATIONS, FORWARDING},
     raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
     text::Lines,
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 20] = [
+const OTHERS: [&str; 21] = [
     "affinity",
     "arguments",
     "authentication",
+    "backends",
     "drainTimeout",
     "environmentVariables",
     "front",
@@ -68,6 +69,15 @@ const PROCESSES: [(&str, &[(&str, &str)]); 4] = [
     ),
 ];
 
+/// The keys of `authentication` that are called the same in `handlerSettings`.
+const AUTHENTICATION: [&str; 5] = [
+    "basicOverCleartext",
+    "basicRealm",
+    "basicUsers",
+    "keepUser",
+    "userHeader",
+];
+
 /// What `text` says.
 pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
     let mut reader = Reader {
@@ -86,13 +96,13 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
     raw
 }
 
-struct Reader<'a> {
-    lines: Lines<'a>,
+pub(super) struct Reader<'a> {
+    pub(super) lines: Lines<'a>,
     findings: &'a mut Findings,
 }
 
-type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
-type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, raw: &mut RawConfig) {
@@ -113,7 +123,8 @@ impl Reader<'_> {
                     self.settings(name, keys.map_or(&[], |(_, keys)| keys), value, raw);
                 }
                 "proxy" => self.settings("proxy", &FORWARDING.map(|name| (name, name)), value, raw),
-                "front" => self.settings("front", &FRONT, value, raw),
+                "front" => self.front(value, raw),
+                "backends" => self.settings("backends", &DESTINATIONS, value, raw),
                 "httpsPort" => raw.https_port = self.scalar(key, value),
                 "pathBase" => raw.path_base = self.string(key, value),
                 "recycleOnFileChange" => {
@@ -129,7 +140,13 @@ impl Reader<'_> {
     }
 
     /// A key of ours, which is called `name` in `handlerSettings`.
-    fn setting(&self, key: &Key<'_>, name: &str, text: Option<Text>, raw: &mut RawConfig) {
+    pub(super) fn setting(
+        &self,
+        key: &Key<'_>,
+        name: &str,
+        text: Option<Text>,
+        raw: &mut RawConfig,
+    ) {
         let at = self.lines.position(key.span().start);
         let text = text.map(|text| {
             let name = name.to_owned();
@@ -159,7 +176,9 @@ impl Reader<'_> {
         };
         for (key, value) in table {
             match keys.iter().find(|(known, _)| known == key.get_ref()) {
-                Some((_, setting @ "trustedProxies")) => self.in_one_line(setting, key, value, raw),
+                Some((_, setting @ ("trustedProxies" | "forwardTo"))) => {
+                    self.in_one_line(setting, key, value, raw);
+                }
                 Some((_, setting)) => {
                     let text = self.scalar(key, value);
                     self.setting(key, setting, text, raw);
@@ -167,6 +186,10 @@ impl Reader<'_> {
                 None => self.unknown(key, keys.iter().map(|&(known, _)| known)),
             }
         }
+    }
+
+    pub(super) fn error(&mut self, at: Position, kind: Kind) {
+        self.findings.error(Some(at), kind);
     }
 
     fn arguments(&mut self, value: &Value<'_>) -> Option<Arguments> {
@@ -186,7 +209,7 @@ impl Reader<'_> {
         };
         for (key, value) in table {
             let slot = match &**key.get_ref() {
-                name @ ("keepUser" | "userHeader") => {
+                name if AUTHENTICATION.contains(&name) => {
                     let text = self.scalar(key, value);
                     self.setting(key, name, text, raw);
                     continue;
@@ -195,8 +218,8 @@ impl Reader<'_> {
                 "basic" => &mut raw.basic_authentication,
                 "anonymous" => &mut raw.anonymous_authentication,
                 _ => {
-                    let known = ["windows", "basic", "anonymous", "keepUser", "userHeader"];
-                    self.unknown(key, known);
+                    let known = ["windows", "basic", "anonymous"];
+                    self.unknown(key, known.into_iter().chain(AUTHENTICATION));
                     continue;
                 }
             };
@@ -239,7 +262,7 @@ impl Reader<'_> {
     }
 
     /// An array of strings.
-    fn list(&mut self, key: &str, value: &Value<'_>) -> Vec<Text> {
+    pub(super) fn list(&mut self, key: &str, value: &Value<'_>) -> Vec<Text> {
         let Some(items) = value.get_ref().as_array() else {
             self.mistyped(key, "an array of strings", value);
             return Vec::new();
@@ -254,7 +277,7 @@ impl Reader<'_> {
         texts
     }
 
-    fn string(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
+    pub(super) fn string(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
         let text = value.get_ref().as_str();
         if text.is_none() {
             self.mistyped(key.get_ref(), "a string", value);
@@ -263,7 +286,7 @@ impl Reader<'_> {
     }
 
     /// A string, a number or a boolean as text: what it must be is checked with those of `web.config`.
-    fn scalar(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
+    pub(super) fn scalar(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
         let text = match value.get_ref() {
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(number) => number.to_string(),
@@ -276,20 +299,20 @@ impl Reader<'_> {
         Some(self.text(&text, value))
     }
 
-    fn text(&self, text: &str, value: &Value<'_>) -> Text {
+    pub(super) fn text(&self, text: &str, value: &Value<'_>) -> Text {
         Text {
             text: text.to_owned(),
             at: self.lines.position(value.span().start),
         }
     }
 
-    fn mistyped(&mut self, key: &str, expected: &str, value: &Value<'_>) {
+    pub(super) fn mistyped(&mut self, key: &str, expected: &str, value: &Value<'_>) {
         let at = self.lines.position(value.span().start);
         let bad = Kind::bad(key, expected, value.get_ref().type_str());
         self.findings.error(Some(at), bad);
     }
 
-    fn unknown<'k>(&mut self, key: &Key<'_>, known: impl IntoIterator<Item = &'k str>) {
+    pub(super) fn unknown<'k>(&mut self, key: &Key<'_>, known: impl IntoIterator<Item = &'k str>) {
         let at = self.lines.position(key.span().start);
         let hint = did_you_mean(key.get_ref(), known);
         let name = shown(key.get_ref());
@@ -300,7 +323,6 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::findings::Position;
     use proptest::prelude::*;
 
     fn read_all(text: &str) -> (RawConfig, Vec<String>) {

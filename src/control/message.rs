@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::report::Report;
+use super::{addresses::AddressesReport, report::Report};
 
 /// What somebody wants: `{"command":"status"}` and the like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,12 @@ pub enum Reply {
     Status {
         /// It.
         status: Box<Report>,
+    },
+    /// How the addresses are of one that somebody else runs.
+    #[serde(rename = "status")]
+    Addresses {
+        /// It.
+        status: Box<AddressesReport>,
     },
     /// It is done.
     Done {

@@ -40,6 +40,7 @@
 //! is asked for by the system. On Windows it is a named pipe that only its user and administrators can
 //! open, of this machine alone.
 
+mod addresses;
 mod answer;
 mod message;
 mod operator;
@@ -50,6 +51,7 @@ mod task;
 
 pub(crate) use self::operator::{Parts, Running, operate};
 pub use self::{
+    addresses::{AddressesReport, Operated},
     message::{Log, Reply, Request, Seen},
     operator::{Operator, RestartError},
     report::{AppReport, ConfigReport, ModuleReport, OfflineReport, Report},

@@ -109,6 +109,9 @@ fn fixed(new: &Config, old: &Config) -> Vec<&'static str> {
     if new.processes_per_application() != old.processes_per_application() {
         fixed.push("processesPerApplication");
     }
+    if new.handler_settings().basic_users() != old.handler_settings().basic_users() {
+        fixed.push("basicUsers");
+    }
     if new.front() != old.front() {
         fixed.push("front");
     }

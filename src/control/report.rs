@@ -108,11 +108,17 @@ impl Report {
             },
             offline,
             processes,
-            module: ModuleReport {
-                version: env!("CARGO_PKG_VERSION"),
-                pid: std::process::id(),
-                started: rfc3339(facts.started),
-            },
+            module: ModuleReport::new(facts),
+        }
+    }
+}
+
+impl ModuleReport {
+    pub(super) fn new(facts: &Facts) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            started: rfc3339(facts.started),
         }
     }
 }

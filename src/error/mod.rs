@@ -48,10 +48,12 @@ enum Kind {
     Stopping,
     BadRequest(&'static str),
     MethodRefused,
+    ProtocolRefused,
     TooLarge,
     ClientSlow,
     ClientGone,
     Connect,
+    Unreachable,
     NotOwner,
     Backend,
     App,
@@ -119,6 +121,16 @@ impl Error {
         }
     }
 
+    /// A protocol other than WebSocket, or a WebSocket where none is passed on, that was asked for by an extended CONNECT
+    /// (RFC 8441): 501.
+    #[must_use]
+    pub fn protocol_refused() -> Self {
+        Self {
+            kind: Kind::ProtocolRefused,
+            source: None,
+        }
+    }
+
     /// The body of the request is longer than it may be: 413.
     #[must_use]
     pub fn too_large() -> Self {
@@ -151,6 +163,15 @@ impl Error {
     pub fn connect(source: impl Into<BoxError>) -> Self {
         Self {
             kind: Kind::Connect,
+            source: Some(source.into()),
+        }
+    }
+
+    /// None of the app's addresses is up: 503.
+    #[must_use]
+    pub fn unreachable(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: Kind::Unreachable,
             source: Some(source.into()),
         }
     }
@@ -200,6 +221,7 @@ impl Error {
         match self.kind {
             Kind::BadRequest(_) | Kind::ClientGone => StatusCode::BAD_REQUEST,
             Kind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::ProtocolRefused => StatusCode::NOT_IMPLEMENTED,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::ClientSlow => StatusCode::REQUEST_TIMEOUT,
             Kind::App => StatusCode::INTERNAL_SERVER_ERROR,
@@ -210,7 +232,9 @@ impl Error {
                 StatusCode::BAD_GATEWAY
             }
             Kind::QueueFull(status) => status,
-            Kind::QueueTimeout | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -225,10 +249,12 @@ impl Error {
             | Kind::Stopping
             | Kind::BadRequest(_)
             | Kind::MethodRefused
+            | Kind::ProtocolRefused
             | Kind::TooLarge
             | Kind::ClientSlow
             | Kind::ClientGone
             | Kind::Connect
+            | Kind::Unreachable
             | Kind::NotOwner
             | Kind::Backend
             | Kind::App
@@ -261,7 +287,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping
+            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable
         )
     }
 }
@@ -286,10 +312,12 @@ impl fmt::Display for Error {
             Kind::Stopping => f.write_str("the app is being stopped"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
+            Kind::ProtocolRefused => f.write_str("this protocol is not forwarded"),
             Kind::TooLarge => f.write_str("the body of the request is too long"),
             Kind::ClientSlow => f.write_str("the client took too long to send its request"),
             Kind::ClientGone => f.write_str("the client broke its request off"),
             Kind::Connect => f.write_str("can't connect to the app"),
+            Kind::Unreachable => f.write_str("no address of the app is up"),
             Kind::NotOwner => f.write_str("another process listens on the app's port"),
             Kind::Backend => f.write_str("the app broke the exchange off"),
             Kind::App => f.write_str("the app failed to answer"),

@@ -17,7 +17,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Whether others than its user and its group may read a file.
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "users"))]
 pub(crate) fn is_readable_by_all(metadata: &Metadata) -> bool {
     metadata.mode() & 0o004 != 0
 }

@@ -25,7 +25,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Never said: who may read a file stands in its access control list, which is not looked at.
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "users"))]
 pub(crate) fn is_readable_by_all(_: &Metadata) -> bool {
     false
 }

@@ -143,16 +143,17 @@ impl Clients {
         }
     }
 
-    /// How many connections, and how many tunnels, are left.
+    /// How many connections, and how many tunnels, are left; one of HTTP/2 may be a connection of many tunnels.
     pub(super) fn count(&self) -> (usize, usize) {
         let table = self.table();
         let all = table.entries.len();
-        let tunnels = table
-            .entries
-            .values()
-            .filter(|entry| entry.pulse.phase() == Phase::Tunnel)
-            .count();
-        (all - tunnels, tunnels)
+        let pulses = || table.entries.values().map(|entry| &entry.pulse);
+        let whole = pulses().filter(|pulse| pulse.phase() == Phase::Tunnel);
+        let (whole, streams) = (
+            whole.count(),
+            pulses().map(|pulse| pulse.tunnels()).sum::<u32>(),
+        );
+        (all - whole, whole + streams as usize)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

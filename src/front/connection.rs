@@ -11,7 +11,11 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{Parts, UpgradeableConnection},
+    service::HttpService,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncWrite, time};
 use tower_service::Service;
@@ -89,6 +93,10 @@ where
         return debug!(client.addr = %peer, "PROXY header of somebody who is not trusted");
     }
     // In boxes, here and below: what moves from one state of a future to another takes room in both, for all the time.
+    let facts = match version {
+        Version::Http1 => facts.with_door(pulse.clone()),
+        Version::Http2 => facts,
+    };
     let service = Box::new(Adapter::new(make(facts), peer, pulse.clone()));
     let io = Box::new(Io::new(stream, sniffed, place, guard(version)));
     let io = TokioIo::new(io);
@@ -156,7 +164,7 @@ where
         // Boxed, so that it can be given back.
         let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
         let ended = drive(Pin::new(&mut *connection), pulse, |c| c.graceful_shutdown()).await;
-        let Some(parts) = connection.into_parts() else {
+        let Some(parts) = taken_apart(connection) else {
             pulse.set_tunnel();
             return Ok(());
         };
@@ -184,11 +192,27 @@ where
     ended.unwrap_or(Ok(()))
 }
 
+/// What hyper had of a connection, unless that became a tunnel.
+///
+/// A function, because it frees the box, which lies between hyper's two buffers: freed only after them, where what was
+/// taken out of it is not used any more, it would keep the allocator from giving the pages around it back.
+#[expect(clippy::boxed_local, reason = "what it is for")]
+fn taken_apart<I, S>(connection: Box<UpgradeableConnection<I, S>>) -> Option<Parts<I, S>>
+where
+    S: HttpService<Incoming>,
+    S::Error: Into<BoxError>,
+    S::ResBody: Body + 'static,
+    <S::ResBody as Body>::Error: Into<BoxError>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    connection.into_parts()
+}
+
 async fn http2<S, B>(
     protocols: &Protocols,
     io: TokioIo<Box<Io>>,
     service: Box<Adapter<S>>,
-    pulse: &Pulse,
+    pulse: &Arc<Pulse>,
 ) -> hyper::Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -199,7 +223,7 @@ where
     B::Error: Into<BoxError>,
 {
     pulse.set_http2();
-    let mut connection = pin!(protocols.http2.serve_connection(io, service));
+    let mut connection = pin!(protocols.http2(pulse).serve_connection(io, service));
     match drive(connection.as_mut(), pulse, |c| c.graceful_shutdown()).await {
         Driven::Ended(ended) => ended,
         Driven::Cut | Driven::Rests => Ok(()),

@@ -1,9 +1,15 @@
 //! How hyper is set up, for HTTP/1 and for HTTP/2.
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::sync::Arc;
 
-use super::options::Limits;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioTimer;
+
+use super::{
+    options::{H2Limits, Limits},
+    pulse::Pulse,
+    spawn::Spawner,
+};
 
 /// How many headers hyper takes without being told, and without allocating for them.
 pub(super) const HYPER_MAX_HEADERS: usize = 100;
@@ -26,7 +32,8 @@ pub(super) struct Protocols {
     pub(super) http1_unwatched: http1::Builder,
     /// Whether a client may send all it has to say, close its half, and get its answer.
     pub(super) half_close: bool,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    max_head_size: u32,
+    h2: H2Limits,
 }
 
 impl Protocols {
@@ -37,8 +44,30 @@ impl Protocols {
             http1: http1(limits),
             http1_unwatched: unwatched,
             half_close: limits.half_close,
-            http2: http2(limits),
+            max_head_size: limits.max_head_size,
+            h2: limits.h2.clone(),
         }
+    }
+
+    /// The server of a connection with streams, whose tunnels `pulse` is to know of.
+    pub(super) fn http2(&self, pulse: &Arc<Pulse>) -> http2::Builder<Spawner> {
+        let h2 = &self.h2;
+        let mut builder = http2::Builder::new(Spawner::new(pulse));
+        builder
+            .timer(TokioTimer::new())
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .max_header_list_size(self.max_head_size)
+            .max_concurrent_streams(h2.max_streams)
+            .max_pending_accept_reset_streams(h2.max_pending_resets)
+            .max_local_error_reset_streams(h2.max_error_resets)
+            .keep_alive_interval(h2.ping_interval)
+            .keep_alive_timeout(h2.ping_timeout);
+        if h2.extended_connect {
+            builder.enable_connect_protocol();
+        }
+        builder
     }
 }
 
@@ -52,22 +81,5 @@ fn http1(limits: &Limits) -> http1::Builder {
     if limits.max_headers != HYPER_MAX_HEADERS {
         builder.max_headers(limits.max_headers);
     }
-    builder
-}
-
-fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let h2 = &limits.h2;
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(limits.max_head_size)
-        .max_concurrent_streams(h2.max_streams)
-        .max_pending_accept_reset_streams(h2.max_pending_resets)
-        .max_local_error_reset_streams(h2.max_error_resets)
-        .keep_alive_interval(h2.ping_interval)
-        .keep_alive_timeout(h2.ping_timeout);
     builder
 }

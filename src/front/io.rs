@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
@@ -27,6 +27,8 @@ pub(super) struct Io {
     guard: Guard,
     /// What was read behind a request whose answer decides what it is. At most what one read gave.
     held: Bytes,
+    /// What is left of a head that goes before the answer.
+    early: Bytes,
     /// Whether to look out for a client that leaves before its answer.
     looks_out: bool,
     place: Place,
@@ -39,6 +41,7 @@ impl Io {
             sniffed,
             guard,
             held: Bytes::new(),
+            early: Bytes::new(),
             looks_out: false,
             place,
         }
@@ -131,6 +134,32 @@ impl Io {
         buf.set_filled(start + passed);
     }
 
+    /// Writes what goes before the answer, of which hyper has written nothing yet: its buffer is empty. So nothing gets between
+    /// two parts of what hyper writes, and nothing behind the beginning of the answer.
+    fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_begun(cx))?;
+            self.early = self.pulse().take_early().into();
+            if self.early.is_empty() {
+                // The answer may have waited for this.
+                cx.waker().wake_by_ref();
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Writes the rest of a head that was begun.
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.early.is_empty() {
+            let result = Pin::new(&mut self.stream).poll_write(cx, &self.early);
+            match ready!(self.wrote(cx, result))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.early.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn wrote(
         &self,
         cx: &mut Context<'_>,
@@ -182,6 +211,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_begun(cx))?;
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(cx, result)
     }
@@ -195,12 +225,16 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_begun(cx))?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wrote(cx, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes only once its own buffer is empty.
+        if self.pulse().has_early() {
+            ready!(self.poll_early(cx))?;
+        }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.pulse().did_flush();
         // hyper flushes whenever it has done what it could.
@@ -211,6 +245,7 @@ impl AsyncWrite for Io {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_begun(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -68,6 +68,7 @@ mod accept;
 mod clients;
 mod connection;
 mod drive;
+mod early;
 mod guard;
 mod http;
 pub mod https;
@@ -86,15 +87,31 @@ mod pulse;
 mod server;
 mod service;
 mod socket;
+mod spawn;
 mod standby;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod worker;
 
+#[doc(hidden)]
+pub use self::guard::guard_bytes;
 pub use self::{
     listen::{Endpoint, Listen},
     options::Front,
     server::{Bound, Drained},
     standby::Standby,
 };
+
+/// A connection's bytes, in the pieces that the first two say, by the guard and by hyper.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let [first, second, bytes @ ..] = data else {
+        return;
+    };
+    let at = |cut: &u8| usize::from(*cut) % (bytes.len() + 1);
+    let (first, second) = (at(first).min(at(second)), at(first).max(at(second)));
+    let (rest, last) = bytes.split_at(second);
+    let (begin, middle) = rest.split_at(first);
+    guard::beside_hyper::compare([begin, middle, last].map(<[u8]>::to_vec).to_vec());
+}

@@ -43,10 +43,14 @@ pub(super) async fn open(
     if let Some(tls) = &endpoint.tls {
         // Boxed: what a handshake needs is not to be part of every connection for all its time.
         let shaken = Box::pin(tls.shake(socket, pulse)).await?;
+        let facts = match shaken.certificate {
+            Some(certificate) => facts.with_certificate(certificate),
+            None => facts,
+        };
         return Ok(Some(Opened {
             stream: Stream::Tls(shaken.stream),
-            facts: match shaken.certificate {
-                Some(certificate) => facts.with_certificate(certificate),
+            facts: match shaken.facts {
+                Some(tls) => facts.with_tls(tls),
                 None => facts,
             },
             agreed: shaken.version,

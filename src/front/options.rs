@@ -48,6 +48,7 @@ pub(super) struct H2Limits {
     pub(super) max_streams: u32,
     pub(super) max_pending_resets: usize,
     pub(super) max_error_resets: usize,
+    pub(super) extended_connect: bool,
     pub(super) ping_interval: Duration,
     pub(super) ping_timeout: Duration,
 }
@@ -80,6 +81,7 @@ impl Front {
                     max_streams: 100,
                     max_pending_resets: 20,
                     max_error_resets: 100,
+                    extended_connect: false,
                     ping_interval: Duration::from_secs(30),
                     ping_timeout: Duration::from_secs(20),
                 },
@@ -238,6 +240,16 @@ impl Front {
     pub fn h2_ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.limits.h2.ping_interval = interval;
         self.limits.h2.ping_timeout = timeout;
+        self
+    }
+
+    /// Sets whether HTTP/2 clients are told that they may ask for a WebSocket on a stream (RFC 8441).
+    ///
+    /// A [`Host`](crate::Host) and a [`Proxy`](crate::proxy::Proxy) make an upgrade of HTTP/1.1 of it for their app; any other
+    /// service gets a `CONNECT` with a [`Protocol`](hyper::ext::Protocol) among its extensions. Defaults to no: a client that was
+    /// told so does not try HTTP/1.1 where the service knows nothing of it.
+    pub fn extended_connect(mut self, allowed: bool) -> Self {
+        self.limits.h2.extended_connect = allowed;
         self
     }
 

@@ -5,11 +5,14 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::Waker,
 };
+
+use super::early::Early;
+use crate::websocket::Cut;
 
 /// Shared by a connection's socket, its requests and its thread's sweep. All on one thread, so no
 /// ordering is needed; atomics only because the types must be `Send`.
@@ -26,6 +29,12 @@ pub(super) struct Pulse {
     waiting_bodies: AtomicU32,
     /// How many frames response bodies gave.
     frames: AtomicU32,
+    /// Streams of HTTP/2 that are tunnels.
+    tunnels: AtomicU32,
+    /// The answer to the request of an HTTP/1 connection has begun.
+    answered: AtomicBool,
+    /// Something is to be said before the answer.
+    has_early: AtomicBool,
     /// Something was read since the last turn.
     heard: AtomicBool,
     /// The socket did not take the last write.
@@ -47,6 +56,10 @@ pub(super) struct Pulse {
     resting: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
+    /// Breaks the tunnel off that was just opened on a stream.
+    cut: Mutex<Option<Cut>>,
+    /// What was said before the answer; in a box, because it is seldom.
+    early: Mutex<Option<Box<Early>>>,
 }
 
 /// What the connection does at the moment. A change of it, or of its count, starts a new limit.
@@ -89,7 +102,7 @@ impl Pulse {
         if self.waiting_bodies.load(Relaxed) > 0 {
             return Phase::Blocked(self.frames.load(Relaxed));
         }
-        if self.in_flight.load(Relaxed) > 0 {
+        if self.in_flight.load(Relaxed) > 0 || self.tunnels() > 0 {
             return Phase::Busy;
         }
         let turns = self.turns.load(Relaxed);
@@ -113,6 +126,7 @@ impl Pulse {
 
     pub(super) fn request_began(&self) {
         self.in_flight.fetch_add(1, Relaxed);
+        self.answered.store(false, Relaxed);
         self.turn();
     }
 
@@ -125,6 +139,32 @@ impl Pulse {
         }
     }
 
+    pub(super) fn set_answered(&self) {
+        self.answered.store(true, Relaxed);
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
+
+    /// How many requests began or ended.
+    pub(super) fn turns(&self) -> u32 {
+        self.turns.load(Relaxed)
+    }
+
+    pub(super) fn early(&self) -> MutexGuard<'_, Option<Box<Early>>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_early(&self, there: bool) {
+        self.has_early.store(there, Relaxed);
+    }
+
+    /// Whether something is to be said before the answer, or was begun to be.
+    pub(super) fn has_early(&self) -> bool {
+        self.has_early.load(Relaxed)
+    }
+
     /// Whether so many requests have come on an HTTP/1 connection, and all of them ended.
     pub(super) fn has_served(&self, requests: u32) -> bool {
         self.turns.load(Relaxed) == requests.wrapping_mul(2)
@@ -133,6 +173,37 @@ impl Pulse {
     /// What is read from now on is a tunnel's: known as soon as the answer is.
     pub(super) fn set_switched(&self) {
         self.switched.store(true, Relaxed);
+    }
+
+    /// A stream of HTTP/2 becomes a tunnel, which can be `cut`.
+    pub(super) fn set_stream_switched(&self, cut: Cut) {
+        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+        self.set_switched();
+    }
+
+    /// Whether an answer made a tunnel of a stream since this was last asked.
+    pub(super) fn take_switched(&self) -> Option<Cut> {
+        if !self.has_switched() {
+            return None;
+        }
+        self.switched.store(false, Relaxed);
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(cut.take().unwrap_or_default())
+    }
+
+    pub(super) fn tunnel_began(&self) {
+        self.tunnels.fetch_add(1, Relaxed);
+        self.turn();
+    }
+
+    pub(super) fn tunnel_ended(&self) {
+        self.tunnels.fetch_sub(1, Relaxed);
+        self.turn();
+    }
+
+    /// How many streams of an HTTP/2 connection are tunnels.
+    pub(super) fn tunnels(&self) -> u32 {
+        self.tunnels.load(Relaxed)
     }
 
     pub(super) fn has_switched(&self) -> bool {
@@ -239,7 +310,7 @@ impl Pulse {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             waker.wake_by_ref();
         }

@@ -47,7 +47,7 @@ pub struct Bound {
     shares: Vec<Share>,
     /// The Unix sockets that were made here.
     #[cfg(unix)]
-    names: Vec<super::listen::Name>,
+    names: Vec<crate::files::SocketName>,
 }
 
 /// What one thread listens on.

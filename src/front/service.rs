@@ -10,7 +10,7 @@ use std::{
 };
 
 use h2::Reason;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONNECTION};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -18,7 +18,7 @@ use tower_service::Service;
 use tracing::{Span, debug_span};
 
 use super::{pulse::Pulse, socket::Peer};
-use crate::{authentication::Http11Required, error::BoxError};
+use crate::{authentication::Http11Required, error::BoxError, websocket::Cut};
 
 /// The service of one connection.
 #[derive(Debug)]
@@ -46,12 +46,14 @@ where
 {
     type Response = Response<Counted<B>>;
     type Error = BoxError;
-    type Future = Exchange<S, S::Future>;
+    type Future = Exchange<S, S::Future, Response<B>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let span = span(self.peer, &request);
         let turn = Turn::begin(&self.pulse);
-        let connects = request.method() == Method::CONNECT;
+        // Of a stream that was reset as its answer came: what hyper spawns next is this request.
+        drop(self.pulse.take_switched());
+        let connects = Connects::of(&mut request);
         let mut service = self.inner.borrow_mut();
         // Most services are ready at once: theirs need not wait for the future's first poll. One
         // that is not is asked again there, a clone of its own and with a waker that wakes.
@@ -89,10 +91,44 @@ fn span<B>(peer: Peer, request: &Request<B>) -> Span {
     )
 }
 
-/// Whether hyper reads no request after this answer, but gives the socket away (RFC 9110, 7.8 and
-/// 9.3.6).
-fn switches(connects: bool, status: StatusCode) -> bool {
-    status == StatusCode::SWITCHING_PROTOCOLS || (connects && status.is_success())
+/// Whether a request asks for a tunnel by its method.
+enum Connects {
+    No,
+    /// Of the connection (RFC 9110, 9.3.6).
+    Whole,
+    /// Of its stream (RFC 8441).
+    Stream(Cut),
+}
+
+impl Connects {
+    fn of<B>(request: &mut Request<B>) -> Self {
+        if request.method() != Method::CONNECT {
+            return Self::No;
+        }
+        if request.version() < Version::HTTP_2 {
+            return Self::Whole;
+        }
+        let cut = Cut::default();
+        request.extensions_mut().insert(cut.clone());
+        Self::Stream(cut)
+    }
+
+    /// Whether hyper reads no request after this answer, but gives the socket away (RFC 9110, 7.8 and 9.3.6), or the stream
+    /// (RFC 8441, 5).
+    fn switches(&self, status: StatusCode) -> bool {
+        match self {
+            Self::No => status == StatusCode::SWITCHING_PROTOCOLS,
+            Self::Whole => status == StatusCode::SWITCHING_PROTOCOLS || status.is_success(),
+            Self::Stream(_) => status.is_success(),
+        }
+    }
+
+    fn tell(&self, pulse: &Pulse) {
+        match self {
+            Self::No | Self::Whole => pulse.set_switched(),
+            Self::Stream(cut) => pulse.set_stream_switched(cut.clone()),
+        }
+    }
 }
 
 /// A request that is served, until its response ends or is dropped.
@@ -109,6 +145,11 @@ impl Turn {
             pulse: pulse.clone(),
             waiting: false,
         }
+    }
+
+    /// Whether something goes before the answer and has not left.
+    fn has_early(&self) -> bool {
+        self.pulse.has_early()
     }
 
     fn asked(&mut self) {
@@ -133,18 +174,18 @@ impl Drop for Turn {
 
 pin_project! {
     /// The way from a request to its response's head.
-    pub(super) struct Exchange<S, F> {
+    pub(super) struct Exchange<S, F, R> {
         span: Span,
         turn: Option<Turn>,
-        connects: bool,
+        connects: Connects,
         #[pin]
-        state: State<S, F>,
+        state: State<S, F, R>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F> {
+    enum State<S, F, R> {
         Waiting {
             service: S,
             request: Option<Request<Incoming>>,
@@ -156,10 +197,14 @@ pin_project! {
             #[pin]
             future: F,
         },
+        /// The answer waits for what goes before it.
+        Held {
+            response: Option<Box<R>>,
+        },
     }
 }
 
-impl<S, B> Future for Exchange<S, S::Future>
+impl<S, B> Future for Exchange<S, S::Future, Response<B>>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
@@ -172,19 +217,21 @@ where
         loop {
             let called = match this.state.as_mut().project() {
                 StateProj::Called { future } => {
-                    let mut response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    if response.extensions().get::<Http11Required>().is_some() {
-                        // hyper resets the stream with the reason that it finds.
-                        return Poll::Ready(Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into()));
+                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                    if this.turn.as_ref().is_some_and(Turn::has_early) {
+                        let response = Some(Box::new(response));
+                        State::Held { response }
+                    } else {
+                        return Poll::Ready(begin(this.turn, this.connects, response));
                     }
-                    let turn = this.turn.take().expect("not polled after completion");
-                    if switches(*this.connects, response.status()) {
-                        turn.pulse.set_switched();
-                    } else if turn.pulse.is_retiring() {
-                        let headers = response.headers_mut();
-                        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    return Poll::Ready(Ok(response.map(|inner| Counted { inner, turn })));
+                }
+                // hyper flushes now, whereby it is written, and asks again.
+                StateProj::Held { .. } if this.turn.as_ref().is_some_and(Turn::has_early) => {
+                    return Poll::Pending;
+                }
+                StateProj::Held { response } => {
+                    let response = response.take().expect("not polled after completion");
+                    return Poll::Ready(begin(this.turn, this.connects, *response));
                 }
                 StateProj::Failed { error } => {
                     let error = error.take().expect("not polled after completion");
@@ -202,6 +249,27 @@ where
             this.state.set(called);
         }
     }
+}
+
+/// The answer begins: nothing goes before it any more.
+fn begin<B>(
+    turn: &mut Option<Turn>,
+    connects: &Connects,
+    mut response: Response<B>,
+) -> Result<Response<Counted<B>>, BoxError> {
+    if response.extensions().get::<Http11Required>().is_some() {
+        // hyper resets the stream with the reason that it finds.
+        return Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into());
+    }
+    let turn = turn.take().expect("not polled after completion");
+    turn.pulse.set_answered();
+    if connects.switches(response.status()) {
+        connects.tell(&turn.pulse);
+    } else if turn.pulse.is_retiring() {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|inner| Counted { inner, turn }))
 }
 
 pin_project! {

@@ -18,7 +18,7 @@ use crate::{
     error::{BoxError, ErrorPage},
     in_process::{Factory, RequestBody, Startup},
     offline,
-    proxy::{Proxy, ProxyOptions},
+    proxy::{Backends, Proxy, ProxyOptions, Tunnels},
     supervisor::{Supervisor, WorkerProgram},
 };
 
@@ -32,9 +32,14 @@ pub struct Builder {
     proofs: Proofs,
     /// What hosts the app in process, or why nothing does.
     worker: Result<WorkerProgram, String>,
+    /// Who is told of each configuration that comes into force.
+    told: Option<Arc<Told>>,
     /// Makes the app, where that runs in this process.
     factory: Option<Arc<dyn Fn() -> io::Result<Factory> + Send + Sync>>,
 }
+
+/// Who is told of a configuration.
+type Told = dyn Fn(&Config) + Send + Sync;
 
 /// By what users can prove who they are.
 #[derive(Clone, Default)]
@@ -51,6 +56,7 @@ impl Builder {
             vars: Arc::new(ProcessVars),
             proofs: Proofs::default(),
             worker: Err("no program was named that does so".to_owned()),
+            told: None,
             factory: None,
         }
     }
@@ -99,8 +105,8 @@ impl Builder {
         self
     }
 
-    /// Sets who checks the passwords of Basic authentication, where the configuration offers it. Defaults to nobody:
-    /// then no password is right.
+    /// Sets who checks the passwords of Basic authentication, where the configuration offers it. A realm that the
+    /// configuration names goes before `realm`. Defaults to nobody: then no password is right.
     pub fn basic(mut self, realm: impl Into<String>, users: Arc<dyn CheckPassword>) -> Self {
         self.proofs.basic = Some((realm.into(), users));
         self
@@ -120,7 +126,15 @@ impl Builder {
         self
     }
 
-    /// Makes the host. Its process starts with the first request.
+    /// Has `told` called with each configuration that comes into force after the first, on a thread that must not be
+    /// blocked for long. What is there for the server as a whole is for its caller to take. Defaults to nobody.
+    pub fn on_configuration(mut self, told: impl Fn(&Config) + Send + Sync + 'static) -> Self {
+        self.told = Some(Arc::new(told));
+        self
+    }
+
+    /// Makes the host. Its process starts with the first request, if it is [not somewhere else](Config::destinations): then
+    /// the configuration stays as it is, whatever its [source](Self::source).
     ///
     /// # Errors
     ///
@@ -133,6 +147,7 @@ impl Builder {
             vars,
             proofs,
             worker,
+            told,
             factory,
         } = self;
         let config = Arc::new(config);
@@ -144,6 +159,9 @@ impl Builder {
             page,
             proxy,
         }));
+        if !config.destinations().is_empty() {
+            return elsewhere(&config, settings, tunnels);
+        }
         let (gate, files) = offline::watch(config.content_root())?;
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
         match worker {
@@ -166,7 +184,7 @@ impl Builder {
             supervisor: supervisor.clone(),
             gate: gate.clone(),
             switch: files.switch(),
-            apply: apply(Arc::clone(&settings), vars, proofs),
+            apply: apply(Arc::clone(&settings), vars, proofs, told),
         })?;
         Ok(Host::of(App {
             path_base: config.path_base().clone(),
@@ -183,12 +201,27 @@ impl Builder {
     }
 }
 
+/// An app that is somewhere: there is nothing to start, to stop or to watch.
+fn elsewhere(config: &Config, settings: Arc<Live<Settings>>, tunnels: Tunnels) -> io::Result<Host> {
+    let backends = Backends::builder(config.destinations().iter().cloned())
+        .protocol(config.forwarding().protocol())
+        .health_check(config.health_check().clone())
+        .build()?;
+    Ok(Host::of(App {
+        path_base: config.path_base().clone(),
+        source: Source::Balanced(backends),
+        tunnels,
+        settings,
+    }))
+}
+
 /// Has the settings follow the configuration.
 fn apply(
     settings: Arc<Live<Settings>>,
     vars: Arc<dyn Vars>,
     proofs: Proofs,
-) -> Box<dyn Fn(&Config) + Send + Sync> {
+    told: Option<Arc<Told>>,
+) -> Box<Told> {
     Box::new(move |config| {
         let (_, old) = settings.current();
         settings.replace(Settings {
@@ -196,6 +229,9 @@ fn apply(
             page: error_page(config, &*vars),
             proxy: old.proxy.reconfigured(proxy_options(config)),
         });
+        if let Some(told) = &told {
+            told(config);
+        }
     })
 }
 
@@ -214,7 +250,10 @@ impl Proofs {
             layer = layer.negotiate(Arc::clone(mechanism));
         }
         if let Some((realm, users)) = self.basic.as_ref().filter(|_| kinds.basic()) {
-            layer = layer.basic(realm, Arc::clone(users));
+            let realm = settings.basic_realm().unwrap_or(realm);
+            layer = layer
+                .basic(realm, Arc::clone(users))
+                .basic_over_cleartext(settings.basic_over_cleartext());
         }
         layer
     }

@@ -29,7 +29,9 @@ use crate::{
     error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
     in_process::{RequestBody, Startup},
     offline::{self, Gate, Offline, OfflineLayer},
-    proxy::{self, Address, Backend, FixedLayer, Proxy, ProxyOptions, Tunnels},
+    proxy::{
+        self, Address, Backend, Backends, BalancedLayer, FixedLayer, Proxy, ProxyOptions, Tunnels,
+    },
     supervisor::{Supervisor, SupervisorLayer},
 };
 
@@ -85,6 +87,8 @@ enum Source {
     },
     /// Somewhere else.
     Fixed(Backend),
+    /// At several places somewhere else.
+    Balanced(Backends),
 }
 
 impl Host {
@@ -170,10 +174,21 @@ impl Host {
     /// [`to`](Self::to), where more is to be said of how requests get there.
     #[must_use]
     pub fn to_with(address: Address, options: ProxyOptions) -> Self {
+        let backend = Backend::fixed(address).speaking(options.spoken());
+        Self::elsewhere(Source::Fixed(backend), options)
+    }
+
+    /// An app at several addresses, or behind a name, that nobody here starts or stops; no token goes to it.
+    #[must_use]
+    pub fn to_backends(backends: Backends, options: ProxyOptions) -> Self {
+        Self::elsewhere(Source::Balanced(backends), options)
+    }
+
+    fn elsewhere(source: Source, options: ProxyOptions) -> Self {
         let proxy = Proxy::with_options(options);
         Self::of(App {
             path_base: PathBase::root(),
-            source: Source::Fixed(Backend::fixed(address)),
+            source,
             tunnels: proxy.tunnels().clone(),
             settings: Arc::new(Live::new(Settings {
                 authentication: AuthenticationLayer::new(),
@@ -215,7 +230,7 @@ impl Host {
     pub fn supervisor(&self) -> Option<&Supervisor> {
         match &self.app.source {
             Source::Supervised { supervisor, .. } => Some(supervisor),
-            Source::Fixed(_) => None,
+            Source::Fixed(_) | Source::Balanced(_) => None,
         }
     }
 
@@ -225,7 +240,16 @@ impl Host {
     pub fn operator(&self) -> Option<&Operator> {
         match &self.app.source {
             Source::Supervised { operator, .. } => Some(operator),
-            Source::Fixed(_) => None,
+            Source::Fixed(_) | Source::Balanced(_) => None,
+        }
+    }
+
+    /// The addresses of an app that has several, or a name; `None` for every other.
+    #[must_use]
+    pub fn backends(&self) -> Option<&Backends> {
+        match &self.app.source {
+            Source::Balanced(backends) => Some(backends),
+            Source::Supervised { .. } | Source::Fixed(_) => None,
         }
     }
 
@@ -241,6 +265,7 @@ impl Host {
         match &self.app.source {
             Source::Supervised { supervisor, .. } => supervisor.in_flight(),
             Source::Fixed(backend) => backend.in_flight(),
+            Source::Balanced(backends) => backends.in_flight(),
         }
     }
 
@@ -290,6 +315,13 @@ impl App {
                 (
                     Gate::open(),
                     Route::Fixed(service).for_connection(connection),
+                )
+            }
+            Source::Balanced(backends) => {
+                let service = BalancedLayer::new(backends.clone()).layer(proxy);
+                (
+                    Gate::open(),
+                    Route::Balanced(service).for_connection(connection),
                 )
             }
         };

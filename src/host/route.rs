@@ -14,15 +14,16 @@ use tower_service::Service;
 use crate::{
     Connection,
     error::{BoxError, Error},
-    proxy::{self, Fixed, Proxy},
-    supervisor::{self, Supervised},
+    proxy::{self, Balanced, Fixed, Leased, Proxy},
+    supervisor::Supervised,
 };
 
-/// The two ways to a backend as one type.
+/// The ways to a backend as one type.
 #[derive(Clone, Debug)]
 pub(super) enum Route {
     Supervised(Supervised<Proxy>),
     Fixed(Fixed<Proxy>),
+    Balanced(Balanced<Proxy>),
 }
 
 impl Route {
@@ -33,6 +34,7 @@ impl Route {
                 Self::Supervised(service.for_connection(known))
             }
             (Self::Fixed(service), Some(known)) => Self::Fixed(service.for_connection(known)),
+            (Self::Balanced(service), Some(known)) => Self::Balanced(service.for_connection(known)),
         }
     }
 }
@@ -50,12 +52,16 @@ where
         match self {
             Self::Supervised(service) => Service::<Request<B>>::poll_ready(service, cx),
             Self::Fixed(service) => Service::<Request<B>>::poll_ready(service, cx),
+            Self::Balanced(service) => Service::<Request<B>>::poll_ready(service, cx),
         }
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self {
-            Self::Supervised(service) => RouteFuture::Supervised {
+            Self::Supervised(service) => RouteFuture::Leased {
+                future: service.call(request),
+            },
+            Self::Balanced(service) => RouteFuture::Leased {
                 future: service.call(request),
             },
             Self::Fixed(service) => RouteFuture::Fixed {
@@ -68,7 +74,7 @@ where
 pin_project! {
     #[project = RouteProj]
     pub(super) enum RouteFuture<B> where B: Body<Data = Bytes>, B: Send, B: 'static, B::Error: Into<BoxError> {
-        Supervised { #[pin] future: supervisor::ResponseFuture<Proxy, B> },
+        Leased { #[pin] future: Leased<Proxy, B> },
         Fixed { #[pin] future: proxy::ResponseFuture },
     }
 }
@@ -82,7 +88,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            RouteProj::Supervised { future } => future.poll(cx),
+            RouteProj::Leased { future } => future.poll(cx),
             RouteProj::Fixed { future } => future.poll(cx),
         }
     }

@@ -39,7 +39,8 @@ pub trait Running: Send + 'static {
     /// What takes the requests, from any thread.
     ///
     /// A request's extensions hold its [`Connection`](crate::Connection), which is the client's own, however it came here,
-    /// and the [`PathBase`] where its path was below it, which it is not any more.
+    /// the [`PathBase`] where its path was below it, which it is not any more, and the [`Identity`](crate::Identity) of the
+    /// user whom the front authenticated, if it did.
     type Service: Service<
             Request<Incoming>,
             Response = Response<Self::Body>,
@@ -83,6 +84,8 @@ pub struct Settings {
     pub(super) shutdown_limit: Duration,
     pub(super) detailed_errors: bool,
     pub(super) websockets: bool,
+    pub(super) stack_size: Option<usize>,
+    pub(super) call_startup_hook: bool,
 }
 
 impl Settings {
@@ -98,7 +101,7 @@ impl Settings {
         &self.arguments
     }
 
-    /// The app's folder, which is the working directory of this process too.
+    /// The app's folder, which is the working directory of this process too, unless `setCurrentDirectory` is false.
     #[must_use]
     pub fn content_root(&self) -> &Path {
         &self.content_root
@@ -132,6 +135,18 @@ impl Settings {
     #[must_use]
     pub fn websockets(&self) -> bool {
         self.websockets
+    }
+
+    /// `stackSize`: the stack of each of the app's threads, in bytes, where it is set.
+    #[must_use]
+    pub fn stack_size(&self) -> Option<usize> {
+        self.stack_size
+    }
+
+    /// `callStartupHook`: whether what the app throws while it starts may be shown.
+    #[must_use]
+    pub fn call_startup_hook(&self) -> bool {
+        self.call_startup_hook
     }
 }
 

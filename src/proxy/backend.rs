@@ -13,16 +13,16 @@ use std::{
 use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
-use super::{instance::Instance, pool::Pool};
-use crate::{Connection, PairingToken, error::Error};
+use super::{h2c::Links, instance::Instance, pool::Pool};
+use crate::{Connection, PairingToken, config::Protocol, error::Error};
 
 /// Where an app listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
-    /// HTTP/1.1 over TCP.
+    /// A TCP port.
     Tcp(SocketAddr),
-    /// HTTP/1.1 over a Unix socket.
+    /// A Unix socket.
     #[cfg(unix)]
     Unix(std::path::PathBuf),
     /// Nowhere: the app runs in this process.
@@ -68,6 +68,13 @@ pub trait Renew: Send + Sync {
     ///
     /// When none comes in time, or none can be started.
     fn renew(self: Arc<Self>, gone: Backend) -> Renewal;
+
+    /// Told that no connection to `backend` could be opened, and why; whether another one may be asked even where that
+    /// only took too long. Defaults to `false`: one that is slow is not gone.
+    fn failed(&self, backend: &Backend, error: &Error) -> bool {
+        let _ = (backend, error);
+        false
+    }
 }
 
 /// The future of [`Renew::renew`].
@@ -90,11 +97,18 @@ struct Shared {
     address: Address,
     token: Option<PairingToken>,
     owner: Option<Arc<dyn Owner>>,
+    #[cfg_attr(
+        not(all(unix, feature = "in-process")),
+        allow(dead_code, reason = "there are no workers")
+    )]
+    is_worker: bool,
     /// In the lower half the requests under way, in the upper half all that there have been: one counter, so that a
     /// lease costs one atomic operation. What overflows the upper half is lost, and the lower half is never full.
     requests: AtomicU64,
     drained: Notify,
     pool: Pool,
+    /// Its connections, where HTTP/2 is spoken.
+    links: Option<Arc<Links>>,
     /// Random: a name for the process that says nothing about it.
     mark: u64,
 }
@@ -103,27 +117,73 @@ impl Backend {
     /// A backend at a fixed address, which nobody supervises and to which no token is sent.
     #[must_use]
     pub fn fixed(address: Address) -> Self {
-        Self::make(address, None, None)
+        Self::make(address, None, None, false)
     }
 
     /// A process of ours: `token` is sent with each request, but only while `owner` says that the listener is its own.
     #[must_use]
     pub fn paired(address: Address, token: PairingToken, owner: Option<Arc<dyn Owner>>) -> Self {
-        Self::make(address, Some(token), owner)
+        Self::make(address, Some(token), owner, false)
     }
 
-    fn make(address: Address, token: Option<PairingToken>, owner: Option<Arc<dyn Owner>>) -> Self {
+    /// A worker of ours, on a socket of ours: it is told of the client's connection what no other app is.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(crate) fn worker(address: Address, token: PairingToken) -> Self {
+        Self::make(address, Some(token), None, true)
+    }
+
+    fn make(
+        address: Address,
+        token: Option<PairingToken>,
+        owner: Option<Arc<dyn Owner>>,
+        is_worker: bool,
+    ) -> Self {
         let (requests, drained) = (AtomicU64::new(0), Notify::new());
         Self {
             shared: Arc::new(Shared {
                 address,
                 token,
                 owner,
+                is_worker,
                 requests,
                 drained,
                 pool: Pool::new(),
+                links: None,
                 mark: getrandom::u64().unwrap_or_default(),
             }),
+        }
+    }
+
+    /// The same backend, spoken to in `protocol`. Defaults to [`Protocol::Http1`].
+    ///
+    /// To be said before there is a clone or a lease of it; after that, it is another backend at the same address.
+    #[must_use]
+    pub fn speaking(mut self, protocol: Protocol) -> Self {
+        if Arc::get_mut(&mut self.shared).is_none() {
+            let Shared {
+                address,
+                token,
+                owner,
+                is_worker,
+                ..
+            } = &*self.shared;
+            self = Self::make(address.clone(), token.clone(), owner.clone(), *is_worker);
+        }
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.links = match protocol {
+                Protocol::Http1 => None,
+                Protocol::H2c => Some(Arc::default()),
+            };
+        }
+        self
+    }
+
+    /// What is spoken with it.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self.shared.links {
+            None => Protocol::Http1,
+            Some(_) => Protocol::H2c,
         }
     }
 
@@ -141,6 +201,12 @@ impl Backend {
             #[cfg(unix)]
             Address::Unix(_) => None,
         }
+    }
+
+    /// Whether it is a worker, which hosts the app in process.
+    #[cfg(all(unix, feature = "in-process"))]
+    pub(super) fn is_worker(&self) -> bool {
+        self.shared.is_worker
     }
 
     /// The secret that goes with each request.
@@ -196,6 +262,11 @@ impl Backend {
     /// Its connections that carry no request.
     pub(super) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// Its connections, where HTTP/2 is spoken.
+    pub(super) fn links(&self) -> Option<&Arc<Links>> {
+        self.shared.links.as_ref()
     }
 
     /// Whether somebody has to be asked whose the listener is.
@@ -270,6 +341,13 @@ impl Lease {
     /// Whether another process can take the request.
     pub(super) fn is_renewable(&self) -> bool {
         self.renew.is_some()
+    }
+
+    /// Whoever can find another process is told that this one took no connection; whether it is to be asked for one
+    /// whatever the reason was.
+    pub(super) fn failed(&self, error: &Error) -> bool {
+        let renew = self.renew.as_ref();
+        renew.is_some_and(|renew| renew.failed(&self.backend, error))
     }
 
     /// Another lease in place of this one, if there is anybody to ask for it.

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::{backend::Lease, driven::Driven, instance::InstanceBody, limit::Ending, wire::Answer};
+use super::{
+    backend::Lease, driven::Driven, h2c, instance::InstanceBody, limit::Ending, wire::Answer,
+};
 use crate::error::Error;
 
 /// The body of an app's answer, as it arrives.
@@ -24,6 +26,8 @@ pub struct Body {
 /// Where it comes from.
 enum Source {
     Wire(Answer),
+    /// In a box, because it is larger than others.
+    Stream(Box<h2c::Answer>),
     Driven(Driven),
     /// Ends the lease when it is dropped.
     Instance(
@@ -39,6 +43,12 @@ impl Body {
     pub(super) const fn wire(answer: Answer) -> Self {
         Self {
             source: Source::Wire(answer),
+        }
+    }
+
+    pub(super) fn stream(answer: h2c::Answer) -> Self {
+        Self {
+            source: Source::Stream(Box::new(answer)),
         }
     }
 
@@ -83,6 +93,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.get_mut().source {
             Source::Wire(answer) => answer.poll_frame(cx),
+            Source::Stream(answer) => answer.poll_frame(cx),
             Source::Driven(answer) => answer.poll_frame(cx),
             Source::Instance(body, _) => body.as_mut().poll_frame(cx),
             Source::Ending(answer) => answer.poll_frame(cx),
@@ -93,6 +104,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Wire(answer) => answer.is_end_stream(),
+            Source::Stream(answer) => answer.is_end_stream(),
             Source::Driven(answer) => answer.is_end_stream(),
             Source::Instance(body, _) => body.is_end_stream(),
             Source::Ending(answer) => answer.is_end_stream(),
@@ -103,6 +115,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Wire(answer) => answer.size_hint(),
+            Source::Stream(answer) => answer.size_hint(),
             Source::Driven(answer) => answer.size_hint(),
             Source::Instance(body, _) => body.size_hint(),
             Source::Ending(answer) => answer.size_hint(),

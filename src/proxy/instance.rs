@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    Request, Response,
+    Request, Response, Version,
     header::{SET_COOKIE, UPGRADE},
 };
 use hyper::upgrade::OnUpgrade;
@@ -26,6 +26,7 @@ use super::{
 use crate::{
     Connection,
     error::{BoxError, Error},
+    websocket::{Extended, Handshake},
 };
 
 /// Answers requests without a connection.
@@ -81,6 +82,8 @@ impl fmt::Debug for Instance {
 pub(super) struct Exchange {
     serving: Serving,
     lease: Option<Lease>,
+    /// Where the client asks for a WebSocket by HTTP/2.
+    handshake: Option<Box<Handshake>>,
 }
 
 impl Exchange {
@@ -102,6 +105,7 @@ impl Exchange {
         } = forward;
         let connection = connection.canonical();
         let (mut parts, body) = request.into_parts();
+        let handshake = Handshake::begin(&mut parts)?;
         let (body, _) = limit::upload(body, parts.version, options.said.max_body_size)?;
         let upgrades = parts.headers.contains_key(UPGRADE)
             && http_body::Body::is_end_stream(&body)
@@ -115,15 +119,29 @@ impl Exchange {
         if !asked.upgrade {
             parts.extensions.remove::<OnUpgrade>();
         }
+        if handshake.is_some() {
+            if !asked.upgrade {
+                return Err(Error::protocol_refused());
+            }
+            // What apps know is an upgrade of HTTP/1.1.
+            parts.version = Version::HTTP_11;
+            parts.extensions.remove::<Extended>();
+        }
         Ok(Self {
             serving: instance.serve(connection, Request::from_parts(parts, body)),
             lease: Some(lease),
+            handshake: handshake.map(Box::new),
         })
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Body>, Error>> {
         let mut response = ready!(self.serving.as_mut().poll(cx))?;
         let mut lease = self.lease.take().expect("not polled after completion");
+        if let Some(handshake) = &self.handshake {
+            let (mut parts, body) = response.into_parts();
+            handshake.finish(&mut parts).map_err(Error::app)?;
+            response = Response::from_parts(parts, body);
+        }
         if let Some(cookie) = lease.take_cookie() {
             response.headers_mut().append(SET_COOKIE, cookie);
         }

@@ -33,7 +33,7 @@ where
     let (mut body, upload) = RequestBody::new(body);
     if upload.is_some() {
         if version == Version::HTTP_2 {
-            body.linger();
+            body.streamed();
         }
         if let Some(max) = max {
             if http_body::Body::size_hint(&body).lower() > max {

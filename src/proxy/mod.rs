@@ -77,16 +77,21 @@ mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod h2c;
+mod hints;
 mod instance;
 mod io;
+mod leased;
 mod limit;
 mod linger;
 mod options;
 mod pool;
+pub(crate) mod probe;
 mod request;
 mod response;
 mod send;
 mod service;
+mod several;
 mod stall;
 mod trust;
 mod upgrade;
@@ -95,16 +100,18 @@ mod upstream;
 mod user;
 mod wire;
 
-#[doc(hidden)]
-pub use self::request::rewrite_head;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
     instance::Instance,
+    leased::Leased,
     options::ProxyOptions,
     service::Proxy,
+    several::{
+        BackendStatus, Backends, BackendsBuilder, Balanced, BalancedLayer, Destination, HealthCheck,
+    },
     upgrade::Tunnels,
     upload::RequestBody,
 };
@@ -112,4 +119,21 @@ pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
 };
-pub use crate::config::{HeaderPolicy, Underscores};
+#[doc(hidden)]
+pub use self::{
+    request::rewrite_head,
+    wire::{encode_head, parse_head},
+};
+pub use crate::config::{HeaderPolicy, Protocol, Underscores};
+
+/// An answer, in pieces of as many bytes as the first says, by our codec and by hyper's: to HEAD where that is odd.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let [piece, bytes @ ..] = data else {
+        return;
+    };
+    // Of fields we take more than hyper.
+    if bytes.iter().filter(|byte| **byte == b'\n').count() < 100 {
+        wire::beside_hyper::compare(bytes, usize::from(*piece), piece % 2 == 1);
+    }
+}

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{request::Via, trust::Ranges, wire::Patience};
 use crate::{
     PathBase,
-    config::{Forwarding, HeaderPolicy, Underscores},
+    config::{Forwarding, HeaderPolicy, Protocol, Underscores},
 };
 
 /// What a [`Proxy`](super::Proxy) may do.
@@ -61,6 +61,13 @@ impl ProxyOptions {
         self.trusted = Ranges::new(&forwarding.trusted_proxies);
         self.via = forwarding.via.as_deref().and_then(Via::new);
         self.said = forwarding.clone();
+        self
+    }
+
+    /// What is spoken with an app at a fixed address, of which a [`Host`](crate::Host) makes the backend. Defaults to
+    /// [`Protocol::Http1`]. Who makes a [`Backend`](super::Backend) says it [there](super::Backend::speaking).
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.said.protocol = protocol;
         self
     }
 
@@ -248,6 +255,12 @@ impl ProxyOptions {
     pub fn max_body_size(mut self, bytes: Option<u64>) -> Self {
         self.said.max_body_size = bytes;
         self
+    }
+
+    /// What is spoken with an app at a fixed address.
+    #[must_use]
+    pub fn spoken(&self) -> Protocol {
+        self.said.protocol
     }
 
     /// How long the app may keep the head of its answer.

@@ -14,10 +14,13 @@ use tokio::time::Instant;
 use super::wire::Wire;
 
 /// As many stacks as threads that are expected to forward; more threads share.
-const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 64;
 
 /// How many connections a thread keeps; the rest are closed when they have carried their request.
 const IDLE_PER_SHARD: usize = 256;
+
+/// How many of them keep the memory that their next request needs: those that are used again soonest.
+const READY_PER_SHARD: usize = 64;
 
 /// How long a connection is kept, counted from when its last request was sent: one look at the clock serves both. Well below what apps do (Kestrel: 130 s), so that they are not the ones who close.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
@@ -63,8 +66,15 @@ impl Pool {
     /// Keeps `wire`, whose request is over, for the next one.
     pub(super) fn put(&self, wire: Box<Wire>) {
         let mut idle = self.shard();
-        if idle.len() < IDLE_PER_SHARD {
-            idle.push(wire);
+        if idle.len() >= IDLE_PER_SHARD {
+            return;
+        }
+        idle.push(wire);
+        // The one that this one lies upon so high that it will not be needed soon.
+        if let Some(deep) = idle.len().checked_sub(READY_PER_SHARD + 1)
+            && let Some(deep) = idle.get_mut(deep)
+        {
+            deep.slim();
         }
     }
 
@@ -74,11 +84,14 @@ impl Pool {
     }
 
     fn shard(&self) -> MutexGuard<'_, Idle> {
-        let shard = THREAD.with(|&thread| self.shards.get(thread % SHARDS));
-        shard
-            .unwrap_or_else(|| unreachable!("a remainder is smaller"))
-            .lock()
+        own(&self.shards).lock()
     }
+}
+
+/// That of `shards`, of which there are some, which is this thread's.
+pub(super) fn own<T>(shards: &[T]) -> &T {
+    let shard = THREAD.with(|&thread| shards.get(thread % shards.len().max(1)));
+    shard.unwrap_or_else(|| unreachable!("a remainder is smaller"))
 }
 
 impl Shard {

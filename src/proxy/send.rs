@@ -6,12 +6,13 @@ use tracing::debug;
 use super::{
     backend::{Backend, Lease},
     dial::dial,
+    hints::Hints,
     io::Io,
     limit,
     options::ProxyOptions,
     upload::{Opener, RequestBody, Upload},
     user::User,
-    wire::{Failure, Wire},
+    wire::{Failure, Listener, Wire},
 };
 use crate::{
     error::{BoxError, Error},
@@ -34,6 +35,7 @@ pub(super) struct Errand {
     /// The process that may have taken it, and closed the connection instead of an answer.
     taken_by: Option<Backend>,
     user: User,
+    hints: Hints,
 }
 
 impl Errand {
@@ -43,6 +45,7 @@ impl Errand {
         upload: Option<Upload>,
         opener: Option<Opener>,
         user: User,
+        hints: Hints,
     ) -> Self {
         Self {
             lease,
@@ -52,6 +55,7 @@ impl Errand {
             moves: MOVES,
             taken_by: None,
             user,
+            hints,
         }
     }
 
@@ -60,14 +64,31 @@ impl Errand {
         loop {
             let backend = self.lease.backend();
             match dial(backend, options.said.connect_timeout).await {
-                Err(error) if error.is_unconnected() => self.go_elsewhere(error, options).await?,
+                Err(error) => self.unconnected(error, options).await?,
                 dialled => return dialled,
             }
         }
     }
 
+    /// Moves on from a process to which no connection could be opened, or else ends in `error`.
+    pub(super) async fn unconnected(
+        &mut self,
+        error: Error,
+        options: &ProxyOptions,
+    ) -> Result<(), Error> {
+        if self.lease.failed(&error) || error.is_unconnected() {
+            self.go_elsewhere(error, options).await
+        } else {
+            Err(error)
+        }
+    }
+
     /// Moves on from a process that is gone, or else ends in `error`.
-    async fn go_elsewhere(&mut self, error: Error, options: &ProxyOptions) -> Result<(), Error> {
+    pub(super) async fn go_elsewhere(
+        &mut self,
+        error: Error,
+        options: &ProxyOptions,
+    ) -> Result<(), Error> {
         let allowed = self.taken_by.is_none() || options.retry;
         let Some(moves) = self.moves.checked_sub(1).filter(|_| allowed) else {
             return Err(error);
@@ -75,6 +96,10 @@ impl Errand {
         self.moves = moves;
         debug!(%error, backend.addr = %self.lease.backend().address(), "Request moved");
         match self.lease.renew().await {
+            // One that speaks another protocol needs a request that was made for it.
+            Some(Ok(lease)) if lease.backend().protocol() != self.lease.backend().protocol() => {
+                Err(error)
+            }
             Some(Ok(lease)) => {
                 self.take(lease);
                 Ok(())
@@ -112,23 +137,28 @@ impl Errand {
         Box::pin(self.dial(options)).await.map(Wire::new)
     }
 
-    /// Whether the request may be sent once more if `wire` closes instead of an answer: one without a body, whose
+    /// Whether the request may be sent once more if its connection closes instead of an answer: one without a body, whose
     /// method says that twice is as good as once (RFC 9110, 9.2.2).
     ///
     /// A connection that was at hand may have been closed before the request came, so the same process is asked again.
     /// One that closes a new connection is about to end, and a second process may be asked, but never a third: what
     /// two have died of is not for another one.
-    fn may_retry(&self, wire: &Wire, options: &ProxyOptions) -> bool {
+    pub(super) fn may_retry(&self, is_reused: bool, options: &ProxyOptions) -> bool {
         let elsewhere = options.retry && self.lease.is_renewable();
         let once_more = match &self.taken_by {
-            None => wire.is_reused() || elsewhere,
+            None => is_reused || elsewhere,
             Some(process) => elsewhere && process.is(self.lease.backend()),
         };
         once_more && self.upload.is_none() && self.request.method().is_idempotent()
     }
 
+    /// The process closed its connection on it.
+    pub(super) fn taken(&mut self) {
+        self.taken_by = Some(self.lease.backend().clone());
+    }
+
     /// What `error` is to whoever asked.
-    fn failed(&self, error: impl Into<BoxError>) -> Error {
+    pub(super) fn failed(&self, error: impl Into<BoxError>) -> Error {
         if self.upload.as_ref().is_some_and(Upload::is_broken) {
             limit::broken_off(error.into())
         } else {
@@ -148,16 +178,21 @@ pub(super) async fn send(
     loop {
         let mut wire = errand.wire(options).await?;
         errand.introduce()?;
-        let (upload, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
-        let answer = wire.ask(&mut errand.request, upload, opener, options.patience());
+        let upload = errand.upload.as_ref();
+        let listener = Listener {
+            opener: errand.opener.as_ref(),
+            hints: &errand.hints,
+            via: options.via.as_ref(),
+        };
+        let answer = wire.ask(&mut errand.request, upload, listener, options.patience());
         let error = match answer.await {
             Ok(answer) => return Ok((answer, wire)),
             // The app had closed the connection, or closed it as soon as it stood.
             Err(Failure::Unsent(error)) => error,
             // The app closed it while the request was on its way.
-            Err(Failure::Closed(error)) if errand.may_retry(&wire, options) => {
+            Err(Failure::Closed(error)) if errand.may_retry(wire.is_reused(), options) => {
                 debug!(%error, "Request sent again");
-                errand.taken_by = Some(errand.lease.backend().clone());
+                errand.taken();
                 error
             }
             Err(Failure::Closed(error)) => return Err(errand.failed(error)),

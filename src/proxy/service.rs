@@ -5,14 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     Request, Response, StatusCode,
-    header::{SET_COOKIE, UPGRADE},
+    header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE},
 };
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::Forward,
+    backend::{Forward, Lease},
     body::Body,
     driven::Driven,
+    h2c,
+    hints::Hints,
     limit,
     options::ProxyOptions,
     request::{Sender, frame, is_last, rewrite},
@@ -23,7 +25,11 @@ use super::{
     user::User,
     wire::{Answer, Wire},
 };
-use crate::error::{BoxError, Error};
+use crate::{
+    config::Protocol,
+    error::{BoxError, Error},
+    websocket::Handshake,
+};
 
 /// Forwards requests to an app; see the [module](super).
 ///
@@ -104,7 +110,9 @@ impl Proxy {
                     errand,
                     tunnel: None,
                     ..
-                }) if proxy.shared.options.said.total_timeout.is_none() => {
+                }) if proxy.shared.options.said.total_timeout.is_none()
+                    && errand.lease.backend().protocol() == Protocol::Http1 =>
+                {
                     send(errand, &proxy.shared.options).await?
                 }
                 // In a box, because it is seldom and large: it would make every request's future as large.
@@ -117,7 +125,7 @@ impl Proxy {
         }
     }
 
-    /// A request that is settled already, asks for a tunnel, or has a limit for all of it.
+    /// A request that is settled already, asks for a tunnel, goes by HTTP/2, or has a limit for all of it.
     async fn seldom(&self, prepared: Result<Prepared, Settled>) -> Result<Response<Body>, Error> {
         let prepared = match prepared {
             Ok(prepared) => prepared,
@@ -133,8 +141,34 @@ impl Proxy {
         if prepared.tunnel.is_some() {
             return self.upgrade(prepared).await;
         }
+        if prepared.errand.lease.backend().protocol() == Protocol::H2c {
+            let sent = h2c::send(&mut prepared.errand, &self.shared.options);
+            let (answer, exchange) = sent.await?;
+            let (errand, client) = (prepared.errand, prepared.client);
+            return Ok(self.streamed(answer, exchange, client, errand.lease));
+        }
         let (answer, wire) = send(&mut prepared.errand, &self.shared.options).await?;
         Ok(self.answer(prepared, answer, wire))
+    }
+
+    /// What the client gets of an answer that came by HTTP/2.
+    fn streamed(
+        &self,
+        answer: Response<()>,
+        exchange: h2c::Exchange,
+        client: Client,
+        mut lease: Lease,
+    ) -> Response<Body> {
+        let options = &self.shared.options;
+        let (mut parts, ()) = answer.into_parts();
+        response::rewrite(&mut parts, client, options.via.as_ref());
+        let length = parts.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if let Some(cookie) = lease.take_cookie() {
+            parts.headers.append(SET_COOKIE, cookie);
+        }
+        let body = h2c::Answer::new(exchange, lease, options.body_limit(), length);
+        Response::from_parts(parts, Body::stream(body))
     }
 
     /// What the client gets of an answer.
@@ -170,13 +204,17 @@ impl Proxy {
             return Err(Settled::Answered);
         }
         let options = &self.shared.options;
+        let handshake = Handshake::begin(&mut parts)?;
         let (mut body, upload) = limit::upload(body, parts.version, options.said.max_body_size)?;
         let client = Client {
             version: parts.version,
             hears_close: options.forward_response_connection_header,
         };
-        // Only a front that can hand its connection over can be asked for a tunnel.
-        let upgrade = (parts.headers.contains_key(UPGRADE) && upload.is_none())
+        // Only a front that can hand its connection over can be asked for a tunnel, and only an app that can do so too: over
+        // HTTP/2, `Upgrade` does not exist (RFC 9113, 8.6), and the app sees an ordinary request.
+        let upgrade = (parts.headers.contains_key(UPGRADE)
+            && upload.is_none()
+            && lease.backend().protocol() == Protocol::Http1)
             .then(|| parts.extensions.remove::<OnUpgrade>())
             .flatten();
         let sender = Sender {
@@ -185,19 +223,29 @@ impl Proxy {
             options,
         };
         let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
+        if handshake.is_some() && !asked.upgrade {
+            return Err(Error::protocol_refused().into());
+        }
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
         #[cfg(feature = "sealed")]
         super::request::vouch(&mut parts, lease.backend().token());
+        #[cfg(all(unix, feature = "in-process"))]
+        if lease.backend().is_worker() {
+            super::request::brief(&mut parts.headers, &connection);
+        }
+        let user = User::of(&connection, &parts.extensions, options);
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener =
             (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
         let request = Request::from_parts(parts, body);
-        let user = User::of(&connection, options);
+        let hints = Hints::new(connection, client.version);
         Ok(Prepared {
-            errand: Errand::new(lease, request, upload, opener, user),
+            errand: Errand::new(lease, request, upload, opener, user, hints),
             client,
-            tunnel: upgrade.filter(|_| asked.upgrade),
+            tunnel: upgrade
+                .filter(|_| asked.upgrade)
+                .map(|client| Box::new(Wanted { client, handshake })),
         })
     }
 
@@ -215,8 +263,12 @@ impl Proxy {
             mut lease, request, ..
         } = errand;
         let answer = upstream.send(request, options.head_limit()).await?;
+        let handshake = tunnel.as_ref().and_then(|wanted| wanted.handshake.as_ref());
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (mut parts, inner) = answer.into_parts();
+            if let Some(handshake) = handshake {
+                handshake.finish(&mut parts).map_err(Error::backend)?;
+            }
             response::rewrite(&mut parts, client, options.via.as_ref());
             if let Some(cookie) = lease.take_cookie() {
                 parts.headers.append(SET_COOKIE, cookie);
@@ -227,14 +279,22 @@ impl Proxy {
         let (mut parts, _) = answer.into_parts();
         let app = parts.extensions.remove::<OnUpgrade>();
         let app = app.filter(|_| response::agrees(&parts.headers));
-        let Some((tunnel, app)) = tunnel.zip(app) else {
+        let Some((wanted, app)) = tunnel.as_ref().zip(app) else {
             return Err(Error::backend(
                 "it switches to a protocol that nobody asked for",
             ));
         };
         response::switch(&mut parts, client, options.via.as_ref());
+        if let Some(handshake) = &wanted.handshake {
+            handshake.finish(&mut parts).map_err(Error::backend)?;
+        }
         upstream.detach();
-        self.shared.tunnels.open(tunnel, app, lease);
+        let cut = wanted
+            .handshake
+            .as_ref()
+            .map(|handshake| handshake.cut().clone());
+        let client = wanted.client.clone();
+        self.shared.tunnels.open(client, cut, app, lease);
         Ok(Response::from_parts(parts, Body::empty()))
     }
 }
@@ -243,8 +303,15 @@ impl Proxy {
 struct Prepared {
     errand: Errand,
     client: Client,
-    /// The client's side of the tunnel that is asked for.
-    tunnel: Option<OnUpgrade>,
+    /// In a box, because it is seldom.
+    tunnel: Option<Box<Wanted>>,
+}
+
+/// A tunnel that is asked for.
+struct Wanted {
+    client: OnUpgrade,
+    /// Where the client asks for it by HTTP/2.
+    handshake: Option<Handshake>,
 }
 
 /// Why a request is not forwarded.

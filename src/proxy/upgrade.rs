@@ -4,16 +4,20 @@
 //!
 //! Differs from ANCM: it relays messages, and so takes `Sec-WebSocket-Extensions` away.
 
-use std::io;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, debug};
 
 use super::backend::Lease;
-use crate::error::BoxError;
+use crate::{error::BoxError, websocket::Cut};
 
 /// What is read at once from either side of a tunnel.
 const BUFFER: usize = 8 * 1024;
@@ -49,14 +53,15 @@ impl Tunnels {
         self.tracker.wait().await;
     }
 
-    /// Opens one. It ends when both sides have ended or one has failed, and `lease` with it.
-    pub(super) fn open(&self, client: OnUpgrade, app: OnUpgrade, lease: Lease) {
+    /// Opens one. It ends when both sides have ended or one has failed, and `lease` with it. The client's side is a stream of
+    /// HTTP/2 where it has a `cut`.
+    pub(super) fn open(&self, client: OnUpgrade, cut: Option<Cut>, app: OnUpgrade, lease: Lease) {
         let close = self.close.clone();
         let tunnel = async move {
             tokio::select! {
                 biased;
                 () = close.cancelled() => debug!("Tunnel closed"),
-                ended = relay(client, app) => match ended {
+                ended = relay(client, cut, app) => match ended {
                     Ok((up, down)) => debug!(bytes.up = up, bytes.down = down, "Tunnel ended"),
                     Err(error) => debug!(%error, "Tunnel broke off"),
                 },
@@ -67,10 +72,103 @@ impl Tunnels {
     }
 }
 
-async fn relay(client: OnUpgrade, app: OnUpgrade) -> Result<(u64, u64), BoxError> {
+async fn relay(
+    client: OnUpgrade,
+    cut: Option<Cut>,
+    app: OnUpgrade,
+) -> Result<(u64, u64), BoxError> {
     let (client, app) = tokio::try_join!(client, app)?;
     let (mut client, mut app) = (TokioIo::new(client), TokioIo::new(app));
-    let copied: io::Result<_> =
-        copy_bidirectional_with_sizes(&mut client, &mut app, BUFFER, BUFFER).await;
+    let copied: io::Result<_> = if let Some(cut) = cut {
+        let mut client = Multiplexed::new(client, cut);
+        let copied = copy_bidirectional_with_sizes(&mut client, &mut app, BUFFER, BUFFER).await;
+        client.whole = copied.is_ok();
+        copied
+    } else {
+        copy_bidirectional_with_sizes(&mut client, &mut app, BUFFER, BUFFER).await
+    };
     copied.map_err(Into::into)
+}
+
+/// How often what reads lets others run until it asks what writes: that is woken by the same reset.
+const TURNS: u8 = 3;
+
+/// The client's side of a tunnel that is a stream of HTTP/2.
+///
+/// Whoever reads hears of a stream that was reset (RFC 8441, 5) what it hears of one that has ended: hyper tells only whoever
+/// writes. A tunnel that ends by a reset is not to look like one whose client may still listen.
+struct Multiplexed {
+    io: TokioIo<Upgraded>,
+    cut: Cut,
+    /// Whether both sides have ended, so that the stream may.
+    whole: bool,
+    /// How many turns are left once the client has ended.
+    ended: Option<u8>,
+}
+
+impl Multiplexed {
+    const fn new(io: TokioIo<Upgraded>, cut: Cut) -> Self {
+        Self {
+            io,
+            cut,
+            whole: false,
+            ended: None,
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let turns = self.ended.unwrap_or(TURNS);
+        self.ended = Some(turns.saturating_sub(1));
+        if turns > 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Multiplexed {
+    fn drop(&mut self) {
+        if !self.whole {
+            self.cut.cut();
+        }
+    }
+}
+
+impl AsyncRead for Multiplexed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.ended.is_none() {
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        }
+        if buf.filled().len() > before || buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_end(cx)
+    }
+}
+
+impl AsyncWrite for Multiplexed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
 }

@@ -31,8 +31,8 @@ pub struct RequestBody {
     gate: Option<Gate>,
     /// How many bytes may still come.
     left: u64,
-    /// Whether the client is listened to for a while after nobody wants more of it.
-    lingers: bool,
+    /// Whether it came by HTTP/2. Then the client is listened to for a while after nobody wants more of it.
+    is_stream: bool,
 }
 
 enum Inner {
@@ -50,7 +50,7 @@ impl RequestBody {
             upload: None,
             gate: None,
             left: u64::MAX,
-            lingers: false,
+            is_stream: false,
         }
     }
 
@@ -69,7 +69,7 @@ impl RequestBody {
             upload: Some(upload.clone()),
             gate: None,
             left: u64::MAX,
-            lingers: false,
+            is_stream: false,
         };
         (body, Some(upload))
     }
@@ -79,12 +79,11 @@ impl RequestBody {
         self.left = max;
     }
 
-    /// Has what nobody wants of it read and thrown away for a while, when it is dropped.
-    ///
-    /// For HTTP/2, where a stream whose body is not read to its end is reset. Some clients take that for the end of the
+    /// Says that it came by a stream of HTTP/2. Has what nobody wants of it read and thrown away for a while, when it is
+    /// dropped: a stream whose body is not read to its end is reset. Some clients take that for the end of the
     /// answer too, though it came before it (RFC 9113, 8.1). Over HTTP/1, the front listens on by itself.
-    pub(super) const fn linger(&mut self) {
-        self.lingers = true;
+    pub(super) const fn streamed(&mut self) {
+        self.is_stream = true;
     }
 
     /// Holds the body back until the app says `100 Continue`, or for `limit`.
@@ -132,7 +131,7 @@ impl Body for RequestBody {
         let polled = this
             .inner
             .poll_frame(cx)
-            .map(|frame| frame.map(|frame| this.count(frame)));
+            .map(|frame| this.or_reset(frame).map(|frame| this.count(frame)));
         let ended = this.inner.is_end_stream();
         if let Some(upload) = &this.upload {
             upload.note(&polled, ended);
@@ -159,6 +158,19 @@ impl Body for RequestBody {
 }
 
 impl RequestBody {
+    /// What hyper takes for the end of a body and is none: over HTTP/2, it reads a stream that was reset with `CANCEL` or
+    /// `NO_ERROR` to its end, and not further, but knows that it has not ended.
+    fn or_reset(
+        &self,
+        frame: Option<Result<Frame<Bytes>, BoxError>>,
+    ) -> Option<Result<Frame<Bytes>, BoxError>> {
+        let is_reset = match &self.inner {
+            Inner::Incoming(body) => self.is_stream && !body.is_end_stream(),
+            Inner::Empty | Inner::Boxed(_) => false,
+        };
+        frame.or_else(|| is_reset.then(|| Err(Reset.into())))
+    }
+
     fn count(&mut self, frame: Result<Frame<Bytes>, BoxError>) -> Result<Frame<Bytes>, BoxError> {
         let frame = frame?;
         if let Some(data) = frame.data_ref() {
@@ -171,13 +183,25 @@ impl RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if self.lingers
+        if self.is_stream
             && let Inner::Incoming(body) = std::mem::replace(&mut self.inner, Inner::Empty)
         {
             linger::on(body);
         }
     }
 }
+
+/// A body whose client took it back.
+#[derive(Debug)]
+struct Reset;
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stream was reset")
+    }
+}
+
+impl std::error::Error for Reset {}
 
 /// A body that has more bytes than it may have.
 #[derive(Debug)]

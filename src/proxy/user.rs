@@ -3,9 +3,11 @@
 #[cfg(windows)]
 use std::{os::windows::io::AsHandle, os::windows::io::OwnedHandle, sync::Arc};
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 
 use super::{backend::Backend, options::ProxyOptions};
+#[cfg(windows)]
+use crate::connection::WindowsUser;
 use crate::{Connection, error::Error};
 
 /// Whose token goes along with a request: a client's that has one, on Windows; nobody's elsewhere.
@@ -17,9 +19,15 @@ pub(super) struct User {
 
 #[cfg(windows)]
 impl User {
-    /// The user of `connection`, where `options` let it pass.
-    pub(super) fn of(connection: &Connection, options: &ProxyOptions) -> Self {
-        let token = connection.windows_user().filter(|_| options.windows_user);
+    /// The user of the request with these `extensions`, else of its `connection`, where `options` let it pass.
+    pub(super) fn of(
+        connection: &Connection,
+        extensions: &Extensions,
+        options: &ProxyOptions,
+    ) -> Self {
+        let own = extensions.get().map(|WindowsUser(token)| token);
+        let token = own.or_else(|| connection.windows_user());
+        let token = token.filter(|_| options.windows_user);
         Self {
             token: token.cloned(),
         }
@@ -53,7 +61,7 @@ impl User {
 #[cfg(not(windows))]
 impl User {
     /// Nobody.
-    pub(super) fn of(_: &Connection, _: &ProxyOptions) -> Self {
+    pub(super) fn of(_: &Connection, _: &Extensions, _: &ProxyOptions) -> Self {
         Self::default()
     }
 

@@ -37,7 +37,7 @@ const PURPOSE: &[u8] = b"ancm identity 1\0";
 /// let user = Identity::new("Negotiate", "alice")
 ///     .with_realm("EXAMPLE.ORG")
 ///     .with_groups(["staff", "admins"]);
-/// assert_eq!(user.name(), "alice");
+/// assert_eq!((user.name(), &*user.principal()), ("alice", "alice@EXAMPLE.ORG"));
 /// assert!(user.is_in_group("admins") && !user.is_in_group("Admins"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,15 @@ impl Identity {
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
+    }
+
+    /// The user and its realm in one: `alice@EXAMPLE.ORG`, as Kerberos writes them; without a realm the user alone.
+    #[must_use]
+    pub fn principal(&self) -> String {
+        match self.realm() {
+            "" => self.name.clone(),
+            realm => format!("{}@{realm}", self.name),
+        }
     }
 
     /// The groups that the user is in.

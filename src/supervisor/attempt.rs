@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     PairingToken,
-    config::Config,
+    config::{Config, Protocol},
     error::{Stage, StartFailure, SubStatus},
     proxy::{Address, Backend, Owner},
 };
@@ -120,6 +120,16 @@ impl<P: Process> Attempt<P> {
             token: self.token.as_ref(),
             owner: self.owner(address),
             path_base: &self.config.path_base,
+            protocol: self.protocol(),
+        }
+    }
+
+    /// What is spoken with the process. A worker is ours, and speaks what we always do.
+    fn protocol(&self) -> Protocol {
+        if self.child.place().is_in_process() {
+            Protocol::Http1
+        } else {
+            self.config.forwarding.protocol
         }
     }
 
@@ -132,9 +142,16 @@ impl<P: Process> Attempt<P> {
 
     fn generation(self, listening: Listening) -> Generation<P> {
         let address = listening.address.clone();
+        let protocol = self.protocol();
         let Some(token) = self.token else {
-            return Generation::new(self.child, Backend::fixed(address), listening);
+            let backend = Backend::fixed(address).speaking(protocol);
+            return Generation::new(self.child, backend, listening);
         };
+        #[cfg(all(unix, feature = "in-process"))]
+        if self.child.place().is_worker() {
+            let backend = Backend::worker(address, token);
+            return Generation::new(self.child, backend, listening);
+        }
         // Nobody has to be asked whose a socket of ours is.
         let owner = matches!(address, Address::Tcp(_)).then(|| {
             Arc::new(ListenerOwner {
@@ -142,7 +159,7 @@ impl<P: Process> Attempt<P> {
                 address: address.clone(),
             }) as Arc<dyn Owner>
         });
-        let backend = Backend::paired(address, token, owner);
+        let backend = Backend::paired(address, token, owner).speaking(protocol);
         Generation::new(self.child, backend, listening)
     }
 

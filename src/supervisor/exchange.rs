@@ -5,13 +5,12 @@ use std::io;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 
 use crate::{
     Connection, PairingToken, PathBase,
+    config::Protocol,
     headers::{MS_ASPNETCORE_EVENT, MS_ASPNETCORE_TOKEN},
-    proxy::{Address, Io, Owner, RequestBody},
+    proxy::{Address, Io, Owner, RequestBody, probe},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +33,7 @@ pub(super) struct Peer<'a, O> {
     pub(super) token: Option<&'a PairingToken>,
     pub(super) owner: O,
     pub(super) path_base: &'a PathBase,
+    pub(super) protocol: Protocol,
 }
 
 impl<O: Owner> Peer<'_, O> {
@@ -68,7 +68,7 @@ impl<O: Owner> Peer<'_, O> {
     /// The token is sent only if the listener is the app's own, seen after the connection stands.
     /// Dropping the future breaks the exchange off.
     async fn send(&self, request: http::request::Builder) -> Result<StatusCode, Error> {
-        let mut request = request.header(header::HOST, self.host());
+        let mut request = request.header(header::HOST, probe::host(&self.address));
         if let Some(token) = self.token {
             request = request.header(MS_ASPNETCORE_TOKEN, token.header_value());
         }
@@ -82,27 +82,6 @@ impl<O: Owner> Peer<'_, O> {
         if !self.owner.owns_listener() {
             return Err(Error::NotOwner);
         }
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let exchange = sender.send_request(request);
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            biased;
-            response = &mut exchange => Ok(response?.status()),
-            // The connection may end with the answer that it brought.
-            ended = &mut connection => {
-                ended?;
-                Ok(exchange.await?.status())
-            }
-        }
-    }
-
-    fn host(&self) -> String {
-        match &self.address {
-            Address::Tcp(address) => address.to_string(),
-            // RFC 3986, 3.2.2: a path is no host.
-            #[cfg(unix)]
-            Address::Unix(_) => "localhost".to_owned(),
-            Address::InProcess(_) => "localhost".to_owned(),
-        }
+        Ok(probe::status(stream, self.protocol, request).await?)
     }
 }

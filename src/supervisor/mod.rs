@@ -57,7 +57,6 @@ mod begin;
 mod board;
 mod builder;
 mod exchange;
-mod future;
 mod generation;
 mod handle;
 mod launch;
@@ -91,7 +90,6 @@ pub use crate::config::StartMode;
 
 pub use self::{
     builder::Builder,
-    future::ResponseFuture,
     handle::Supervisor,
     output::Output,
     service::{Supervised, SupervisorLayer},

@@ -9,8 +9,12 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{future::ResponseFuture, handle::Supervisor};
-use crate::{Connection, error::Error, proxy::Forward};
+use super::handle::Supervisor;
+use crate::{
+    Connection,
+    error::Error,
+    proxy::{Forward, Leased},
+};
 
 /// Gives each request the process it goes to; see the [module documentation](super).
 #[derive(Clone, Debug)]
@@ -69,7 +73,7 @@ where
 {
     type Response = S::Response;
     type Error = Error;
-    type Future = ResponseFuture<S, B>;
+    type Future = Leased<S, B>;
 
     /// Always ready: which process a request goes to, and when, is known only after a wait, over
     /// which a readiness of `inner` must not be held.
@@ -82,8 +86,12 @@ where
         let connection = known.unwrap_or_else(|| Connection::of(request.extensions()));
         let inner = self.inner.clone();
         match self.supervisor.try_lease_for(request.headers()) {
-            Some(lease) => ResponseFuture::forward(inner, Forward::new(lease, connection, request)),
-            None => ResponseFuture::wait(inner, self.supervisor.clone(), connection, request),
+            Some(lease) => Leased::forward(inner, Forward::new(lease, connection, request)),
+            None => {
+                let supervisor = self.supervisor.clone();
+                let lease = Box::pin(async move { supervisor.lease().await });
+                Leased::wait(inner, lease, connection, request)
+            }
         }
     }
 }

@@ -133,6 +133,7 @@ impl Stop {
                 address: address.clone(),
             },
             path_base: &self.path_base,
+            protocol: generation.backend().protocol(),
         };
         match timeout(self.limit / 2, peer.shutdown()).await {
             // ANCM: event 1006.

@@ -342,7 +342,24 @@ fn twenty_restarts_of_a_direct_worker_lose_no_request() {
     });
 }
 
-/// At most what was in flight in the worker that was killed: a request of each client.
+/// Kills a worker that accepts connections itself. At most what was in flight there is lost: a request of each client.
+async fn kill_one(site: &Site, load: &mut Load, killed: &mut HashSet<u32>) {
+    let before = load.so_far().broken.len();
+    kill(&site.victim(1, killed).await);
+    load.everybody().await;
+    let lost = load.so_far().broken.len() - before;
+    assert!(lost <= crate::clients::CLIENTS, "{lost}");
+}
+
+/// Whatever was answered was answered by the app.
+async fn end(load: Load) {
+    let tally = load.end().await;
+    assert!(
+        tally.statuses.keys().all(|status| *status == 200),
+        "{tally:?}"
+    );
+}
+
 #[test]
 fn twenty_kills_of_a_direct_worker_cost_what_was_in_flight() {
     run(async {
@@ -352,20 +369,12 @@ fn twenty_kills_of_a_direct_worker_cost_what_was_in_flight() {
         let mut killed = HashSet::new();
         for round in 1..=20 {
             load.everybody().await;
-            let before = load.so_far().broken.len();
-            kill(&site.victim(1, &mut killed).await);
-            load.everybody().await;
-            let lost = load.so_far().broken.len() - before;
-            assert!(lost <= crate::clients::CLIENTS, "{lost}");
+            kill_one(&site, &mut load, &mut killed).await;
             if round % 3 == 0 {
                 site.supervisor().restart().await.unwrap();
             }
         }
-        let tally = load.end().await;
-        assert!(
-            tally.statuses.keys().all(|status| *status == 200),
-            "{tally:?}"
-        );
+        end(load).await;
         site.close().await;
     });
 }
@@ -425,17 +434,9 @@ fn a_stock_app_in_process_survives_restarts_and_kills() {
         load.so_far().assert_only(&[200]);
         let mut killed = HashSet::new();
         for _ in 0..3 {
-            let before = load.so_far().broken.len();
-            kill(&site.victim(1, &mut killed).await);
-            load.everybody().await;
-            let lost = load.so_far().broken.len() - before;
-            assert!(lost <= crate::clients::CLIENTS, "{lost}");
+            kill_one(&site, &mut load, &mut killed).await;
         }
-        let tally = load.end().await;
-        assert!(
-            tally.statuses.keys().all(|status| *status == 200),
-            "{tally:?}"
-        );
+        end(load).await;
         site.close().await;
     });
 }

@@ -87,7 +87,8 @@ async fn a_trace_is_started_where_there_is_none() {
     }
 }
 
-/// hyper's server has no way to say a 1xx of its own but `100 Continue` and the switch to another protocol.
+/// Behind a front on hyper alone, whose server has no way to say a 1xx but `100 Continue` and the switch to another protocol.
+/// Ours has: `hints.rs`.
 #[tokio::test]
 async fn early_hints_are_passed_over() {
     let (app, mut client) = chain().await;

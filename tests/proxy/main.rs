@@ -3,9 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod exchange;
+#[cfg(feature = "front")]
+mod extended;
 mod failure;
+mod h2c;
 mod heads;
+#[cfg(feature = "front")]
+mod hints;
 mod limits;
+mod several;
+#[cfg(feature = "front")]
+mod site;
 mod smuggling;
 mod streaming;
 mod support;

@@ -183,6 +183,30 @@ async fn an_http_2_reset_ends_the_exchange_with_the_app() {
     assert!(!rest.contains("0\r\n"), "{rest:?}");
 }
 
+/// hyper reads such a body to its end as if that were there.
+#[tokio::test]
+async fn an_http_2_upload_that_is_reset_amid_the_answer_never_looks_complete() {
+    for reason in [h2::Reason::CANCEL, h2::Reason::NO_ERROR] {
+        let (app, address) = app_and_front(Proxy::new()).await;
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::post("http://a/").body(()).unwrap();
+        let mut client = client.ready().await.unwrap();
+        let (answer, mut body) = client.send_request(request, false).unwrap();
+        body.send_data(Bytes::from_static(b"abc"), false).unwrap();
+        let mut wire = app.accept().await;
+        wire.head().await;
+        wire.hear("abc").await;
+        wire.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        soon(answer).await.unwrap();
+        body.send_reset(reason);
+        let rest = wire.rest().await;
+        assert!(!rest.contains("0\r\n"), "{rest:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_of_any_type_is_streamed() {
     let app = App::bind().await;

@@ -85,6 +85,13 @@ macro_rules! of_both_protocols {
                 are_not_sent_on_when_the_client_is_gone,
             }
             events::{ come_one_by_one }
+            sockets::{
+                echo_text_and_binary,
+                choose_a_subprotocol,
+                close_with_the_clients_code,
+                close_with_the_apps_code,
+                are_refused_where_the_app_has_none,
+            }
         }
     };
 }
@@ -99,13 +106,6 @@ macro_rules! of_http1 {
                 asterisk_form_reaches_the_app,
                 a_hundred_is_said_when_the_app_reads,
                 requests_in_one_go_are_answered_in_order,
-            }
-            sockets::{
-                echo_text_and_binary,
-                choose_a_subprotocol,
-                close_with_the_clients_code,
-                close_with_the_apps_code,
-                are_refused_where_the_app_has_none,
             }
         }
     };

@@ -157,7 +157,9 @@ async fn an_app_that_writes_a_lot_is_not_blocked(app: App) {
 /// Its client does nothing about it; the app may say goodbye, and then it is cut.
 async fn an_open_websocket_does_not_keep_the_module(app: App) {
     let module = Start::new(app, "/").run();
-    let (mut socket, _) = connect_to(module.address(), "/ws", None).await.unwrap();
+    let Ok((mut socket, _)) = connect_to(module.address(), "/ws", None).await else {
+        panic!("it does not open");
+    };
     socket.send(Message::text("here")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("here"));
     assert_eq!(module.stop().await.code(), Some(0));

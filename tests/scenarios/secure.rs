@@ -1,6 +1,12 @@
 //! What the app knows of a client that comes by TLS, proves who it is, or comes through a proxy.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -16,32 +22,67 @@ use crate::{
     support::{
         apps::App,
         client::{Client, Protocol, empty},
+        log::event,
         module::{Module, Start},
         pki::Ca,
     },
 };
 
 macro_rules! each_app {
-    ($($scenario:ident),+ $(,)?) => {
+    ($($scenario:ident at $listen:literal),+ $(,)?) => {
         #[cfg(unix)]
         mod stock { $( #[test] fn $scenario() {
             crate::support::apps::published();
-            super::run(super::$scenario(super::App::Stock));
+            super::play(super::App::Stock, $listen, super::$scenario);
         } )+ }
         mod twin { $( #[test] fn $scenario() {
             crate::support::apps::twin();
-            super::run(super::$scenario(super::App::Twin));
+            super::play(super::App::Twin, $listen, super::$scenario);
         } )+ }
     };
 }
 
 each_app!(
-    a_client_s_certificate_reaches_the_app,
-    nobody_sends_a_certificate_as_a_header,
-    the_app_knows_the_scheme_the_port_and_the_client,
-    the_client_that_a_proxy_names_reaches_the_app,
-    a_websocket_goes_through_tls,
+    a_client_s_certificate_reaches_the_app at "https://127.0.0.1:0,client-cert=required",
+    nobody_sends_a_certificate_as_a_header at "https://127.0.0.1:0,client-cert=optional",
+    the_app_knows_the_scheme_the_port_and_the_client at "https://127.0.0.1:0",
+    the_client_that_a_proxy_names_reaches_the_app at "https://127.0.0.1:0,proxy-from=127.0.0.0/8",
+    a_websocket_goes_through_tls at "https://127.0.0.1:0",
 );
+
+/// Plays a scenario before an app that runs already: how long that takes on a busy machine is not the scenario's time.
+fn play<F: Future<Output = ()>>(app: App, listen: &str, scenario: impl FnOnce(Ca, Module) -> F) {
+    /// One after the other: all at once, each would take as long as all of them.
+    static STARTS: Mutex<()> = Mutex::new(());
+    let ca = Ca::new();
+    let module = {
+        let _one = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = start(app, &ca, listen);
+        wait_for_the_app(&module);
+        module
+    };
+    run(scenario(ca, module));
+}
+
+/// Asks it by the other listener, in cleartext and without a certificate.
+fn wait_for_the_app(module: &Module) {
+    let plain: SocketAddr = module.log().wait_for("plain listener", START, |line| {
+        let fields = event(line, "Listening")?;
+        let plain = fields.get("scheme")? == "http";
+        plain.then(|| fields["address"].as_str()?.parse().ok())?
+    });
+    let mut stream = std::net::TcpStream::connect(plain).unwrap();
+    stream.set_read_timeout(Some(START)).unwrap();
+    stream
+        .write_all(b"GET /echo HTTP/1.1\r\nhost: me\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// How long an app may take to answer for the first time: twice what a process may take to start.
+const START: Duration = Duration::from_secs(240);
 
 const BOTH: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 
@@ -49,11 +90,12 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// `ancm` in front of `app`, by TLS at `listen`.
+/// `ancm` in front of `app`, by TLS at `listen`, and in cleartext elsewhere.
 fn start(app: App, ca: &Ca, listen: &str) -> Module {
     let site = ca.site("site", &["site.test"]);
     let arguments = [
         ("--listen", listen.to_owned()),
+        ("--listen", "127.0.0.1:0".to_owned()),
         ("--tls-cert", text(&site.chain)),
         ("--tls-key", text(&site.key)),
     ];
@@ -83,9 +125,7 @@ async fn client(address: SocketAddr, config: ClientConfig, protocol: Protocol) -
     Client::over(stream, local, "https", authority, protocol).await
 }
 
-async fn a_client_s_certificate_reaches_the_app(app: App) {
-    let ca = Ca::new();
-    let module = start(app, &ca, "https://127.0.0.1:0,client-cert=required");
+async fn a_client_s_certificate_reaches_the_app(ca: Ca, module: Module) {
     let pair = ca.client("alice");
     for protocol in BOTH {
         let mut client = client(module.address(), ca.showing(&pair), protocol).await;
@@ -94,9 +134,7 @@ async fn a_client_s_certificate_reaches_the_app(app: App) {
     }
 }
 
-async fn nobody_sends_a_certificate_as_a_header(app: App) {
-    let ca = Ca::new();
-    let module = start(app, &ca, "https://127.0.0.1:0,client-cert=optional");
+async fn nobody_sends_a_certificate_as_a_header(ca: Ca, module: Module) {
     let (mine, theirs) = (ca.client("mine"), ca.client("theirs"));
     let forged = STANDARD.encode(&theirs.der);
     for protocol in BOTH {
@@ -114,9 +152,7 @@ async fn nobody_sends_a_certificate_as_a_header(app: App) {
     }
 }
 
-async fn the_app_knows_the_scheme_the_port_and_the_client(app: App) {
-    let ca = Ca::new();
-    let module = start(app, &ca, "https://127.0.0.1:0");
+async fn the_app_knows_the_scheme_the_port_and_the_client(ca: Ca, module: Module) {
     for protocol in BOTH {
         let mut client = client(module.address(), ca.trusting(), protocol).await;
         let known = client.get("/echo").await.json();
@@ -133,9 +169,7 @@ async fn the_app_knows_the_scheme_the_port_and_the_client(app: App) {
     }
 }
 
-async fn the_client_that_a_proxy_names_reaches_the_app(app: App) {
-    let ca = Ca::new();
-    let module = start(app, &ca, "https://127.0.0.1:0,proxy-from=127.0.0.0/8");
+async fn the_client_that_a_proxy_names_reaches_the_app(ca: Ca, module: Module) {
     for protocol in BOTH {
         let address = module.address();
         let mut tcp = TcpStream::connect(address).await.unwrap();
@@ -152,9 +186,7 @@ async fn the_client_that_a_proxy_names_reaches_the_app(app: App) {
     }
 }
 
-async fn a_websocket_goes_through_tls(app: App) {
-    let ca = Ca::new();
-    let module = start(app, &ca, "https://127.0.0.1:0");
+async fn a_websocket_goes_through_tls(ca: Ca, module: Module) {
     let tcp = TcpStream::connect(module.address()).await.unwrap();
     let stream = secure(ca.trusting(), tcp, Protocol::Http1).await;
     let (mut socket, _) = client_async("wss://site.test/ws", stream).await.unwrap();

@@ -345,6 +345,8 @@ const TARGETS: &[Row] = &[
         One("GET /x"),
     ),
     ("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", One("GET /")),
+    ("GET http://a# HTTP/1.1\r\nHost: a\r\n\r\n", One("GET /")),
+    ("GET http://a#/x HTTP/1.1\r\nHost: a\r\n\r\n", One("GET /")),
     (
         "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n",
         One("OPTIONS /"),

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
+    time::SystemTime,
 };
 
 use tempfile::TempDir;
@@ -72,19 +73,26 @@ pub(crate) fn own_copy() -> TempDir {
     copy
 }
 
-/// The managed half of in-process hosting, built by the repository's own script if it is not there.
+/// The managed half of in-process hosting, built by the repository's own script if it is not there or older than its source.
 pub(crate) fn hosting_assembly() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let built = root().join("hosting/out/Ancm.Hosting.dll");
-        if built.exists() {
+        let newest = |found: SystemTime, file: &Path| found.max(modified(file));
+        let source = files(&root().join("hosting/src"));
+        let changed = source.iter().fold(SystemTime::UNIX_EPOCH, |found, file| newest(found, file));
+        if built.exists() && modified(&built) >= changed {
             return built;
         }
-        let script = r#". "$0" && exec bash "$1""#;
+        // One of several test programs builds it, into a folder of its own, so that nobody loads half of it.
+        let script = r#". "$0" && cd "$1" && mkdir -p out && exec 9>out/lock && { flock 9 || true; } &&
+            new=$(mktemp -d) && mkdir "$new/hosting" && cp -R src build.sh ./*.csproj "$new/hosting" &&
+            "$new/hosting/build.sh" "$new/out" >/dev/null &&
+            mv "$new/out/Ancm.Hosting.dll" out/ && rm -rf "$new""#;
         let status = Command::new("bash")
             .args(["-c", script])
             .arg(&published().environment)
-            .arg(root().join("hosting/build.sh"))
+            .arg(root().join("hosting"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .status()
@@ -92,6 +100,27 @@ pub(crate) fn hosting_assembly() -> &'static Path {
         assert!(status.success(), "the hosting assembly could not be built");
         built
     })
+}
+
+/// The files in a folder and all that are in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path());
+    let each = entries.map(|path| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
+    });
+    each.flatten().collect()
+}
+
+fn modified(file: &Path) -> SystemTime {
+    fs::metadata(file)
+        .and_then(|data| data.modified())
+        .expect("a file's time")
 }
 
 /// The program of the twin, built if a run of this test alone has not built it.

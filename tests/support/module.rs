@@ -38,6 +38,7 @@ pub(crate) struct Start {
     folder: Option<PathBuf>,
     variables: Vec<(&'static str, String)>,
     listen: Vec<String>,
+    to: Vec<String>,
 }
 
 impl Start {
@@ -48,7 +49,17 @@ impl Start {
             folder: None,
             variables: Vec::new(),
             listen: vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()],
+            to: Vec::new(),
         }
+    }
+
+    /// In front of no app of its own, but of somebody else's at these addresses.
+    pub(crate) fn to<T: ToString>(addresses: impl IntoIterator<Item = T>) -> Self {
+        let mut start = Self::new(App::Twin, "/");
+        for address in addresses {
+            start.to.extend(["--to".to_owned(), address.to_string()]);
+        }
+        start
     }
 
     /// Sets where it listens, and how, as its command line has it. Defaults to any port of 127.0.0.1.
@@ -96,7 +107,8 @@ impl Start {
         if self.path_base != "/" {
             command.args(["--path-base", self.path_base]);
         }
-        if self.app == App::Twin && !given {
+        command.args(&self.to);
+        if self.app == App::Twin && !given && self.to.is_empty() {
             command.arg("--").arg(twin());
         }
         command.env("RUST_LOG", "info");

@@ -8,9 +8,13 @@
 
 mod certificates;
 mod clients;
+#[cfg(feature = "cli")]
+mod configured;
 mod handshakes;
+mod hints;
 mod identity;
 #[cfg(feature = "cli")]
 mod program;
 mod reload;
 mod support;
+mod websockets;

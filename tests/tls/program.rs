@@ -6,7 +6,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
 };
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
@@ -14,10 +17,27 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName}
 use crate::support::{Ca, TOO_LONG};
 
 /// The program in front of an app that answers with what it was sent.
-struct Program {
+pub(super) struct Program {
     child: Child,
     /// Where it listens, in the order of the command line.
-    addresses: Vec<String>,
+    pub(super) addresses: Vec<String>,
+    /// What it logs from then on.
+    log: Receiver<String>,
+}
+
+impl Program {
+    /// The fields of the next line in the log that says `message`.
+    pub(super) fn logged(&self, message: &str) -> serde_json::Value {
+        let mut seen = String::new();
+        while let Ok(line) = self.log.recv_timeout(TOO_LONG) {
+            let parsed: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if parsed["fields"]["message"] == message {
+                return parsed["fields"].clone();
+            }
+            seen.push_str(&line);
+        }
+        panic!("`{message}` was not logged:\n{seen}");
+    }
 }
 
 impl Drop for Program {
@@ -27,14 +47,14 @@ impl Drop for Program {
     }
 }
 
-fn ancm() -> Command {
+pub(super) fn ancm() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ancm"));
     command.stdin(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
 /// `command` becomes the program, which listens in so many places.
-fn started(mut command: Command, places: usize) -> Program {
+pub(super) fn started(mut command: Command, places: usize) -> Program {
     let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut addresses = Vec::new();
@@ -49,8 +69,17 @@ fn started(mut command: Command, places: usize) -> Program {
         seen.push_str(&line);
     }
     // So that it never waits for somebody to read its log.
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    Program { child, addresses }
+    let (lines, rest) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    Program {
+        child,
+        addresses,
+        log: rest,
+    }
 }
 
 fn run(options: &[&str], places: usize) -> Program {
@@ -82,7 +111,7 @@ fn app() -> SocketAddr {
     address
 }
 
-fn ask(mut stream: impl std::io::Read + std::io::Write, target: &str) -> String {
+pub(super) fn ask(mut stream: impl std::io::Read + std::io::Write, target: &str) -> String {
     write!(
         stream,
         "GET {target} HTTP/1.1\r\nhost: a.test:80\r\nconnection: close\r\n\r\n"
@@ -93,19 +122,19 @@ fn ask(mut stream: impl std::io::Read + std::io::Write, target: &str) -> String 
     answer
 }
 
-fn tcp(address: &str) -> TcpStream {
+pub(super) fn tcp(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(TOO_LONG)).unwrap();
     stream
 }
 
-fn tls(address: &str, config: ClientConfig) -> StreamOwned<ClientConnection, TcpStream> {
+pub(super) fn tls(address: &str, config: ClientConfig) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("a.test").unwrap();
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();
     StreamOwned::new(connection, tcp(address))
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -209,10 +238,13 @@ fn what_is_wrong_with_tls_is_said_and_is_a_usage_error() {
             &["--listen", "https://:0"][..],
             "https:// needs a certificate",
         ),
-        (&["--tls-cert", chain], "--tls-cert is of no use without"),
+        (
+            &["--tls-cert", chain],
+            "is of no use without a place to listen",
+        ),
         (
             &["--https-redirect"],
-            "--https-redirect needs a --listen https://",
+            "needs a place to listen that begins with https://",
         ),
         (
             &[
@@ -238,7 +270,7 @@ fn what_is_wrong_with_tls_is_said_and_is_a_usage_error() {
                 "--client-ca",
                 chain,
             ],
-            "--client-ca is of no use without",
+            "is of no use without --client-cert",
         ),
         (
             &[

@@ -32,7 +32,7 @@ pub(crate) async fn serve(listen: &str, routes: fn() -> Router) -> io::Result<Ex
         .unwrap();
     // The one line in which the two models differ: `Host::new(config)` starts a process of its own.
     let host = Host::in_process(config, move |_| async move { Ok::<_, io::Error>(routes()) })?;
-    let mut front = Front::new();
+    let mut front = Front::new().extended_connect(true);
     if let Some(threads) = crate::number::<NonZeroUsize>("TWIN_THREADS") {
         front = front.threads(threads);
     }

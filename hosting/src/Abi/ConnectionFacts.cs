@@ -9,9 +9,6 @@ namespace Ancm.Hosting.Abi
         public readonly Endpoint Local;
         /// <summary>DER, or empty.</summary>
         public readonly Slice Certificate;
-        /// <summary>Whom the front authenticated, or empty.</summary>
-        public readonly Slice User;
-        public readonly Slice AuthenticationType;
         /// <summary>As on the wire (0x0303 is 1.2), or 0 without TLS.</summary>
         public readonly uint TlsVersion;
         public readonly uint TlsCipherSuite;

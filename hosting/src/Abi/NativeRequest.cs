@@ -25,6 +25,11 @@ namespace Ancm.Hosting.Abi
         /// <summary>−1 where it is not known before the end.</summary>
         public readonly long ContentLength;
         public readonly ConnectionFacts* Connection;
+        /// <summary>Null where nobody was authenticated.</summary>
+        public readonly NativeUser* User;
+
+        /// <summary>Whether the client's scheme is <c>https</c> and not <c>http</c>.</summary>
+        public bool IsSecure => Scheme.Length == "https".Length;
 
         public ReadOnlySpan<Field> Fields => new ReadOnlySpan<Field>(_fields, checked((int)_fieldCount));
     }

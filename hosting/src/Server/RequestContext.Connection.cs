@@ -1,7 +1,6 @@
 using System.Net;
 using System.Security.Claims;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 using Ancm.Hosting.Abi;
@@ -51,9 +50,13 @@ namespace Ancm.Hosting.Server
             feature.LocalIpAddress = connection.LocalAddress;
             feature.LocalPort = connection.LocalPort;
             _certificateOfApp = null;
-            if (connection.Tls != null)
+            if (native.IsSecure || connection.HasCertificate)
             {
                 Set<ITlsConnectionFeature>(this);
+            }
+            // Not known where another proxy speaks TLS.
+            if (connection.Tls != null)
+            {
                 Set<ITlsHandshakeFeature>(connection.Tls);
             }
             if (_version == NativeRequest.Http2)
@@ -62,20 +65,18 @@ namespace Ancm.Hosting.Server
                 Set<IHttpResetFeature>(this);
             }
             OfferUpgrade(native.Flags);
-            ReadUser(facts);
+            ReadUser(native.User);
         }
 
-        private void ReadUser(in ConnectionFacts facts)
+        /// <summary>ANCM: a user is told where the configuration offers Windows or Basic authentication.</summary>
+        private unsafe void ReadUser(NativeUser* user)
         {
             WindowsUser = null;
-            if (facts.User.IsEmpty || !_service.Settings.WindowsAuthentication)
+            if (user == null || !_service.Settings.ForwardsUser)
             {
                 return;
             }
-            var name = Encoding.UTF8.GetString(facts.User.Span);
-            var identity = new ClaimsIdentity(Encoding.UTF8.GetString(facts.AuthenticationType.Span));
-            identity.AddClaim(new Claim(ClaimTypes.Name, name));
-            WindowsUser = new ClaimsPrincipal(identity);
+            WindowsUser = WindowsUsers.Read(*user);
             if (_service.AutomaticAuthentication)
             {
                 Set<IHttpAuthenticationFeature>(new HttpAuthenticationFeature { User = WindowsUser });

@@ -89,6 +89,10 @@ namespace Ancm.Hosting.Server
             {
                 _ownFeatures[index] = this;
             }
+            if (_service.Settings.WebSockets)
+            {
+                _ownFeatures[FeatureSlots.IndexOf(typeof(IHttpUpgradeFeature))] = this;
+            }
         }
 
         private void ResetFeatures()

@@ -11,11 +11,16 @@ namespace Ancm.Hosting.Server
     internal abstract partial class RequestContext : IHttpUpgradeFeature
     {
         private bool _isUpgraded;
+        private bool _isUpgradable;
 
-        bool IHttpUpgradeFeature.IsUpgradableRequest => true;
+        bool IHttpUpgradeFeature.IsUpgradableRequest => _isUpgradable;
 
         async Task<Stream> IHttpUpgradeFeature.UpgradeAsync()
         {
+            if (!_isUpgradable)
+            {
+                throw new InvalidOperationException("The client did not ask for another protocol.");
+            }
             ThrowIfStarted(nameof(IHttpUpgradeFeature.UpgradeAsync));
             _statusCode = 101;
             ResponseFields["Connection"] = "Upgrade";
@@ -42,20 +47,18 @@ namespace Ancm.Hosting.Server
             return new UpgradedStream(_input, Output);
         }
 
-        /// <summary>Only for requests that may: the stock middleware takes the presence of the feature for leave.</summary>
+        /// <summary>
+        /// Whether this request may. The feature itself is there for all requests, as Kestrel has it: SignalR says by it,
+        /// to a request that asks for no upgrade, that its client may come with one.
+        /// </summary>
         private void OfferUpgrade(RequestFlags flags)
         {
-            if ((flags & RequestFlags.CanUpgrade) == 0 || !_service.Settings.WebSockets)
-            {
-                return;
-            }
-            if ((flags & RequestFlags.ExtendedConnect) != 0)
+            var may = (flags & RequestFlags.CanUpgrade) != 0 && _service.Settings.WebSockets;
+            var isExtended = (flags & RequestFlags.ExtendedConnect) != 0;
+            _isUpgradable = may && !isExtended;
+            if (may && isExtended)
             {
                 NewerFeatures.SetExtendedConnect(this, AcceptExtendedConnectAsync);
-            }
-            else
-            {
-                Set<IHttpUpgradeFeature>(this);
             }
         }
     }

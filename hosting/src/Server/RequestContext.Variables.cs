@@ -34,6 +34,8 @@ namespace Ancm.Hosting.Server
                 "QUERY_STRING" => request.QueryString.TrimStart('?'),
                 "REMOTE_ADDR" => Connection.RemoteAddress?.ToString(),
                 "REMOTE_PORT" => Connection.RemotePort.ToString(CultureInfo.InvariantCulture),
+                "AUTH_USER" => WindowsUser?.Identity?.Name,
+                "LOGON_USER" => WindowsUser?.Identity?.Name,
                 "REMOTE_USER" => WindowsUser?.Identity?.Name,
                 "REQUEST_METHOD" => request.Method,
                 "SERVER_PORT" => Connection.LocalPort.ToString(CultureInfo.InvariantCulture),

@@ -13,7 +13,7 @@ namespace Ancm.Hosting.Server
             Logger = logger;
             AllowSynchronousIO = options.AllowSynchronousIO;
             MaxRequestBody = options.MaxRequestBodySize;
-            AutomaticAuthentication = settings.WindowsAuthentication && options.AutomaticAuthentication;
+            AutomaticAuthentication = settings.ForwardsUser && options.AutomaticAuthentication;
         }
 
         public Settings Settings { get; }

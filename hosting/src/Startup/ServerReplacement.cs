@@ -45,7 +45,7 @@ namespace Ancm.Hosting.Startup
             // First of all, so that the app's own settings win.
             services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<IISServerOptions>>(
                 new ConfigureOptions<IISServerOptions>(Configure)));
-            if (Settings.Current.WindowsAuthentication)
+            if (Settings.Current.ForwardsUser)
             {
                 AddWindowsAuthentication(services);
             }

@@ -14,9 +14,10 @@ namespace Ancm.Hosting.Startup
             PathBase = Text(native.PathBase).TrimEnd('/');
             PhysicalPath = Text(native.PhysicalPath);
             Addresses = Text(native.Addresses).Split(';', StringSplitOptions.RemoveEmptyEntries);
-            WindowsAuthentication = Array.Exists(
+            ForwardsUser = Array.Exists(
                 Text(native.Authentication).Split(';'),
-                scheme => scheme.Equals("windows", StringComparison.OrdinalIgnoreCase));
+                kind => kind.Equals("windows", StringComparison.OrdinalIgnoreCase) ||
+                    kind.Equals("basic", StringComparison.OrdinalIgnoreCase));
             MaxRequestBody = native.MaxRequestBody < 0 ? (long?)null : native.MaxRequestBody;
             WebSockets = native.WebSockets != 0;
         }
@@ -30,7 +31,8 @@ namespace Ancm.Hosting.Startup
 
         public string[] Addresses { get; }
 
-        public bool WindowsAuthentication { get; }
+        /// <summary>ANCM: whether the front authenticates anybody, by Windows or Basic authentication.</summary>
+        public bool ForwardsUser { get; }
 
         /// <summary>In bytes; null for no limit.</summary>
         public long? MaxRequestBody { get; }

@@ -1,7 +1,8 @@
 //! `Negotiate` (RFC 4559): the client proves who it is by a Kerberos ticket, wrapped in SPNEGO (RFC 4178).
 //!
-//! [`Kerberos`] (feature `negotiate`, Unix) asks the system's GSSAPI, which finds the service's key in a keytab. Something
-//! else can take its place by [`Mechanism`].
+//! `Kerberos` (feature `negotiate`, Unix) asks the system's GSSAPI, which finds the service's key in a keytab; `Sspi`
+//! (feature `negotiate`, Windows) asks the system as IIS does, and takes NTLM too where that is allowed. Something else can
+//! take their place by [`Mechanism`].
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,8 +11,13 @@ use crate::Identity;
 #[cfg(all(unix, feature = "negotiate"))]
 mod gssapi;
 
+#[cfg(any(test, all(windows, feature = "negotiate")))]
+mod sspi;
+
 #[cfg(all(unix, feature = "negotiate"))]
 pub use self::gssapi::{Kerberos, KerberosError};
+#[cfg(all(windows, feature = "negotiate"))]
+pub use self::sspi::Sspi;
 
 /// Begins exchanges. Shared by all connections.
 pub trait Mechanism: Send + Sync + fmt::Debug {
@@ -27,6 +33,13 @@ pub trait Exchange: Send {
     ///
     /// When the client has not proved who it is and can't any more. The exchange is over.
     fn step(&mut self, token: &[u8]) -> Result<Step, Refused>;
+
+    /// The user as Windows knows it, by the handle of its token, which a supervised app gets a copy of. Asked once, after
+    /// [`Step::Done`]. Default: none.
+    #[cfg(windows)]
+    fn windows_user(&mut self) -> Option<std::os::windows::io::OwnedHandle> {
+        None
+    }
 }
 
 /// What came of a token.

@@ -5,14 +5,15 @@ use std::{
     io::{self, Write},
 };
 
-use ancm::config::Config;
+use ancm::config::{Config, Destination, HandlerSettings, Site};
 
 use crate::{
     args::Run,
+    authentication,
     failure::Failure,
-    front,
     log::Format,
     run::Target,
+    site,
     worker::{self, Place},
 };
 
@@ -21,10 +22,15 @@ const WIDTH: usize = 24;
 
 /// Prints what was understood. What is wrong is an error before.
 pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
-    let target = Target::of(&run.app, &run.trusted)?;
+    let target = Target::of(run)?;
+    let site = site::merged(&run.site, target.config().map(Config::site))?;
     // What is wrong with a certificate, too.
-    front::tls(&run.listen, &run.https)?;
-    match io::stdout().write_all(report(run, &target, format).as_bytes()) {
+    site::spoken(&site, &run.site)?;
+    let settings = target.config().map(Config::handler_settings);
+    if let Some(file) = settings.and_then(HandlerSettings::basic_users) {
+        authentication::users(file)?;
+    }
+    match io::stdout().write_all(report(run, &target, &site, format).as_bytes()) {
         // Who reads only the first lines has what they wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(
             format_args!("can't write to stdout: {error}"),
@@ -33,35 +39,38 @@ pub(crate) fn check(run: &Run, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn report(run: &Run, target: &Target, format: Format) -> String {
+fn report(run: &Run, target: &Target, site: &Site, format: Format) -> String {
     let mut text = match target {
         Target::Read(loaded, _) => loaded.report().to_string(),
         Target::Made(config) => config.report().to_string(),
         Target::Fixed(address, _) => row("forwards to", address),
+        Target::Elsewhere(to, check, _) => elsewhere(to, check.as_deref()),
     };
-    if let (Target::Fixed(..), [_, ..]) = (target, &*run.trusted) {
+    if let (Target::Fixed(..) | Target::Elsewhere(..), [_, ..]) = (target, &*run.trusted) {
         let trusted: Vec<_> = run.trusted.iter().map(ToString::to_string).collect();
         text.push_str(&row("trustedProxies", trusted.join(", ")));
     }
-    let config = match target {
-        Target::Read(loaded, _) => Some(&loaded.config),
-        Target::Made(config) => Some(config),
-        Target::Fixed(..) => None,
-    };
-    if let Some(config) = config {
+    if let Some(config) = target
+        .config()
+        .filter(|config| config.destinations().is_empty())
+    {
         text.push_str(&row("hosted", hosted(config, format)));
     }
-    for listener in &run.listen {
-        text.push_str(&row("listens on", listener));
-    }
-    for (chain, _) in &run.https.certificates {
-        text.push_str(&row("certificate", chain.display()));
-    }
+    text.push_str(&site.to_string());
     text.push_str(&target.limits(&run.limits).to_string());
     text.push_str(&match run.threads {
         Some(threads) => row("threads", threads),
         None => row("threads", "one per core"),
     });
+    text
+}
+
+/// The addresses, one a line.
+fn elsewhere(to: &[Destination], health_path: Option<&str>) -> String {
+    let mut text: String = to.iter().map(|to| row("forwards to", to)).collect();
+    if let Some(path) = health_path {
+        text.push_str(&row("health check", path));
+    }
     text
 }
 

@@ -22,6 +22,12 @@ enum Status {
     Other,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl Failure {
     /// The command line or the configuration is wrong.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {

@@ -1,4 +1,4 @@
-//! What `ancm run` listens on, and what it says of TLS.
+//! What `ancm run` listens on, and how it speaks TLS there.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -8,32 +8,34 @@ use std::{
 
 use ancm::{
     Scheme,
-    config::FrontLimits,
+    config::{BindingAt, FrontLimits, Site},
     error::chain,
     front::{
         Bound, Front, Listen,
-        https::{HstsLayer, HttpsRedirectLayer},
-        tls::{ClientCertificates, Tls},
+        tls::{ClientCertificates, Tls, TlsBuilder, TlsError},
     },
 };
 
-use crate::{
-    args::{At, Https, Listener, Redirect},
-    failure::Failure,
-};
+use crate::failure::Failure;
 
 /// The front's own default.
 #[cfg(unix)]
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
+/// TLS as each listener is to speak it: those that ask the same of clients share it.
+pub(crate) type Spoken = HashMap<ClientCertificates, Tls>;
+
 /// Takes the addresses, so that connections wait there from now on.
 pub(crate) fn bind(
-    places: &[Listener],
-    https: &Https,
+    site: &Site,
+    tls: &Spoken,
     threads: Option<NonZeroUsize>,
     limits: &FrontLimits,
+    extended_connect: bool,
 ) -> Result<Bound, Failure> {
-    let mut front = Front::new().configured(limits);
+    let mut front = Front::new()
+        .configured(limits)
+        .extended_connect(extended_connect);
     if let Some(threads) = threads {
         front = front.threads(threads);
     }
@@ -47,64 +49,64 @@ pub(crate) fn bind(
             front = front.max_connections(room.min(wanted.unwrap_or(MAX_CONNECTIONS)));
         }
     }
-    let listen = listen(places, https)?;
+    let listen = listen(site, tls)?;
     front.listen(listen).map_err(|error| cannot_listen(&error))
 }
 
-/// TLS as each listener is to speak it: those that ask the same of clients share it.
-///
 /// Reads the certificates, so that what is wrong with them is said before anything is served.
-pub(crate) fn tls(
-    places: &[Listener],
-    https: &Https,
-) -> Result<HashMap<ClientCertificates, Tls>, Failure> {
-    let mut known = HashMap::new();
-    for place in places.iter().filter(|place| place.scheme == Scheme::Https) {
-        let mode = mode(place, https);
+///
+/// # Errors
+///
+/// As TLS tells it: with the file and its line.
+pub(crate) fn tls(site: &Site) -> Result<Spoken, TlsError> {
+    let mut known = Spoken::new();
+    let secure = site.bindings.iter();
+    for binding in secure.filter(|binding| binding.scheme == Scheme::Https) {
+        let mode = site.asks(binding);
         if let Entry::Vacant(entry) = known.entry(mode) {
-            entry.insert(make(mode, https)?);
+            entry.insert(speak(mode, site).build()?);
         }
     }
     Ok(known)
 }
 
-fn mode(place: &Listener, https: &Https) -> ClientCertificates {
-    let typed = place.client_certificates;
-    typed.unwrap_or(https.client_certificates).into()
-}
-
-fn make(mode: ClientCertificates, https: &Https) -> Result<Tls, Failure> {
+/// TLS where clients are asked for a certificate by `mode`.
+pub(crate) fn speak(mode: ClientCertificates, site: &Site) -> TlsBuilder {
     let mut builder = Tls::builder().client_certificates(mode);
-    for (chain, key) in &https.certificates {
-        builder = builder.certificate(chain, key);
+    for files in &site.certificates {
+        builder = builder.certificate(&files.chain, &files.key);
     }
-    if let Some(ca) = &https.client_ca
+    if let Some(ca) = &site.client_ca
         && mode != ClientCertificates::Off
     {
         builder = builder.client_ca(ca);
     }
-    builder.build().map_err(Failure::usage)
+    if let Some(version) = site.tls_min_version {
+        builder = builder.min_version(version);
+    }
+    builder
 }
 
-fn listen(places: &[Listener], https: &Https) -> Result<Vec<Listen>, Failure> {
-    let tls = tls(places, https)?;
+fn listen(site: &Site, tls: &Spoken) -> Result<Vec<Listen>, Failure> {
     let mut inherited = Inherited::default();
     let mut all = Vec::new();
-    for place in places {
-        let listens = match &place.at {
-            At::Tcp {
+    for binding in &site.bindings {
+        let listens = match &binding.at {
+            BindingAt::Tcp {
                 address,
                 dual_stack,
+                ..
             } => vec![Listen::tcp(*address).dual_stack(*dual_stack)],
-            At::Unix(path) => vec![unix(path, place.mode)?],
-            At::Inherited(name) => inherited.take(name.as_deref())?,
+            BindingAt::Unix(path) => vec![unix(path, binding.mode)?],
+            BindingAt::Inherited(name) => inherited.take(name.as_deref())?,
+            other => return Err(Failure::usage(format_args!("{other:?} is not known here"))),
         };
         for mut listen in listens {
-            if let Some(networks) = &place.proxies {
+            if let Some(networks) = &binding.proxy_from {
                 listen = listen.proxy_protocol(networks.iter().copied());
             }
-            if place.scheme == Scheme::Https
-                && let Some(tls) = tls.get(&mode(place, https))
+            if binding.scheme == Scheme::Https
+                && let Some(tls) = tls.get(&site.asks(binding))
             {
                 listen = listen.tls(tls.clone());
             }
@@ -170,11 +172,11 @@ fn handed_over() -> Result<Vec<(String, Listen)>, Failure> {
 const HINTS: [(io::ErrorKind, &str); 3] = [
     (
         io::ErrorKind::AddrInUse,
-        "another program listens there: stop it, or choose another port with --listen",
+        "another program listens there: stop it, or choose another port with --listen, or `listen` in [front] of the TOML file",
     ),
     (
         io::ErrorKind::PermissionDenied,
-        "a port below 1024 may need rights: choose another one with --listen",
+        "a port below 1024 may need rights: choose another one with --listen, or `listen` in [front] of the TOML file",
     ),
     (
         io::ErrorKind::AddrNotAvailable,
@@ -186,35 +188,4 @@ fn cannot_listen(error: &io::Error) -> Failure {
     let known = HINTS.iter().find(|(kind, _)| *kind == error.kind());
     let hint = known.map_or("choose another address with --listen", |(_, hint)| hint);
     Failure::other(format_args!("{}\n  hint: {hint}", chain(error)))
-}
-
-/// What is done to requests and answers for the sake of TLS.
-#[derive(Clone, Debug)]
-pub(crate) struct Layers {
-    pub(crate) redirect: HttpsRedirectLayer,
-    pub(crate) hsts: HstsLayer,
-}
-
-impl Layers {
-    /// `None` where nothing is.
-    pub(crate) fn of(https: &Https, bound: &Bound) -> Result<Option<Self>, Failure> {
-        if https.redirect.is_none() && https.hsts.is_none() {
-            return Ok(None);
-        }
-        let port = match https.redirect {
-            Some(Redirect::To(port)) => Some(port),
-            Some(Redirect::Ours) => Some(bound.https_port().ok_or_else(|| {
-                Failure::usage("the https:// listeners have no one port: --https-redirect=PORT")
-            })?),
-            None => None,
-        };
-        Ok(Some(Self {
-            redirect: HttpsRedirectLayer::new()
-                .port(port.unwrap_or(443))
-                .enabled(port.is_some()),
-            hsts: HstsLayer::new()
-                .max_age(https.hsts.unwrap_or_default())
-                .enabled(https.hsts.is_some()),
-        }))
-    }
 }

@@ -10,8 +10,10 @@ mod failure;
 mod files;
 mod front;
 mod log;
+mod password;
 mod run;
 mod signals;
+mod site;
 mod worker;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Run(raw) => run::run(&raw.try_into()?, format),
         Command::Check(raw) => check::check(&raw.try_into()?, format),
+        Command::Password(raw) => password::password(&raw),
         Command::Demo(raw) => demo::run(raw),
         Command::Status(raw) => control::status(&raw.try_into()?),
         Command::Restart(raw) => control::restart(&raw.try_into()?),

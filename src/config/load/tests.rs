@@ -48,6 +48,9 @@ fn every_setting_is_taken() {
             <handlerSetting name="forwardResponseConnectionHeader" value="true"/>
             <handlerSetting name="disallowRotationOnConfigChange" value="true"/>
             <handlerSetting name="detailedErrorsToLoopback" value="TRUE"/>
+            <handlerSetting name="stackSize" value="200000"/>
+            <handlerSetting name="setCurrentDirectory" value="false"/>
+            <handlerSetting name="callStartupHook" value="False"/>
             <handlerSetting name="shutdownDelay" value="250"/>
             <handlerSetting name="shutdownDelay" value="9"/>
           </handlerSettings>
@@ -75,6 +78,8 @@ fn every_setting_is_taken() {
     assert!(settings.disallow_rotation_on_config_change());
     assert!(settings.detailed_errors_to_loopback());
     assert_eq!(settings.shutdown_delay(), Duration::from_millis(250));
+    assert_eq!(settings.stack_size(), Some(2_097_152));
+    assert!(!settings.set_current_directory() && !settings.call_startup_hook());
     assert_eq!(
         config.recycle_on_file_change(),
         [root.path().join("a.json")]
@@ -232,6 +237,34 @@ fn what_will_not_do_what_is_wanted_is_told() {
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
         assert_eq!(loaded.warnings[0].subject(), subject);
         assert_eq!(loaded.warnings[0].kind(), kind);
+    }
+}
+
+#[test]
+fn a_stack_is_a_size_in_hexadecimal() {
+    for (value, want) in [
+        ("10000", Some(0x1_0000)),
+        ("0x40000000", Some(0x4000_0000)),
+        ("00aBc000", Some(0xab_c000)),
+        ("ffff", None),
+        ("40000001", None),
+        ("+100000", None),
+        ("1 MiB", None),
+        ("0x0x10000", None),
+        ("", None),
+    ] {
+        let inner = format!(
+            r#"<handlerSettings><handlerSetting name="StackSize" value="{value}"/></handlerSettings>"#
+        );
+        let loaded = web_config(r#"processPath="x""#, &inner);
+        let taken = loaded.map(|loaded| loaded.config.handler_settings().stack_size());
+        match taken {
+            Ok(taken) => assert_eq!(taken, want, "{value}"),
+            Err(errors) => {
+                assert_eq!(want, None, "{value}: {errors}");
+                assert!(errors.to_string().contains("stackSize"), "{errors}");
+            }
+        }
     }
 }
 

@@ -5,14 +5,16 @@
 use super::{Parser, processes::SPAN, processes::SPAN_OR_ZERO, processes::span};
 use crate::config::{
     forwarding::{
-        Forwarding, POLICY, PROXIES, UNDERSCORES, VIA, is_via, policy, proxies, underscores,
+        Forwarding, POLICY, PROTOCOL, PROXIES, UNDERSCORES, VIA, is_via, policy, protocol, proxies,
+        underscores,
     },
     raw::RawConfig,
     values::{boolean, seconds_or_span},
 };
 
 /// The names, as they are written in both files.
-pub(in crate::config) const NAMES: [&str; 17] = [
+pub(in crate::config) const NAMES: [&str; 18] = [
+    "protocol",
     "trustedProxies",
     "forwardedFor",
     "forwardedProto",
@@ -34,6 +36,8 @@ pub(in crate::config) const NAMES: [&str; 17] = [
 
 impl Parser<'_> {
     pub(super) fn forwarding(&mut self, raw: &RawConfig, into: &mut Forwarding) {
+        let spoken = self.setting(raw, "protocol", PROTOCOL, protocol);
+        into.protocol = spoken.unwrap_or(into.protocol);
         self.forwarded_headers(raw, into);
         self.forwarding_limits(raw, into);
     }
@@ -79,33 +83,17 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     use super::*;
-    use crate::config::{Config, Errors, HeaderPolicy, Loaded, Underscores};
-
-    fn toml(text: &str) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let text = format!("processPath = 'x'\n{text}");
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_toml(root.path(), text.as_bytes(), &vars)
-    }
-
-    fn web_config(settings: &[(&str, &str)]) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let settings = settings.iter();
-        let settings: String = settings
-            .map(|(name, value)| format!(r#"<handlerSetting name="{name}" value="{value}"/>"#))
-            .collect();
-        let text = format!(
-            r#"<configuration><system.webServer><aspNetCore processPath="x"><handlerSettings>{settings}</handlerSettings></aspNetCore></system.webServer></configuration>"#
-        );
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_web_config(root.path(), text.as_bytes(), &vars)
-    }
+    use crate::config::{
+        HeaderPolicy, Protocol, Underscores,
+        written::{toml, web_config},
+    };
 
     fn expected() -> Forwarding {
         Forwarding {
+            protocol: Protocol::H2c,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
             forwarded_for: HeaderPolicy::Set,
             forwarded_proto: HeaderPolicy::Off,
@@ -131,6 +119,7 @@ mod tests {
         let loaded = toml(
             r#"
 [proxy]
+protocol = "h2c"
 trustedProxies = ["10.0.0.0/8", "::1"]
 forwardedFor = "set"
 forwardedProto = "off"
@@ -154,6 +143,7 @@ maxBodySize = 30000000000
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         assert_eq!(*loaded.config.forwarding(), expected());
         let loaded = web_config(&[
+            ("protocol", "H2C"),
             ("trustedProxies", "10.0.0.0/8, ::1"),
             ("forwardedFor", "Set"),
             ("forwardedProto", "OFF"),
@@ -177,6 +167,7 @@ maxBodySize = 30000000000
         assert_eq!(*loaded.config.forwarding(), expected());
         let report = loaded.config.report().to_string();
         for line in [
+            "protocol                  h2c",
             "trustedProxies            10.0.0.0/8, ::1/128",
             "forwarded headers         For set, Host append, Prefix set, Forwarded append, Client-Cert set",
             "via                       front-1",
@@ -192,6 +183,7 @@ maxBodySize = 30000000000
     #[test]
     fn what_is_wrong_is_told() {
         for (name, value) in [
+            ("protocol", "h2"),
             ("trustedProxies", "10.0.0.0/33"),
             ("trustedProxies", "localhost"),
             ("forwardedFor", "yes"),

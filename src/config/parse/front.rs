@@ -60,17 +60,10 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     use super::*;
-    use crate::config::{Config, Errors, Loaded};
-
-    fn toml(text: &str) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let text = format!("processPath = 'x'\n{text}");
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_toml(root.path(), text.as_bytes(), &vars)
-    }
+    use crate::config::written::toml;
 
     #[test]
     fn the_table_says_all_of_it() {

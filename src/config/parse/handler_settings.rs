@@ -1,10 +1,10 @@
 //! `handlerSettings`: a list of names and values, of which each module takes what it knows.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use http::HeaderName;
 
-use super::{FORWARDING, FRONT, Parser, processes::NAMES};
+use super::{DESTINATIONS, FORWARDING, FRONT, Parser, processes::NAMES};
 use crate::{
     config::{
         findings::{Kind, WarningKind},
@@ -22,12 +22,20 @@ const DISALLOW_ROTATION: &str = "disallowRotationOnConfigChange";
 const DETAIL_TO_LOOPBACK: &str = "detailedErrorsToLoopback";
 const KEEP_USER: &str = "keepUser";
 const USER_HEADER: &str = "userHeader";
+const SET_CURRENT_DIRECTORY: &str = "setCurrentDirectory";
+const CALL_STARTUP_HOOK: &str = "callStartupHook";
+const STACK_SIZE: &str = "stackSize";
+/// What a stack may be, in bytes: no less than CoreCLR gets along with, and no more than is meant.
+const STACK_SIZES: RangeInclusive<usize> = 0x1_0000..=0x4000_0000;
+const BASIC_USERS: &str = "basicUsers";
+const BASIC_REALM: &str = "basicRealm";
+const BASIC_OVER_CLEARTEXT: &str = "basicOverCleartext";
 const SHUTDOWN_DELAY: &str = "shutdownDelay";
 /// The variable that stands in for [`SHUTDOWN_DELAY`].
 const SHUTDOWN_DELAY_VARIABLE: &str = "ANCM_shutdownDelay";
 
 /// Those of the module that mean nothing here, and why.
-const IGNORED: [(&str, &str); 11] = [
+const IGNORED: [(&str, &str); 8] = [
     (
         "handlerVersion",
         "there are no handler versions to choose from",
@@ -44,12 +52,9 @@ const IGNORED: [(&str, &str); 11] = [
         "cleanShadowCopyDirectory",
         "the app runs from its own directory",
     ),
-    ("setCurrentDirectory", "for in-process hosting only"),
-    ("callStartupHook", "for in-process hosting only"),
-    ("stackSize", "for in-process hosting only"),
     (
         "suppressRecycleOnStartupTimeout",
-        "for in-process hosting only",
+        "an app that did not start in time ends with its process",
     ),
 ];
 
@@ -72,12 +77,35 @@ impl Parser<'_> {
                 &mut settings.detailed_errors_to_loopback,
             ),
             (KEEP_USER, &mut settings.keep_user),
+            (SET_CURRENT_DIRECTORY, &mut settings.set_current_directory),
+            (CALL_STARTUP_HOOK, &mut settings.call_startup_hook),
+            (BASIC_OVER_CLEARTEXT, &mut settings.basic_over_cleartext),
         ] {
             let text = first(raw, name);
             *setting = text.map_or(*setting, |text| self.switch(name, text, *setting));
         }
         self.user_header(raw, config);
+        self.stack_size(raw, config);
+        self.basic(raw, config);
         self.shutdown_delay(raw, config);
+    }
+
+    /// ANCM: hexadecimal, with or without `0x`.
+    fn stack_size(&mut self, raw: &RawConfig, config: &mut Config) {
+        let Some(text) = first(raw, STACK_SIZE) else {
+            return;
+        };
+        let digits = text.text.strip_prefix("0x").unwrap_or(&text.text);
+        let bytes = usize::from_str_radix(digits, 16).ok();
+        let is_number = !digits.starts_with('+');
+        match bytes.filter(|bytes| is_number && STACK_SIZES.contains(bytes)) {
+            Some(bytes) => config.handler_settings.stack_size = Some(bytes),
+            None => {
+                let expected = "bytes in hexadecimal, from 10000 to 40000000";
+                let bad = Kind::bad(STACK_SIZE, expected, &text.text);
+                self.findings.error(Some(text.at), bad);
+            }
+        }
     }
 
     /// ANCM: what is neither true nor false means the default.
@@ -106,6 +134,26 @@ impl Parser<'_> {
                     "the name of a header that means nothing else, such as X-Remote-User";
                 let bad = Kind::bad(USER_HEADER, expected, &text.text);
                 self.findings.error(Some(text.at), bad);
+            }
+        }
+    }
+
+    /// The realm is that of the setting, else that of `web.config`'s own section.
+    fn basic(&mut self, raw: &RawConfig, config: &mut Config) {
+        let realm = first(raw, BASIC_REALM).or(raw.basic_realm.as_ref());
+        if let Some(Text { text, at }) = realm.filter(|realm| !realm.text.is_empty()) {
+            if text.chars().any(char::is_control) {
+                let bad = Kind::bad(BASIC_REALM, "a name without control characters", text);
+                self.findings.error(Some(*at), bad);
+            }
+            config.handler_settings.basic_realm = Some(text.clone());
+        }
+        if let Some(text) = first(raw, BASIC_USERS) {
+            config.handler_settings.basic_users = self.file(BASIC_USERS, text);
+            if !config.authentication.basic {
+                let message =
+                    "basic authentication is not offered, so nobody is asked for a password";
+                self.warn(text.at, BASIC_USERS, message.to_owned());
             }
         }
     }
@@ -143,13 +191,20 @@ impl Parser<'_> {
             DETAIL_TO_LOOPBACK,
             KEEP_USER,
             USER_HEADER,
+            BASIC_USERS,
+            BASIC_REALM,
+            BASIC_OVER_CLEARTEXT,
             SHUTDOWN_DELAY,
+            SET_CURRENT_DIRECTORY,
+            CALL_STARTUP_HOOK,
+            STACK_SIZE,
         ];
         for (Text { text: name, at }, _) in &raw.handler_settings {
             let same = |other: &str| name.eq_ignore_ascii_case(other);
             let subject = format!("handlerSetting {name}");
-            let front = FRONT.into_iter().map(|(_, name)| name);
-            let ours = NAMES.into_iter().chain(FORWARDING).chain(front);
+            let tables = FRONT.into_iter().chain(DESTINATIONS);
+            let tables = tables.map(|(_, name)| name);
+            let ours = NAMES.into_iter().chain(FORWARDING).chain(tables);
             if known.into_iter().chain(ours).any(same) {
                 continue;
             } else if let Some((_, why)) = IGNORED.iter().find(|(ignored, _)| same(ignored)) {

@@ -14,13 +14,17 @@ use super::{
 };
 use crate::PathBase;
 
+mod destinations;
 mod environment;
 mod forwarding;
 mod front;
 mod handler_settings;
 mod processes;
+mod site;
 
-pub(super) use self::{forwarding::NAMES as FORWARDING, front::NAMES as FRONT};
+pub(super) use self::{
+    destinations::NAMES as DESTINATIONS, forwarding::NAMES as FORWARDING, front::NAMES as FRONT,
+};
 
 /// What everything is read with.
 struct Parser<'a> {
@@ -52,9 +56,11 @@ pub(super) fn parse(
     parser.environment(raw, &mut config);
     parser.place(raw, &mut config);
     parser.handler_settings(raw, &mut config);
+    parser.destinations(raw, &mut config);
     parser.processes(raw, &mut config.processes);
     parser.forwarding(raw, &mut config.forwarding);
     parser.front(raw, &mut config.front);
+    parser.site(&raw.site, &mut config.site);
     config
 }
 
@@ -64,6 +70,9 @@ impl Parser<'_> {
             .lookup
             .get("ANCM_LAUNCHER_PATH")
             .is_some_and(|p| !p.is_empty());
+        if Self::is_elsewhere(raw) {
+            return;
+        }
         let program = raw.process_path.as_ref();
         if !overridden && program.is_none_or(|program| program.text.is_empty()) {
             let hint = "it names the program to start, such as `dotnet`; \

@@ -147,30 +147,11 @@ fn status(text: &str) -> Option<StatusCode> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::config::{Config, Errors, Loaded};
-
-    fn toml(text: &str) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let text = format!("processPath = 'x'\n{text}");
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_toml(root.path(), text.as_bytes(), &vars)
-    }
-
-    fn web_config(settings: &[(&str, &str)]) -> Result<Loaded, Errors> {
-        let root = tempfile::tempdir().unwrap();
-        let settings = settings.iter();
-        let settings: String = settings
-            .map(|(name, value)| format!(r#"<handlerSetting name="{name}" value="{value}"/>"#))
-            .collect();
-        let text = format!(
-            r#"<configuration><system.webServer><aspNetCore processPath="x"><handlerSettings>{settings}</handlerSettings></aspNetCore></system.webServer></configuration>"#
-        );
-        let vars = BTreeMap::<String, String>::new();
-        Config::from_web_config(root.path(), text.as_bytes(), &vars)
-    }
+    use crate::config::{
+        Config,
+        written::{toml, web_config},
+    };
 
     fn expected() -> Processes {
         Processes {

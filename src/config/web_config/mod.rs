@@ -166,7 +166,11 @@ impl Reader<'_> {
         for child in elements(node) {
             match name(child) {
                 "windowsAuthentication" => self.raw.windows_authentication = self.enabled(child),
-                "basicAuthentication" => self.raw.basic_authentication = self.enabled(child),
+                "basicAuthentication" => {
+                    self.raw.basic_authentication = self.enabled_and(child, &["realm"]);
+                    let realm = child.attribute_node("realm");
+                    self.raw.basic_realm = realm.map(|realm| self.text(realm));
+                }
                 "anonymousAuthentication" => {
                     self.raw.anonymous_authentication = self.enabled(child);
                 }
@@ -177,7 +181,13 @@ impl Reader<'_> {
 
     /// The attribute `enabled`, which is all that counts of `node`.
     fn enabled(&mut self, node: Node<'_, '_>) -> Option<Text> {
-        for attribute in node.attributes().filter(|a| a.name() != "enabled") {
+        self.enabled_and(node, &[])
+    }
+
+    /// The same, where `others` count too.
+    fn enabled_and(&mut self, node: Node<'_, '_>, others: &[&str]) -> Option<Text> {
+        let counts = |name: &str| name == "enabled" || others.contains(&name);
+        for attribute in node.attributes().filter(|a| !counts(a.name())) {
             let subject = format!("{} {}", name(node), attribute.name());
             self.warn(node, WarningKind::Ignored, &subject, "ignored");
         }

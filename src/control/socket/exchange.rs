@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::info;
 
-use crate::control::{Operator, Reply, Request};
+use crate::control::{Operated, Reply, Request, operator::Facts};
 
 /// The longest request, in bytes.
 const LONGEST_REQUEST: u64 = 16 * 1024;
@@ -25,7 +25,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// One line of `peer`, and the answer.
 pub(super) async fn exchange<S>(
     stream: &mut S,
-    operator: &Operator,
+    (operated, facts): &(Operated, Facts),
     peer: Option<u32>,
 ) -> io::Result<()>
 where
@@ -34,7 +34,7 @@ where
     let reply = match timeout(PATIENCE, read(stream)).await?? {
         Ok(request) => {
             info!(?request, peer, "Control command");
-            operator.answer(request).await
+            operated.answer(request, facts).await
         }
         Err(error) => Reply::Failed {
             error: format!("not a request: {error}"),

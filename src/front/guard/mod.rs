@@ -25,6 +25,8 @@ mod framing;
 
 #[cfg(test)]
 mod against_hyper;
+#[cfg(any(test, fuzzing))]
+pub(super) mod beside_hyper;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,12 @@ use self::{
 
 pub(super) use self::framing::Refusal;
 use crate::lines::line_end;
+
+/// How many of a connection's first bytes the guard lets pass: the guard by itself, to be measured.
+#[doc(hidden)]
+pub fn guard_bytes(bytes: &mut [u8]) -> usize {
+    Guard::new().watch(bytes)
+}
 
 /// Not allowed in a request line (RFC 9112, 3), a field's name or its value (RFC 9110, 5.5).
 const POISON: u8 = 0;

@@ -173,7 +173,10 @@ fn a_wake_that_comes_from_elsewhere_arrives() {
                 posted = Some(thread::spawn(move || post.wake(waker)));
                 std::task::Poll::Pending
             }
-            Some(by) => std::task::Poll::Ready(by.join().unwrap()),
+            Some(by) => {
+                by.join().unwrap();
+                std::task::Poll::Ready(())
+            }
         })
         .await;
     });

@@ -23,9 +23,8 @@ use self::endpoint::Local;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::{proxy_protocol::Trusted, socket::Listening};
-
 #[cfg(unix)]
-pub(super) use self::unix::Name;
+use crate::files::SocketName;
 
 /// Connections that wait for `accept`. The kernel caps it (`net.core.somaxconn`, 4096 on Linux).
 const BACKLOG: i32 = 4096;
@@ -238,7 +237,7 @@ pub(super) struct Sockets {
     /// One for each thread.
     pub(super) listeners: Vec<Listening>,
     #[cfg(unix)]
-    pub(super) name: Option<Name>,
+    pub(super) name: Option<SocketName>,
 }
 
 #[cfg(unix)]

@@ -14,6 +14,8 @@ use rustls::{
     },
 };
 
+pub use crate::config::ClientCertificates;
+
 use super::{
     certificate,
     error::{Kind, TlsError},
@@ -21,19 +23,6 @@ use super::{
 
 /// The largest certificate that is taken: as a header it has to fit into what apps allow for one.
 const LARGEST: usize = 16 * 1024;
-
-/// Whether clients are asked for a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ClientCertificates {
-    /// They are not.
-    #[default]
-    Off,
-    /// They are, and need not have one.
-    Optional,
-    /// They are, and without one the handshake fails.
-    Required,
-}
 
 /// Checks what `mode` and `ca` ask for; `None` where clients are not asked.
 pub(super) fn verifier(

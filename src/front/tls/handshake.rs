@@ -7,16 +7,20 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustls::ServerConnection;
 use tokio::sync::Notify;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::Tls;
-use crate::front::{
-    linger,
-    patience::{Late, before_http},
-    preface::Version,
-    pulse::Pulse,
-    socket::Socket,
+use crate::{
+    TlsFacts,
+    front::{
+        linger,
+        patience::{Late, before_http},
+        preface::Version,
+        pulse::Pulse,
+        socket::Socket,
+    },
 };
 
 /// What a handshake came to.
@@ -26,6 +30,8 @@ pub(in crate::front) struct Shaken {
     pub(in crate::front) version: Option<Version>,
     /// The client's, as DER.
     pub(in crate::front) certificate: Option<Bytes>,
+    /// What else was agreed on.
+    pub(in crate::front) facts: Option<TlsFacts>,
 }
 
 /// Why a handshake came to nothing.
@@ -107,7 +113,7 @@ impl Tls {
         pulse: &Pulse,
     ) -> Result<Shaken, Failed> {
         let place = self.shared.handshakes.begin();
-        let acceptor = TlsAcceptor::from(self.shared.config.load_full());
+        let acceptor = TlsAcceptor::from(self.shared.current.load().config.load_full());
         let accepting = acceptor.accept(socket).into_fallible();
         let shaken = tokio::select! {
             biased;
@@ -141,9 +147,21 @@ impl Shaken {
         Self {
             version,
             certificate,
+            facts: facts(session),
             stream: Box::new(stream),
         }
     }
+}
+
+/// `None` before the end of the handshake, which is over here.
+fn facts(session: &ServerConnection) -> Option<TlsFacts> {
+    let version = session.protocol_version()?;
+    let suite = session.negotiated_cipher_suite()?.suite();
+    let facts = TlsFacts::new(version.into(), suite.into());
+    Some(match session.server_name() {
+        Some(name) => facts.with_server_name(name),
+        None => facts,
+    })
 }
 
 #[cfg(test)]

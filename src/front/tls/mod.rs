@@ -64,6 +64,7 @@ use rustls::{
 
 use self::{certificate::Files, error::Kind, handshake::Handshakes, setup::Setup};
 pub use self::{client::ClientCertificates, error::TlsError};
+pub use crate::config::TlsVersion;
 use crate::files;
 
 /// TLS as one or several listeners speak it; cheap to clone.
@@ -73,9 +74,15 @@ pub struct Tls {
 }
 
 struct Shared {
-    config: Arc<ArcSwap<ServerConfig>>,
+    current: ArcSwap<Current>,
     handshakes: Handshakes,
     timeout: Duration,
+}
+
+/// What was asked for last. A new one has a `config` of its own, so that the watcher of an old one, which may be
+/// reading at that moment, can't undo it.
+struct Current {
+    config: Arc<ArcSwap<ServerConfig>>,
     client_certificates: ClientCertificates,
     _files: files::Watcher,
 }
@@ -87,6 +94,7 @@ pub struct TlsBuilder {
     certificates: Vec<Files>,
     client_certificates: ClientCertificates,
     client_ca: Option<PathBuf>,
+    min_version: TlsVersion,
     timeout: Duration,
     max_handshakes: NonZeroUsize,
 }
@@ -101,6 +109,7 @@ impl Tls {
             certificates: Vec::new(),
             client_certificates: ClientCertificates::Off,
             client_ca: None,
+            min_version: TlsVersion::Tls12,
             timeout: Duration::from_secs(10),
             max_handshakes: MAX_HANDSHAKES,
         }
@@ -109,7 +118,18 @@ impl Tls {
     /// Whether clients are asked for a certificate.
     #[must_use]
     pub fn client_certificates(&self) -> ClientCertificates {
-        self.shared.client_certificates
+        self.shared.current.load().client_certificates
+    }
+
+    /// Has new connections be spoken to as `builder` says; those that are open stay. Its limits of handshakes don't
+    /// count: they stay, too. Who comes back makes a whole handshake.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](TlsBuilder::build). Nothing has changed then.
+    pub fn replace(&self, builder: TlsBuilder) -> Result<(), TlsError> {
+        self.shared.current.store(Arc::new(builder.load()?));
+        Ok(())
     }
 }
 
@@ -137,6 +157,12 @@ impl TlsBuilder {
         self
     }
 
+    /// Sets the oldest version that is spoken. Defaults to TLS 1.2; older ones are not known here.
+    pub fn min_version(mut self, version: TlsVersion) -> Self {
+        self.min_version = version;
+        self
+    }
+
     /// Sets how long a handshake may take. Defaults to 10 s, Kestrel's own.
     pub fn handshake_timeout(mut self, time: Duration) -> Self {
         self.timeout = time;
@@ -157,6 +183,18 @@ impl TlsBuilder {
     /// When there is no certificate, or something is wrong with a file; when no thread can be started
     /// to watch them.
     pub fn build(self) -> Result<Tls, TlsError> {
+        let handshakes = Handshakes::new(self.max_handshakes.get());
+        let timeout = self.timeout;
+        Ok(Tls {
+            shared: Arc::new(Shared {
+                current: ArcSwap::from_pointee(self.load()?),
+                handshakes,
+                timeout,
+            }),
+        })
+    }
+
+    fn load(self) -> Result<Current, TlsError> {
         if self.client_ca.is_some() && self.client_certificates == ClientCertificates::Off {
             return Err(Kind::UnusedCa.alone());
         }
@@ -164,6 +202,7 @@ impl TlsBuilder {
             certificates: self.certificates.into_iter().map(Files::absolute).collect(),
             client_certificates: self.client_certificates,
             client_ca: self.client_ca.map(absolute),
+            min_version: self.min_version,
             provider: provider(),
             sessions: None,
         };
@@ -171,14 +210,10 @@ impl TlsBuilder {
         let config = Arc::new(ArcSwap::from_pointee(setup.load()?));
         let files = reload::watch(setup, &config, seen)
             .map_err(|error| Kind::Setup(error.to_string()).alone())?;
-        Ok(Tls {
-            shared: Arc::new(Shared {
-                config,
-                handshakes: Handshakes::new(self.max_handshakes.get()),
-                timeout: self.timeout,
-                client_certificates: self.client_certificates,
-                _files: files,
-            }),
+        Ok(Current {
+            config,
+            client_certificates: self.client_certificates,
+            _files: files,
         })
     }
 }

@@ -6,9 +6,10 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig,
+    ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, ring},
     server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions},
+    version::TLS13,
 };
 use tracing::info;
 
@@ -18,6 +19,7 @@ use super::{
     error::{Kind, TlsError},
     resolver::Resolver,
 };
+use crate::config::TlsVersion;
 
 /// How many sessions of clients that know no tickets are remembered.
 const SESSIONS: usize = 1024;
@@ -28,6 +30,7 @@ pub(super) struct Setup {
     pub(super) certificates: Vec<Files>,
     pub(super) client_certificates: ClientCertificates,
     pub(super) client_ca: Option<PathBuf>,
+    pub(super) min_version: TlsVersion,
     pub(super) provider: Arc<CryptoProvider>,
     /// What clients resume. `None` before the first.
     pub(super) sessions: Option<Sessions>,
@@ -64,7 +67,7 @@ impl Setup {
         let ca = self.client_ca.as_deref();
         let verifier = client::verifier(self.client_certificates, ca, &self.provider)?;
         let builder = ServerConfig::builder_with_provider(self.provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions(self.min_version))
             .map_err(|error| Kind::Setup(error.to_string()).alone())?;
         let builder = match verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
@@ -97,6 +100,16 @@ impl Setup {
         Ok(self.sessions.insert(sessions))
     }
 }
+
+/// All that rustls knows, down to `oldest`.
+fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    match oldest {
+        TlsVersion::Tls12 => rustls::ALL_VERSIONS,
+        TlsVersion::Tls13 => &NEW,
+    }
+}
+
+static NEW: [&SupportedProtocolVersion; 1] = [&TLS13];
 
 fn tell(certificates: &[Certificate], files: &[Files]) {
     for (certificate, files) in certificates.iter().zip(files) {

@@ -110,14 +110,23 @@ pub(super) struct ConnectionFacts {
     pub(super) local: Endpoint,
     /// The client's certificate as DER, or empty.
     pub(super) certificate: Slice,
-    /// The user whom the front authenticated: name (`alice@REALM`), authentication type (`Kerberos`); or empty.
-    pub(super) user: Slice,
-    pub(super) authentication_type: Slice,
     /// TLS, or 0: the version as on the wire (0x0303 is 1.2), and the cipher suite's number of the registry.
     pub(super) tls_version: u32,
     pub(super) tls_cipher_suite: u32,
     /// The name that the client asked for by SNI, or empty.
     pub(super) server_name: Slice,
+}
+
+/// Whom the front authenticated.
+#[repr(C)]
+pub(super) struct User {
+    /// `alice@REALM`, or `alice` where there is no realm.
+    pub(super) name: Slice,
+    /// How it was proved: `Negotiate`, `Basic`.
+    pub(super) authentication_type: Slice,
+    /// The names of the groups that the user is in.
+    pub(super) groups: *const Slice,
+    pub(super) group_count: u32,
 }
 
 /// The head of a request.
@@ -143,6 +152,8 @@ pub(super) struct Request {
     /// −1: not known before its end (chunked, or HTTP/2 without `Content-Length`).
     pub(super) content_length: i64,
     pub(super) connection: *const ConnectionFacts,
+    /// Null where nobody was authenticated.
+    pub(super) user: *const User,
 }
 
 /// What the app is told once.
@@ -152,7 +163,7 @@ pub(super) struct Settings {
     pub(super) path_base: Slice,
     /// The content root: absolute.
     pub(super) physical_path: Slice,
-    /// As `ASPNETCORE_IIS_HTTPAUTH`: `windows;basic;anonymous;` or `none`.
+    /// What the front offers, as `ASPNETCORE_IIS_HTTPAUTH`: `windows;basic;anonymous;` or `none`.
     pub(super) authentication: Slice,
     /// Where the front listens: URLs with `;` between them.
     pub(super) addresses: Slice,

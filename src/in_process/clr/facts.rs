@@ -10,14 +10,14 @@ use std::{
 };
 
 use super::abi::{ConnectionFacts, Endpoint, Slice};
-use crate::Connection;
+use crate::{Connection, TlsFacts};
 
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// The facts of a connection and what their slices lead into.
 pub(super) struct Facts {
     raw: ConnectionFacts,
-    /// The facts point into its certificate.
+    /// The facts point into its certificate and the name that it asked for.
     _connection: Connection,
 }
 
@@ -38,17 +38,17 @@ impl Facts {
         let certificate = connection
             .certificate()
             .map_or(Slice::EMPTY, |der| Slice::of(der));
+        let tls = connection.tls();
+        let name = tls.and_then(TlsFacts::server_name).unwrap_or_default();
         Self {
             raw: ConnectionFacts {
                 id: LAST.fetch_add(1, Ordering::Relaxed) + 1,
                 peer: Endpoint::of(connection.peer()),
                 local: Endpoint::of(connection.local()),
                 certificate,
-                user: Slice::EMPTY,
-                authentication_type: Slice::EMPTY,
-                tls_version: 0,
-                tls_cipher_suite: 0,
-                server_name: Slice::EMPTY,
+                tls_version: tls.map_or(0, |tls| tls.version().into()),
+                tls_cipher_suite: tls.map_or(0, |tls| tls.cipher_suite().into()),
+                server_name: Slice::of(name.as_bytes()),
             },
             _connection: connection,
         }

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Uri, Version, request::Parts};
 use super::{
     abi::{self, Field, Slice},
     facts::Facts,
+    user::User,
 };
 use crate::Scheme;
 
@@ -18,6 +19,7 @@ pub(super) struct Head {
     /// The target, where hyper did not keep it in one piece.
     target: String,
     fields: Vec<Field>,
+    user: Option<Box<User>>,
     request: abi::Request,
 }
 
@@ -28,6 +30,7 @@ impl Head {
             facts: None,
             target: String::new(),
             fields: Vec::new(),
+            user: None,
             request: abi::Request {
                 method: Slice::EMPTY,
                 scheme: Slice::EMPTY,
@@ -42,6 +45,7 @@ impl Head {
                 _reserved: 0,
                 content_length: -1,
                 connection: ptr::null(),
+                user: ptr::null(),
             },
         }
     }
@@ -52,6 +56,7 @@ impl Head {
         self.facts = None;
         self.target.clear();
         self.fields.clear();
+        self.user = None;
     }
 
     /// Says that the app may run at once, or not, and gives the view.
@@ -89,6 +94,8 @@ impl Head {
         request.content_length =
             content_length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX));
         request.connection = facts.raw();
+        self.user = User::of(&parts.extensions);
+        request.user = self.user.as_deref().map_or(ptr::null(), User::raw);
     }
 }
 

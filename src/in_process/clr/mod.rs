@@ -73,9 +73,11 @@ mod hosted;
 mod hostfxr;
 mod lifetime;
 mod native;
+mod properties;
 mod service;
 mod slots;
 mod start;
+mod user;
 
 pub use self::{
     body::{Broken, ResponseBody},

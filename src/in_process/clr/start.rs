@@ -3,14 +3,14 @@
 use std::{
     fmt,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     abi,
@@ -18,6 +18,7 @@ use super::{
     hostfxr::{self, Command, Found, Hostfxr, NotFound, Property},
     lifetime::{self, Lifetime},
     native::{Native, Told},
+    properties::properties,
 };
 use crate::{
     PathBase,
@@ -50,7 +51,12 @@ pub struct Launch {
     found: Found,
     hosting: PathBuf,
     told: Told,
+    /// Of Main's thread.
     stack: usize,
+    /// Of the app's other threads, where that is said.
+    stacks: Option<usize>,
+    /// Whether what Main throws may be shown.
+    shows: bool,
     limit: Option<Duration>,
 }
 
@@ -68,6 +74,8 @@ impl Launch {
         };
         let mut launch = Self::of(&command, config.path_base(), vars)?;
         launch.limit = Some(config.startup_time_limit());
+        let settings = config.handler_settings();
+        launch.settle(settings.stack_size(), settings.call_startup_hook());
         let told = &mut launch.told;
         told.authentication = environment::authentication(config);
         told.websockets = config.websockets();
@@ -84,6 +92,7 @@ impl Launch {
             root: settings.content_root(),
         };
         let mut launch = Self::of(&command, settings.path_base(), vars)?;
+        launch.settle(settings.stack_size(), settings.call_startup_hook());
         let told = &mut launch.told;
         told.websockets = settings.websockets();
         told.detailed_errors = settings.detailed_errors();
@@ -111,8 +120,17 @@ impl Launch {
                 shutdown_time_limit: Duration::ZERO,
             },
             stack: STACK,
+            stacks: None,
+            shows: true,
             limit: None,
         })
+    }
+
+    /// By `stackSize` and `callStartupHook`.
+    fn settle(&mut self, stack: Option<usize>, hook: bool) {
+        self.stack = stack.unwrap_or(STACK);
+        self.stacks = stack;
+        self.shows = hook;
     }
 
     /// Where the front listens, as the app is told. Defaults to nothing.
@@ -132,7 +150,7 @@ impl Launch {
         self
     }
 
-    /// The stack of Main's thread, in bytes. Defaults to 8 MiB, as of a main thread.
+    /// The stack of Main's thread, in bytes. Defaults to `stackSize`, else to 8 MiB, as of a main thread.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack = bytes;
         self
@@ -161,7 +179,7 @@ impl Launch {
                 "CoreCLR can be loaded once in a process, and was",
             ));
         }
-        let limit = self.limit;
+        let (limit, shows) = (self.limit, self.shows);
         let native = Native::new(self.told.clone());
         self.spawn(hostfxr, native)?;
         let decided = lifetime::wait(native.lifetime(), Lifetime::is_decided);
@@ -170,14 +188,14 @@ impl Launch {
             None => decided.await,
         };
         if !lifetime.registered {
-            return Err(failure(lifetime));
+            return Err(failure(lifetime, shows));
         }
         info!("App started in this process");
         Ok(Hosted::new(native))
     }
 
     fn spawn(self, hostfxr: Hostfxr, native: &'static Native) -> Result<(), Failure> {
-        let properties = properties(native, &self.hosting);
+        let properties = properties(native, &self.hosting, self.stacks);
         let thread = move || {
             let ran = run(hostfxr, &self.found, properties);
             native
@@ -205,39 +223,6 @@ fn run(hostfxr: Hostfxr, found: &Found, properties: Vec<Property>) -> Result<i32
         ));
     }
     Ok(code)
-}
-
-/// What tells the managed side that we are here, and has it run before Main.
-///
-/// Properties, not variables: nothing of it gets to the app's own child processes.
-fn properties(native: &'static Native, hosting: &Path) -> Vec<Property> {
-    let address = native.address();
-    let hook = hosting.to_string_lossy().into_owned();
-    let others = std::env::var("DOTNET_STARTUP_HOOKS").unwrap_or_default();
-    vec![
-        Property {
-            name: abi::PROPERTY,
-            value: Box::new(|_| address),
-        },
-        Property {
-            name: "STARTUP_HOOKS",
-            value: Box::new(move |present| {
-                hooks(&others, present.as_deref().unwrap_or_default(), &hook)
-            }),
-        },
-    ]
-}
-
-/// The property replaces the variable, so both are said; ours is the last, because it runs Main and does not return.
-fn hooks(variable: &str, property: &str, ours: &str) -> String {
-    let mut all: Vec<&str> = Vec::new();
-    for hook in variable.split(':').chain(property.split(':')) {
-        if !hook.is_empty() && hook != ours && !all.contains(&hook) {
-            all.push(hook);
-        }
-    }
-    all.push(ours);
-    all.join(":")
 }
 
 /// The hosting assembly: the one that `ANCM_HOSTING_ASSEMBLY` names, else the one beside this program.
@@ -275,9 +260,14 @@ fn slow(limit: Duration) -> Failure {
     )
 }
 
-/// Why an app that ended did not start.
-fn failure(lifetime: Lifetime) -> Failure {
+/// Why an app that ended did not start. What it threw is for the log alone, unless it may be `shown`.
+fn failure(lifetime: Lifetime, shown: bool) -> Failure {
     if let Some(thrown) = lifetime.main_failed {
+        // ANCM: without its startup hook, no exception gets to the page.
+        if !shown {
+            error!(app.exception = %thrown.detail, "App threw out of Main");
+            return Failure::new(SubStatus::Start, "Main threw: see the log");
+        }
         let mismatch = thrown.message.starts_with("ABI");
         let sub_status = if mismatch {
             SubStatus::RequestHandler
@@ -320,20 +310,8 @@ mod tests {
     use super::{super::lifetime::Thrown, *};
 
     #[test]
-    fn hooks_of_others_stay_and_ours_is_the_last() {
-        for (variable, property, want) in [
-            ("", "", "/ours"),
-            ("/a:/b", "", "/a:/b:/ours"),
-            ("/a", "/a:/c", "/a:/c:/ours"),
-            ("/ours:/a", ":", "/a:/ours"),
-        ] {
-            assert_eq!(hooks(variable, property, "/ours"), want);
-        }
-    }
-
-    #[test]
     fn a_start_that_ended_is_told_by_its_cause() {
-        let status = |lifetime: Lifetime| failure(lifetime).status();
+        let status = |lifetime: Lifetime| failure(lifetime, true).status();
         let thrown = |message: &str| {
             Some(Thrown {
                 message: message.to_owned(),
@@ -385,6 +363,23 @@ mod tests {
             ),
         ] {
             assert_eq!(status(lifetime.clone()), want, "{lifetime:?}");
+        }
+    }
+
+    #[test]
+    fn what_main_threw_is_told_unless_it_may_not_be_shown() {
+        let thrown = Lifetime {
+            main_failed: Some(Thrown {
+                message: "System.Exception: secret".to_owned(),
+                detail: "System.Exception: secret at Program.Main".to_owned(),
+            }),
+            ..Lifetime::default()
+        };
+        for (shown, want) in [(true, true), (false, false)] {
+            let failure = failure(thrown.clone(), shown);
+            assert_eq!(failure.status(), SubStatus::Start);
+            assert_eq!(failure.reason.contains("secret"), want);
+            assert_eq!(failure.detail.is_some(), want);
         }
     }
 }

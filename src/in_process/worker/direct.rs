@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use super::{client::FromClient, load::Counts};
+use super::{client::FromClient, extended::Upgrades, load::Counts};
 use crate::{
     Connection,
     app::PathBaseLayer,
@@ -47,7 +47,7 @@ impl Direct {
         S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Default + Send + 'static,
     {
         if sockets.is_empty() {
             return Ok(None);
@@ -57,7 +57,8 @@ impl Direct {
         let front = Front::new()
             .standby(&standby)
             .drain_timeout(DRAIN)
-            .lend_threads(true);
+            .lend_threads(true)
+            .extended_connect(settings.websockets);
         let bound = front.adopt(sockets)?;
         let counts = Arc::<Counts>::default();
         let (counted, base) = (Arc::clone(&counts), settings.path_base.clone());
@@ -66,7 +67,7 @@ impl Direct {
                 Some(app) => (app, None),
                 None => (app.clone(), Some(connection)),
             };
-            let app = FromClient::new(app, told, counted.connection());
+            let app = FromClient::new(Upgrades::new(app), told, counted.connection());
             PathBaseLayer::new(base.clone()).layer(app)
         };
         let serving = tokio::spawn(bound.serve(make, stop.clone().cancelled_owned()));

@@ -8,7 +8,7 @@ use tower_service::Service;
 use crate::{
     Connection,
     app::{ClientCertificate, Forwarded},
-    headers::{X_ORIGINAL_FOR, X_ORIGINAL_PROTO},
+    headers::{MS_ASPNETCORE_CONNECTION, X_ORIGINAL_FOR, X_ORIGINAL_PROTO},
 };
 
 /// What the app half leaves of its work in the headers, which a client did not send.
@@ -43,7 +43,11 @@ where
         let forwarded = Forwarded::of(extensions);
         let certificate = extensions.remove::<ClientCertificate>();
         extensions.remove::<Forwarded>();
-        extensions.insert(connection(&forwarded, certificate.as_ref()));
+        let mut connection = connection(&forwarded, certificate.as_ref());
+        if let Some(told) = request.headers_mut().remove(MS_ASPNETCORE_CONNECTION) {
+            connection = connection.with_told(&told);
+        }
+        request.extensions_mut().insert(connection);
         for name in TRACES {
             request.headers_mut().remove(name);
         }
@@ -71,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        PathBase, Scheme,
+        Identity, PathBase, Scheme, TlsFacts,
         app::{AncmLayer, ModuleEnvironment},
     };
 
@@ -88,18 +92,37 @@ mod tests {
             assert_eq!(connection.peer(), Some("192.0.2.7:4711".parse().unwrap()));
             assert_eq!(connection.scheme(), Scheme::Https);
             assert_eq!(connection.certificate().unwrap().len(), 5);
+            assert_eq!(connection.local(), Some("192.0.2.8:443".parse().unwrap()));
+            let tls = TlsFacts::new(0x0304, 0x1301).with_server_name("example.com");
+            assert_eq!(connection.tls(), Some(&tls));
+            let user: &Identity = request.extensions().get().unwrap();
+            assert_eq!(user.name(), "alice");
             let base = request.extensions().get::<PathBase>().unwrap();
             assert_eq!((base.as_str(), request.uri().path()), ("/shop", "/x"));
             assert_eq!(request.headers().len(), 1, "{:?}", request.headers());
             Ok::<_, Infallible>(Response::new(()))
         });
-        let app = AncmLayer::new(module.unwrap()).layer(Effective::new(app));
+        let module = module.unwrap();
+        let minute = std::time::Duration::from_secs(60);
+        let sealed = Identity::new("Negotiate", "alice")
+            .seal(
+                module.as_ref().unwrap().token(),
+                std::time::SystemTime::now(),
+                minute,
+            )
+            .unwrap();
+        let client = Connection::unknown()
+            .with_local("192.0.2.8:443".parse().unwrap())
+            .with_tls(TlsFacts::new(0x0304, 0x1301).with_server_name("example.com"));
+        let app = AncmLayer::new(module).layer(Effective::new(app));
         let request = Request::get("/shop/x")
             .header("host", "example.com")
             .header("ms-aspnetcore-token", "secret")
             .header("ms-aspnetcore-clientcert", "MAMCAQE=")
             .header("x-forwarded-for", "192.0.2.7:4711")
             .header("x-forwarded-proto", "https")
+            .header("ms-aspnetcore-identity", sealed)
+            .header("ms-aspnetcore-connection", client.told_value().unwrap())
             .extension(Connection::unknown())
             .body(())
             .unwrap();

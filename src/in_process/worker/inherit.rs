@@ -74,6 +74,8 @@ fn settings(assignment: &Assignment) -> io::Result<Settings> {
         shutdown_limit: Duration::from_millis(assignment.shutdown_limit_ms),
         detailed_errors: assignment.detailed_errors,
         websockets: assignment.websockets,
+        stack_size: assignment.stack_size,
+        call_startup_hook: assignment.call_startup_hook,
     })
 }
 

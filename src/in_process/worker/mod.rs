@@ -11,6 +11,7 @@ mod channel;
 mod client;
 mod direct;
 mod effective;
+mod extended;
 mod forwarded;
 mod inherit;
 mod load;

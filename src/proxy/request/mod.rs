@@ -28,6 +28,7 @@ use crate::{
     headers::{
         Field, MS_ASPNETCORE_CLIENTCERT, MS_ASPNETCORE_TOKEN, connection_options, list, nominated,
     },
+    websocket::Extended,
 };
 
 /// What the head of a request asks of whoever forwards it.
@@ -154,7 +155,7 @@ const fn has_content(method: &Method) -> bool {
 
 fn refuse(method: &Method) -> Result<(), Error> {
     match *method {
-        // A gateway is no way to other hosts. Extended CONNECT (RFC 8441) is one of these too.
+        // A gateway is no way to other hosts. Extended CONNECT (RFC 8441) is none of these any more.
         Method::CONNECT => Err(Error::method_refused()),
         // Differs from ANCM: an app that answers TRACE sends back what it got, our token included (RFC 9110, 9.3.8).
         Method::TRACE => Err(Error::method_refused()),
@@ -275,7 +276,7 @@ fn wants_websocket(parts: &Parts) -> bool {
     let websocket = protocols
         .next()
         .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    parts.version == Version::HTTP_11
+    (parts.version == Version::HTTP_11 || parts.extensions.get::<Extended>().is_some())
         && parts.method == Method::GET
         && websocket
         && protocols.next().is_none()
@@ -306,6 +307,16 @@ fn join(
         joined.put_slice(value.as_bytes());
     }
     HeaderValue::from_maybe_shared(joined.freeze()).ok()
+}
+
+/// Tells a worker what is known of a client's connection beyond that.
+///
+/// Runs after the client's own headers of this name were taken out.
+#[cfg(all(unix, feature = "in-process"))]
+pub(super) fn brief(headers: &mut HeaderMap, connection: &Connection) {
+    if let Some(told) = connection.told_value() {
+        headers.insert(crate::headers::MS_ASPNETCORE_CONNECTION, told.clone());
+    }
 }
 
 /// Adds what only the module says.

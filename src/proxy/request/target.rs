@@ -65,6 +65,10 @@ fn settle_absolute(parts: &mut Parts) -> Result<(), Error> {
     }
     let path = target.path_and_query;
     parts.uri = Uri::from(path.ok_or_else(|| Error::bad_request("the target is no path"))?);
+    if parts.uri.path().is_empty() {
+        // What is left where nothing but a fragment follows the host, which is no part of a target (RFC 9110, 4.1).
+        parts.uri = Uri::from_static("/");
+    }
     settle_asterisk(parts)
 }
 

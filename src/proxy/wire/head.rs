@@ -48,6 +48,19 @@ pub(super) fn encode<B>(request: &Request<B>, to: &mut Vec<u8>) {
     to.extend_from_slice(b"\r\n");
 }
 
+/// [`encode`] by itself, to be measured.
+#[doc(hidden)]
+pub fn encode_head<B>(request: &Request<B>, to: &mut Vec<u8>) {
+    encode(request, to);
+}
+
+/// [`parse`] by itself, to be measured: what the answer to a GET says, if it says it whole.
+#[doc(hidden)]
+pub fn parse_head(bytes: &mut BytesMut, spare: &mut HeaderMap) -> Option<Response<()>> {
+    let head = parse(bytes, false, spare, &mut Early::default());
+    head.ok().flatten().map(|head| head.response)
+}
+
 /// Writes one line.
 pub(super) fn encode_field(name: &HeaderName, value: &HeaderValue, to: &mut Vec<u8>) {
     to.extend_from_slice(name.as_str().as_bytes());
@@ -67,15 +80,37 @@ pub(super) struct Head {
     pub(super) is_plain: bool,
 }
 
+/// How many heads are kept of what an app says at once before its answer.
+const MOST_EARLY: usize = 32;
+
+/// What an app said before its answer (RFC 9110, 15.2).
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    /// `100 Continue`.
+    pub(super) continues: bool,
+    /// All else, in order: hints for the client.
+    pub(super) hints: Vec<(StatusCode, HeaderMap)>,
+}
+
+impl Early {
+    fn note(&mut self, status: StatusCode, fields: HeaderMap) {
+        if status == StatusCode::CONTINUE {
+            self.continues = true;
+        } else if self.hints.len() < MOST_EARLY {
+            self.hints.push((status, fields));
+        }
+    }
+}
+
 /// Takes the head of an answer, to a HEAD request or another one, out of `bytes`, if all of it is there.
 ///
-/// What comes before it and is no answer yet is passed over, but `continues` tells of a `100 Continue`. The fields go into `spare`, a
+/// What comes before it and is no answer yet goes into `early`. The fields go into `spare`, a
 /// map that is left alone until then and whose memory is used again.
 pub(super) fn parse(
     bytes: &mut BytesMut,
     to_head: bool,
     spare: &mut HeaderMap,
-    continues: &mut bool,
+    early: &mut Early,
 ) -> Result<Option<Head>, Flaw> {
     if let Some(head) = usual::parse(bytes, to_head, spare) {
         return head.map(Some);
@@ -84,12 +119,12 @@ pub(super) fn parse(
         bytes,
         to_head,
         spare,
-        continues,
+        early,
         &mut [Place::default(); MAX_FIELDS],
     ) {
         Err(TOO_MANY) => {
             let mut places = vec![Place::default(); MOST_FIELDS];
-            parse_any(bytes, to_head, spare, continues, &mut places)
+            parse_any(bytes, to_head, spare, early, &mut places)
         }
         head => head,
     }
@@ -100,7 +135,7 @@ fn parse_any(
     bytes: &mut BytesMut,
     to_head: bool,
     spare: &mut HeaderMap,
-    continues: &mut bool,
+    early: &mut Early,
     places: &mut [Place],
 ) -> Result<Option<Head>, Flaw> {
     while let Some(section) = Section::parse(bytes, places)? {
@@ -109,8 +144,9 @@ fn parse_any(
             if section.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Err("it switches protocols, which nobody asked for");
             }
-            *continues |= section.status == StatusCode::CONTINUE;
-            section.fields(bytes, places, &mut HeaderMap::new())?;
+            let mut fields = HeaderMap::new();
+            section.fields(bytes, places, &mut fields)?;
+            early.note(section.status, fields);
             continue;
         }
         let mut fields = std::mem::take(spare);

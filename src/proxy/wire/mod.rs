@@ -7,6 +7,8 @@
 //! Dropping it closes the socket at once, whatever is under way.
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+pub(super) mod beside_hyper;
 mod decode;
 mod failure;
 mod head;
@@ -16,6 +18,8 @@ mod stream;
 mod tests;
 mod usual;
 
+#[doc(hidden)]
+pub use self::head::{encode_head, parse_head};
 pub(super) use self::{answer::Answer, failure::Failure};
 
 use std::{
@@ -33,13 +37,15 @@ use tokio::time::Instant;
 
 use self::{
     decode::{Decoder, Step},
-    head::Head,
+    head::{Early, Head},
     outgoing::{Outgoing, Refusal},
     stream::Stream,
 };
 use super::{
     backend::Backend,
+    hints::Hints,
     io::Io,
+    request::Via,
     stall::Stall,
     upload::{Opener, RequestBody, Upload},
 };
@@ -72,6 +78,29 @@ pub(super) struct Wire {
 pub(in crate::proxy) struct Patience {
     pub(in crate::proxy) app: Option<Duration>,
     pub(in crate::proxy) client: Option<Duration>,
+}
+
+/// Whoever hears what an app says before its answer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct Listener<'a> {
+    /// Who waits for `100 Continue`.
+    pub(in crate::proxy) opener: Option<&'a Opener>,
+    pub(in crate::proxy) hints: &'a Hints,
+    pub(in crate::proxy) via: Option<&'a Via>,
+}
+
+impl Listener<'_> {
+    #[inline]
+    fn hear(self, early: Early) {
+        if early.continues
+            && let Some(opener) = self.opener
+        {
+            opener.open();
+        }
+        for (status, fields) in early.hints {
+            self.hints.pass(status, fields, self.via);
+        }
+    }
 }
 
 impl Wire {
@@ -129,14 +158,14 @@ impl Wire {
     /// and for `patience.client` from when the client was last asked for more of it.
     ///
     /// Leaves the request's fields as they are unless there is an answer, so that it can be sent again where that is
-    /// allowed. `opener` is told of the app's `100 Continue`.
+    /// allowed. `listener` hears what the app says before its answer.
     ///
     /// Cancel safe in that dropping it and the connection breaks the exchange off.
     pub(super) async fn ask(
         &mut self,
         request: &mut Request<RequestBody>,
         upload: Option<&Upload>,
-        opener: Option<&Opener>,
+        listener: Listener<'_>,
         patience: Patience,
     ) -> Result<Response<()>, Failure> {
         self.outgoing.begin(request, upload.is_some());
@@ -145,7 +174,7 @@ impl Wire {
         // Made only where a client lets the app wait for its body.
         let mut slow = None;
         poll_fn(|cx| {
-            if let Poll::Ready(answer) = self.poll_answer(cx, request, opener) {
+            if let Poll::Ready(answer) = self.poll_answer(cx, request, listener) {
                 return Poll::Ready(answer);
             }
             if let (Some(upload), Some(limit)) = (upload, patience.client)
@@ -169,7 +198,7 @@ impl Wire {
         &mut self,
         cx: &mut Context<'_>,
         request: &mut Request<RequestBody>,
-        opener: Option<&Opener>,
+        listener: Listener<'_>,
     ) -> Poll<Result<Response<()>, Failure>> {
         // An app that takes no more may have said why already.
         let refused = match self.poll_send(cx, request.body_mut()) {
@@ -183,11 +212,10 @@ impl Wire {
             Poll::Ready(Ok(())) | Poll::Pending => None,
         };
         let to_head = request.method() == Method::HEAD;
-        let mut continues = false;
-        let read = self.poll_head(cx, to_head, request.headers_mut(), &mut continues);
-        if continues && let Some(opener) = opener {
-            opener.open();
-        }
+        let mut early = Early::default();
+        let read = self.poll_head(cx, to_head, request.headers_mut(), &mut early);
+        let continues = early.continues;
+        listener.hear(early);
         match (read, refused) {
             (Poll::Ready(Ok(head)), _) => Poll::Ready(Ok(self.begin(head, request))),
             (Poll::Ready(Err(Failure::Closed(_))) | Poll::Pending, Some(error)) => {
@@ -195,7 +223,7 @@ impl Wire {
             }
             (Poll::Ready(Err(failure)), _) => Poll::Ready(Err(failure)),
             // What waits for it has to be asked again.
-            (Poll::Pending, None) if continues => self.poll_answer(cx, request, opener),
+            (Poll::Pending, None) if continues => self.poll_answer(cx, request, listener),
             (Poll::Pending, None) => Poll::Pending,
         }
     }
@@ -216,14 +244,14 @@ impl Wire {
         cx: &mut Context<'_>,
         to_head: bool,
         spare: &mut HeaderMap,
-        continues: &mut bool,
+        early: &mut Early,
     ) -> Poll<Result<Head, Failure>> {
         loop {
             if ready!(self.poll_read(cx)).map_err(Failure::of)? == 0 {
                 let error = io::ErrorKind::UnexpectedEof.into();
                 return Poll::Ready(Err(Failure::Closed(error)));
             }
-            let head = head::parse(&mut self.read, to_head, spare, continues);
+            let head = head::parse(&mut self.read, to_head, spare, early);
             if let Some(head) = head.map_err(|flaw| Failure::Broken(flaw.into()))? {
                 return Poll::Ready(Ok(head));
             }
@@ -297,6 +325,12 @@ impl Wire {
             }
             backend.pool().put(self);
         }
+    }
+
+    /// Gives back what the next request would need, and gets it again with that.
+    pub(super) fn slim(&mut self) {
+        self.read = BytesMut::new();
+        self.outgoing = Outgoing::default();
     }
 
     /// Reads what has come, as much at once as the app has shown to send.

@@ -1,117 +1,11 @@
-use http_body_util::BodyExt as _;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 
-use super::*;
+use super::{
+    beside_hyper::{compare, ours},
+    *,
+};
 use crate::samples::samples;
-
-/// An answer as whoever reads it takes it.
-#[derive(Debug, PartialEq)]
-struct Taken {
-    status: u16,
-    version: http::Version,
-    reason: Option<Vec<u8>>,
-    fields: HeaderMap,
-    body: Vec<u8>,
-    trailers: Option<HeaderMap>,
-}
-
-/// What is left of `bytes`, which come in pieces of `piece` bytes before the connection ends.
-fn ours(bytes: &[u8], piece: usize, to_head: bool) -> Result<(Taken, bool), String> {
-    let mut pieces = bytes.chunks(piece.max(1));
-    let (mut read, mut spare) = (BytesMut::new(), HeaderMap::new());
-    let head = loop {
-        let more = pieces.next().ok_or("breaks off")?;
-        read.extend_from_slice(more);
-        if let Some(head) = head::parse(&mut read, to_head, &mut spare, &mut false)? {
-            break head;
-        }
-    };
-    let (parts, ()) = head.response.into_parts();
-    let mut taken = Taken {
-        status: parts.status.as_u16(),
-        version: parts.version,
-        reason: reason(&parts.extensions),
-        fields: parts.headers,
-        body: Vec::new(),
-        trailers: None,
-    };
-    let mut body = head.body;
-    loop {
-        match body.step(&mut read)? {
-            Step::Data(data) => taken.body.extend_from_slice(&data),
-            Step::Trailers(fields) => taken.trailers = Some(fields),
-            Step::End => return Ok((taken, head.keeps_alive && read.is_empty())),
-            Step::More => match pieces.next() {
-                Some(more) => read.extend_from_slice(more),
-                None => return body.close().map(|()| (taken, false)).map_err(Into::into),
-            },
-        }
-    }
-}
-
-fn reason(extensions: &http::Extensions) -> Option<Vec<u8>> {
-    let reason = extensions.get::<hyper::ext::ReasonPhrase>();
-    reason.map(|reason| reason.as_bytes().to_vec())
-}
-
-/// The same by hyper.
-fn hypers(bytes: &[u8], to_head: bool) -> Result<Taken, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.unwrap().block_on(async {
-        let (near, mut far) = tokio::io::duplex(1024 * 1024);
-        let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
-        tokio::spawn(connection);
-        let method = if to_head { Method::HEAD } else { Method::GET };
-        let request = Request::builder().method(method).uri("/");
-        let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();
-        let answer = tokio::spawn(sender.send_request(request));
-        let _ = far.read(&mut [0; 1024]).await;
-        let _ = far.write_all(bytes).await;
-        drop(far);
-        let answer = answer.await.unwrap().map_err(|error| error.to_string())?;
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|error| error.to_string())?;
-        Ok(Taken {
-            status: parts.status.as_u16(),
-            version: parts.version,
-            reason: reason(&parts.extensions),
-            fields: parts.headers,
-            trailers: body.trailers().cloned(),
-            body: body.to_bytes().to_vec(),
-        })
-    })
-}
-
-/// Whether we are known to refuse what hyper takes.
-fn is_stricter(error: &str) -> bool {
-    matches!(
-        error,
-        "it switches protocols, which nobody asked for"
-            | "the trailers have a bare line feed in them"
-            | "it has a transfer coding other than chunked"
-    )
-}
-
-/// Whether both take the answer; they take it alike.
-fn compare(bytes: &[u8], piece: usize, to_head: bool) -> bool {
-    let (ours, hypers) = (ours(bytes, piece, to_head), hypers(bytes, to_head));
-    let text = String::from_utf8_lossy(bytes);
-    match (ours, hypers) {
-        (Ok((ours, _)), Ok(hypers)) => {
-            assert_eq!(ours, hypers, "{text:?}");
-            true
-        }
-        (Ok((ours, _)), Err(error)) => panic!("hyper says {error}, we take {ours:?} of {text:?}"),
-        (Err(error), Ok(_)) => {
-            assert!(is_stricter(&error), "{error}: hyper takes {text:?}");
-            false
-        }
-        (Err(_), Err(_)) => false,
-    }
-}
 
 const HEADS: [&str; 18] = [
     "HTTP/1.1 200 OK\r\n",
@@ -328,9 +222,9 @@ fn a_failed_head_leaves_the_requests_fields_alone() {
     let mut fields = HeaderMap::new();
     fields.insert("x-mine", http::HeaderValue::from_static("1"));
     let mut read = BytesMut::from("HTTP/1.1 100 Continue\r\nx: 1\r\n\r\nHTTP/1.1 200 OK\r\nx");
-    let mut continues = false;
-    let head = head::parse(&mut read, false, &mut fields, &mut continues).unwrap();
-    assert!(head.is_none() && continues && fields.contains_key("x-mine"));
+    let mut early = head::Early::default();
+    let head = head::parse(&mut read, false, &mut fields, &mut early).unwrap();
+    assert!(head.is_none() && early.continues && fields.contains_key("x-mine"));
 }
 
 /// What is sent of a request with `body`, written in pieces of at most `piece` bytes.
@@ -447,7 +341,9 @@ fn both_ways(text: &str) -> (Option<HeaderMap>, Option<HeaderMap>) {
     let quick = quick.map(|head| head.unwrap().response.into_parts().0.headers);
     // What is no answer yet before it is nothing to the general way, but ends the quick one.
     let mut general = BytesMut::from(format!("HTTP/1.1 103 Early Hints\r\n\r\n{text}").as_str());
-    let head = head::parse(&mut general, false, &mut HeaderMap::new(), &mut false);
+    let mut early = head::Early::default();
+    let head = head::parse(&mut general, false, &mut HeaderMap::new(), &mut early);
+    assert!(!early.continues && early.hints.len() == 1);
     let general = head.ok().flatten();
     (
         quick,
@@ -524,4 +420,22 @@ fn a_head_that_is_not_usual_is_left_to_the_general_way() {
     let refused = whole.replacen("Content", "Vary: \u{1}\r\nContent", 1);
     let refused = usual::parse(&mut refused.as_str().into(), false, &mut HeaderMap::new());
     assert!(refused.is_some_and(|head| head.is_err()));
+}
+
+/// As many as are used again soonest are ready for it, and the others hold no more than their socket.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_lies_deep_in_the_pool_holds_no_buffer() {
+    let backend = Backend::fixed(super::super::Address::Tcp("127.0.0.1:9".parse().unwrap()));
+    let mut far = Vec::new();
+    for _ in 0..66 {
+        let (near, other) = tokio::net::UnixStream::pair().unwrap();
+        far.push(other);
+        let mut wire = Wire::new(Io::Unix(near));
+        wire.read.reserve(FIRST_READ);
+        wire.recycle(&backend);
+    }
+    let taken = std::iter::from_fn(|| Wire::reuse(&backend));
+    let ready: Vec<_> = taken.map(|wire| wire.read.capacity() > 0).collect();
+    assert_eq!(ready, [vec![true; 64], vec![false; 2]].concat());
 }

@@ -516,10 +516,12 @@ async fn the_more_specific_listener_decides() {
 }
 
 fn shared_listener(address: &str) -> TcpListener {
-    use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
     let address = address.to_socket_addrs().unwrap().next().unwrap();
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    // What another test starts meanwhile must not inherit it: it would listen for as long as that runs.
+    let (family, flags) = (AddressFamily::INET, SocketFlags::CLOEXEC);
+    let socket = socket_with(family, SocketType::STREAM, flags, None).unwrap();
     sockopt::set_socket_reuseport(&socket, true).unwrap();
     bind(&socket, &address).unwrap();
     listen(&socket, 16).unwrap();

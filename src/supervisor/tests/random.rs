@@ -65,7 +65,10 @@ async fn play(plans: Vec<Plan>, processes: u32, steps: Vec<Step>) {
                 }
             })),
             Step::Leave(index) if !asking.is_empty() => {
-                asking.swap_remove(index % asking.len()).abort();
+                let leaves = asking.swap_remove(index % asking.len());
+                leaves.abort();
+                // Who was told to go has gone once it had its turn.
+                let _ = leaves.await;
             }
             Step::Crash(index) if fakes.count() > 0 => fakes.get(index % fakes.count()).exit(1),
             Step::Restart => orders.push(tokio::spawn(async move {

@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of all below. A program that was replaced under a running one may speak another.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// The longest line, in bytes: an exception's text is cut before.
 pub(crate) const LONGEST: u64 = 1024 * 1024;
 
@@ -85,6 +85,9 @@ pub(crate) struct Assignment {
     pub(crate) shutdown_limit_ms: u64,
     pub(crate) detailed_errors: bool,
     pub(crate) websockets: bool,
+    /// In bytes.
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) call_startup_hook: bool,
     /// The Unix socket on which the parent forwards.
     pub(crate) listener: i32,
     /// Where the worker's own log goes; its standard streams are the app's.

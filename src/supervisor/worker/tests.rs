@@ -23,6 +23,8 @@ fn assignment() -> Assignment {
         shutdown_limit_ms: 2,
         detailed_errors: false,
         websockets: true,
+        stack_size: Some(0x20_0000),
+        call_startup_hook: true,
         listener: 7,
         log: None,
         front: vec![vec![8, 9], vec![10, 11]],
@@ -77,7 +79,7 @@ async fn a_worker_hears_what_to_host_and_then_its_orders() {
     });
     let heard = heard.await.unwrap();
     assert!(
-        heard[0].starts_with("{\"host\":{\"version\":1,"),
+        heard[0].starts_with(&format!("{{\"host\":{{\"version\":{VERSION},")),
         "{heard:?}"
     );
     assert_eq!(heard[1..], ["\"accept\"", "{\"stop\":{\"limitMs\":5}}"]);
@@ -111,7 +113,8 @@ async fn a_worker_of_another_version_or_none_at_all_is_no_worker() {
     let version = VERSION + 1;
     say(&mut worker, &Report::Ready { version });
     let failed = channel.outcome().await.unwrap().unwrap_err();
-    assert!(failed.reason.contains("speaks version 2"), "{failed:?}");
+    let told = format!("speaks version {version} ");
+    assert!(failed.reason.contains(&told), "{failed:?}");
 
     let (channel, mut worker) = pair();
     worker.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();

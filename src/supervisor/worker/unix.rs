@@ -1,11 +1,12 @@
 //! Makes a place for a worker.
 
 use std::{
-    io,
+    env, io,
     os::{
         fd::{AsFd as _, AsRawFd as _, OwnedFd},
         unix::net::{UnixListener, UnixStream},
     },
+    path::PathBuf,
 };
 
 use super::{
@@ -54,6 +55,8 @@ impl WorkerProgram {
             shutdown_limit_ms: milliseconds(config.shutdown_time_limit),
             detailed_errors: config.detailed_errors(vars),
             websockets: config.websockets,
+            stack_size: config.handler_settings().stack_size(),
+            call_startup_hook: config.handler_settings().call_startup_hook(),
             listener: listener.as_raw_fd(),
             log: log.as_ref().map(|log| log.as_raw_fd()),
             front: front.iter().map(numbers).collect(),
@@ -65,7 +68,7 @@ impl WorkerProgram {
         let launch = Launch {
             program: self.program.clone(),
             arguments,
-            directory: config.content_root.clone(),
+            directory: directory(config),
             environment: environment::in_process(config, vars),
             output,
             descriptors,
@@ -77,6 +80,14 @@ impl WorkerProgram {
         };
         Ok((launch, place))
     }
+}
+
+/// Where the worker runs: in the app's folder, or where we do.
+fn directory(config: &Config) -> PathBuf {
+    let ours = || env::current_dir().ok();
+    let stays = !config.handler_settings().set_current_directory();
+    let ours = stays.then(ours).flatten();
+    ours.unwrap_or_else(|| config.content_root.clone())
 }
 
 /// Whether the app needs nothing of what a request passes here before it is forwarded: nobody has to prove who they are,

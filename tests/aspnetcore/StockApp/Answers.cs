@@ -48,6 +48,8 @@ namespace StockApp
         public static async Task Slow(HttpContext context)
         {
             await Task.Delay(int.Parse(context.Request.Query["ms"]), context.RequestAborted);
+            // With a length, all of it is written at once: whoever ends this process ends it before or after.
+            context.Response.ContentLength = "slow".Length;
             await context.Response.WriteAsync("slow");
         }
 

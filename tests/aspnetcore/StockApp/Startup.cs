@@ -22,6 +22,7 @@ namespace StockApp
                 endpoints.Map("/gate/{name}", Streams.OpenGate);
                 endpoints.Map("/trailers", Streams.Trailers);
                 endpoints.Map("/ws", Sockets.Echo);
+                endpoints.Map("/ancm.Test/{method}", Grpc.Call);
 
                 endpoints.Map("/status/{code:int}", Answers.Status);
                 endpoints.Map("/headers", Answers.Headers);

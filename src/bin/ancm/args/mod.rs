@@ -3,21 +3,22 @@
 mod address;
 mod front;
 mod https;
-mod listen;
 mod valid;
 
 use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
-use ancm::{PathBase, proxy::Address};
+use ancm::{
+    PathBase,
+    config::{Binding, Destination, Protocol},
+};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::log::Format;
 
-pub(crate) use self::valid::{App, Control, Operate, Place, Run, listeners};
 pub(crate) use self::{
-    https::{Https, Redirect},
-    listen::{At, Listener},
+    address::DEFAULT_LISTEN,
+    valid::{App, Control, Operate, Place, Run},
 };
 
 /// Runs a published ASP.NET Core app, unmodified, or any program that listens on a port: starts it
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Online(RawOperate),
     /// Print the last output of the app's processes
     Logs(RawLogs),
+    /// Read a password from stdin and print a line for the file that `basicUsers` names
+    Password(RawPassword),
     /// Serve a page that shows what an app behind this program sees
     Demo(RawDemo),
     /// The app behind `demo`
@@ -77,9 +80,10 @@ pub(crate) struct RawRun {
     /// [IPv6]:PORT or *:PORT (every address of both); port 0 takes a free one. unix:/path, inherited
     /// (from LISTEN_FDS) or inherited:NAME. With https:// before it, TLS is spoken. After it, with
     /// commas: client-cert=MODE, proxy-from=NETWORK (whose PROXY headers are believed), mode=OCTAL
-    /// (of a Unix socket) [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", value_parser = listen::place)]
-    pub(crate) listen: Vec<Listener>,
+    /// (of a Unix socket) [default: what the
+    /// configuration says, else 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<Binding>,
     #[command(flatten)]
     pub(crate) https: https::RawHttps,
     /// The prefix under which the app is mounted, such as /shop [default: what the
@@ -94,15 +98,22 @@ pub(crate) struct RawRun {
     pub(crate) threads: Option<NonZeroUsize>,
     /// Have the commands `status`, `restart` and so on use this socket [default: one of this user's
     /// own for DIR, in $XDG_RUNTIME_DIR/ancm or /tmp/ancm-UID]
-    #[arg(long, value_name = "PATH", conflicts_with = "to")]
+    #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
     /// Make no such socket
     #[arg(long, conflicts_with = "control")]
     pub(crate) no_control: bool,
-    /// Start nothing and forward to this address
-    #[cfg_attr(unix, doc = "(also unix:/path)")]
+    /// Start nothing and forward to this address: IP:PORT, [IPv6]:PORT, :PORT (this machine), NAME:PORT (every address of
+    /// the name) or unix:/path; may be repeated: requests go to whichever has little to do
     #[arg(long, value_name = "ADDR", value_parser = address::forward, conflicts_with_all = ["dir", "command"])]
-    pub(crate) to: Option<Address>,
+    pub(crate) to: Vec<Destination>,
+    /// Ask each address of --to for this path every 5 seconds; one that does not answer below 400 gets no requests
+    #[arg(long, value_name = "PATH", requires = "to", value_parser = address::path)]
+    pub(crate) health_path: Option<String>,
+    /// What is spoken with the app: http/1.1 or h2c, which is HTTP/2 without TLS, as gRPC needs it [default: what the
+    /// configuration says, else http/1.1]
+    #[arg(long, value_name = "PROTOCOL", value_parser = address::protocol)]
+    pub(crate) protocol: Option<Protocol>,
     /// Believe what this proxy says of where a request came from, besides those of the configuration: an
     /// address or a CIDR range; may be repeated [default: nobody]
     #[arg(long, value_name = "CIDR", value_parser = address::range)]
@@ -138,6 +149,14 @@ pub(crate) struct RawLogs {
     pub(crate) follow: bool,
 }
 
+/// `password` as typed.
+#[derive(Debug, Args)]
+pub(crate) struct RawPassword {
+    /// The user's name
+    #[arg(value_name = "NAME")]
+    pub(crate) user: String,
+}
+
 /// `demo` as typed.
 #[derive(Debug, Args)]
 pub(crate) struct RawDemo {
@@ -170,7 +189,8 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   ancm run ./publish --listen :80
   ancm run --path-base /shop -- node server.js
-  ancm run --to 127.0.0.1:5000";
+  ancm run --to 127.0.0.1:5000
+  ancm run --to app-1:5000 --to app-2:5000 --protocol h2c";
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 after a clean stop, 2 for a usage or configuration error, 1 for the rest.";

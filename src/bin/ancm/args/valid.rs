@@ -7,18 +7,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ancm::{PathBase, config::FrontLimits, proxy::Address};
+use ancm::{
+    PathBase,
+    config::{Destination, FrontLimits, Protocol, Site},
+};
 use ipnet::IpNet;
 
-use super::{Https, Listener, RawOperate, RawRun, address::DEFAULT_LISTEN, listen::At};
+use super::{RawOperate, RawRun};
 use crate::failure::Failure;
 
 /// What `run` and `check` are about.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Run {
-    /// Not empty; no address stands there twice.
-    pub(crate) listen: Vec<Listener>,
-    pub(crate) https: Https,
+    /// What goes before what the configuration says of the front.
+    pub(crate) site: Site,
     /// `None`: one per core.
     pub(crate) threads: Option<NonZeroUsize>,
     /// Besides those of the configuration.
@@ -26,6 +28,8 @@ pub(crate) struct Run {
     /// What goes before the limits of the configuration.
     pub(crate) limits: FrontLimits,
     pub(crate) control: Control,
+    /// `None`: as the configuration says.
+    pub(crate) protocol: Option<Protocol>,
     pub(crate) app: App,
 }
 
@@ -93,26 +97,29 @@ pub(crate) enum App {
         path_base: PathBase,
     },
     /// An app that somebody else runs.
-    Fixed(Address),
+    Elsewhere {
+        /// Not empty; none stands there twice.
+        to: Vec<Destination>,
+        health_path: Option<String>,
+    },
 }
 
 impl TryFrom<RawRun> for Run {
     type Error = Failure;
 
     fn try_from(raw: RawRun) -> Result<Self, Failure> {
-        let listen = listeners(raw.listen)?;
         Ok(Self {
-            https: raw.https.valid(&listen)?,
-            listen,
+            site: raw.https.site(raw.listen)?,
             threads: raw.threads,
             trusted: raw.trusted_proxy,
             limits: raw.limits.into(),
             control: control(raw.control, raw.no_control)?,
+            protocol: raw.protocol,
             app: app(
                 raw.dir.as_deref(),
                 raw.path_base,
                 raw.config.as_deref(),
-                raw.to,
+                (raw.to, raw.health_path),
                 raw.command,
             )?,
         })
@@ -127,33 +134,22 @@ fn control(path: Option<PathBuf>, off: bool) -> Result<Control, Failure> {
     }
 }
 
-/// The default where nothing is said; each address once, but port 0 as often as it is typed.
-pub(crate) fn listeners(listen: Vec<Listener>) -> Result<Vec<Listener>, Failure> {
-    if listen.is_empty() {
-        return Ok(vec![DEFAULT_LISTEN.into()]);
-    }
-    let chosen =
-        |listener: &Listener| matches!(listener.at, At::Tcp { address, .. } if address.port() == 0);
-    for (index, listener) in listen.iter().enumerate() {
-        let mut before = listen.iter().take(index);
-        if !chosen(listener) && before.any(|other| other.at == listener.at) {
-            return Err(Failure::usage(format_args!(
-                "--listen {listener} is said twice"
-            )));
-        }
-    }
-    Ok(listen)
-}
-
 fn app(
     dir: Option<&Path>,
     path_base: Option<PathBase>,
     config: Option<&Path>,
-    to: Option<Address>,
+    (to, health_path): (Vec<Destination>, Option<String>),
     command: Vec<OsString>,
 ) -> Result<App, Failure> {
-    if let Some(address) = to {
-        return Ok(App::Fixed(address));
+    if !to.is_empty() {
+        for (index, destination) in to.iter().enumerate() {
+            if to.iter().take(index).any(|other| other == destination) {
+                return Err(Failure::usage(format_args!(
+                    "--to {destination} is said twice"
+                )));
+            }
+        }
+        return Ok(App::Elsewhere { to, health_path });
     }
     let root = folder(dir.unwrap_or_else(|| Path::new(".")))?;
     let mut command = command.into_iter();
@@ -210,6 +206,8 @@ fn text(argument: OsString) -> Result<String, Failure> {
 mod tests {
     use clap::Parser;
 
+    use ancm::config::{Hsts, HttpsRedirect, TlsVersion};
+
     use super::*;
     use crate::args::{Arguments, Command};
 
@@ -228,12 +226,12 @@ mod tests {
     #[test]
     fn nothing_said_is_this_folder_on_loopback() {
         let want = Run {
-            listen: vec![DEFAULT_LISTEN.into()],
-            https: Https::default(),
+            site: Site::default(),
             threads: None,
             trusted: Vec::new(),
             limits: FrontLimits::default(),
             control: Control::Usual,
+            protocol: None,
             app: App::Folder {
                 root: here(),
                 file: None,
@@ -271,9 +269,28 @@ mod tests {
         let run = parse(&["--to", ":5000", "--threads", "2"]).unwrap();
         assert_eq!(
             run.app,
-            App::Fixed(Address::Tcp("127.0.0.1:5000".parse().unwrap()))
+            App::Elsewhere {
+                to: vec!["127.0.0.1:5000".parse().unwrap()],
+                health_path: None,
+            }
         );
         assert_eq!(run.threads, NonZeroUsize::new(2));
+    }
+
+    #[test]
+    fn several_addresses_are_those_that_were_typed() {
+        let typed = ["--to", "a:1", "--to", "b:1", "--health-path", "/ok"];
+        let run = parse(&[&typed[..], &["--protocol", "h2c"]].concat()).unwrap();
+        let App::Elsewhere { to, health_path } = run.app else {
+            panic!("it is elsewhere");
+        };
+        let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (to, health_path.as_deref()),
+            (vec!["a:1".to_owned(), "b:1".to_owned()], Some("/ok"))
+        );
+        assert_eq!(run.protocol, Some(Protocol::H2c));
+        assert!(parse(&["--to", "a:1", "--to", "a:1"]).is_err());
     }
 
     #[test]
@@ -285,7 +302,9 @@ mod tests {
             &["--to", ":80", "--config", "x"],
             &["--config", "x", "--", "node"],
             &["--control", "x", "--no-control"],
-            &["--control", "x", "--to", ":80"],
+            &["--health-path", "/a"],
+            &["--to", ":80", "--health-path", "a"],
+            &["--to", ":80", "--protocol", "h2"],
             &["--threads", "0"],
             &["--max-connections", "0"],
             &["--max-head-size", "100"],
@@ -295,6 +314,10 @@ mod tests {
             &["--trusted-proxy", "localhost"],
             &["--path-base", "shop"],
             &["--listen", "8080"],
+            &["--tls-min-version", "1.1"],
+            &["--client-cert", "maybe"],
+            &["--https-redirect=0"],
+            &["--hsts=long"],
             &["a", "b"],
         ] {
             let typed: Vec<_> = ["ancm", "run"].iter().chain(typed).collect();
@@ -328,9 +351,24 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_said_once_but_a_free_port_as_often_as_wanted() {
-        assert!(parse(&["--listen", ":80", "--listen", ":80"]).is_err());
-        let run = parse(&["--listen", ":0", "--listen", ":0", "--listen", "[::1]:80"]).unwrap();
-        assert_eq!(run.listen.len(), 3);
+    fn what_is_typed_of_tls_is_what_is_meant() {
+        let typed = [
+            "--listen",
+            "https://:443",
+            "--tls-cert",
+            "a",
+            "--https-redirect",
+            "--hsts=off",
+        ];
+        let site = parse(&typed).unwrap().site;
+        assert_eq!(site.bindings, ["https://:443".parse().unwrap()]);
+        assert_eq!(site.certificates[0].chain, site.certificates[0].key);
+        assert_eq!(site.https_redirect, Some(HttpsRedirect::Ours));
+        assert_eq!(site.hsts, Some(Hsts::Off));
+        let site = parse(&["--https-redirect=8443", "--hsts"]).unwrap().site;
+        assert_eq!(site.https_redirect, Some(HttpsRedirect::To(8443)));
+        assert_eq!(site.hsts, Some(Hsts::MONTH));
+        let site = parse(&["--tls-min-version", "1.3"]).unwrap().site;
+        assert_eq!(site.tls_min_version, Some(TlsVersion::Tls13));
     }
 }

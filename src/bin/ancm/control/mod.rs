@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ancm::control::{Operator, Request, Seen, Socket, ask, socket_path};
+use ancm::control::{Operated, Request, Seen, Socket, ask, socket_path};
 use serde_json::Value;
 use tracing::{info, warn};
 
@@ -24,24 +24,30 @@ const FOLLOW: Duration = Duration::from_millis(500);
 
 /// Has other processes operate the app of `folder`, until the runtime ends.
 ///
-/// A place that was asked for has to be had; the usual one is a convenience.
-pub(crate) fn listen(control: &Control, folder: &Path, operator: &Operator) -> Result<(), Failure> {
-    let bound = match control {
-        Control::Off => return Ok(()),
-        Control::At(path) => Socket::bind(path).map_err(|error| {
+/// A place that was asked for has to be had; the usual one is a convenience, which an app without a folder has not.
+pub(crate) fn listen(
+    control: &Control,
+    folder: Option<&Path>,
+    operated: Operated,
+) -> Result<(), Failure> {
+    let bound = match (control, folder) {
+        (Control::Off, _) | (Control::Usual, None) => return Ok(()),
+        (Control::At(path), _) => Socket::bind(path).map_err(|error| {
             let path = path.display();
             Failure::other(format_args!("can't listen on the socket `{path}`: {error}"))
         })?,
-        Control::Usual => match socket_path(folder).and_then(|path| Socket::bind(&path)) {
-            Ok(bound) => bound,
-            Err(error) => {
-                warn!(%error, "No control socket: `ancm status` and the like can't be used");
-                return Ok(());
+        (Control::Usual, Some(folder)) => {
+            match socket_path(folder).and_then(|path| Socket::bind(&path)) {
+                Ok(bound) => bound,
+                Err(error) => {
+                    warn!(%error, "No control socket: `ancm status` and the like can't be used");
+                    return Ok(());
+                }
             }
-        },
+        }
     };
     info!(path = %bound.path().display(), "Control socket is there");
-    tokio::spawn(bound.serve(operator.clone()));
+    tokio::spawn(bound.serve(operated));
     Ok(())
 }
 

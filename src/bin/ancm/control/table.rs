@@ -19,12 +19,28 @@ const COLUMNS: [(&str, &str); 7] = [
     ("STARTED", "started"),
 ];
 
+/// Those of an app that somebody else runs.
+const ADDRESSES: [(&str, &str); 6] = [
+    ("ADDRESS", "address"),
+    ("NAME", "name"),
+    ("STATE", "state"),
+    ("REQUESTS", "in_flight"),
+    ("TOTAL", "requests"),
+    ("CAUSE", "cause"),
+];
+
 /// What a report of the module says. What is not in it, because another version of this program
 /// made it, is shown as a dash.
 pub(super) fn status(report: &Value) -> String {
     let at = |path: &str| shown(report.pointer(path));
     let mut text = String::new();
     row(&mut text, "state", &state(report));
+    if report.get("backends").is_some() {
+        row(&mut text, "ancm", &module(report));
+        text.push('\n');
+        text.push_str(&table(&ADDRESSES, list(report.get("backends"))));
+        return text;
+    }
     row(&mut text, "command", &at("/app/command"));
     row(&mut text, "folder", &at("/app/content_root"));
     row(&mut text, "path base", &at("/app/path_base"));
@@ -44,18 +60,22 @@ pub(super) fn status(report: &Value) -> String {
     if let Some(failure) = report.get("last_failure").filter(|one| !one.is_null()) {
         row(&mut text, "  last", &last_failure(failure));
     }
-    let module = format!(
+    row(&mut text, "ancm", &module(report));
+    if !processes.is_empty() {
+        text.push('\n');
+        text.push_str(&table(&COLUMNS, processes));
+    }
+    text
+}
+
+fn module(report: &Value) -> String {
+    let at = |path: &str| shown(report.pointer(path));
+    format!(
         "pid {}, version {}, since {}",
         at("/module/pid"),
         at("/module/version"),
         at("/module/started")
-    );
-    row(&mut text, "ancm", &module);
-    if !processes.is_empty() {
-        text.push('\n');
-        text.push_str(&table(processes));
-    }
-    text
+    )
 }
 
 fn state(report: &Value) -> String {
@@ -89,20 +109,20 @@ fn row(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<WIDTH$}  {value}");
 }
 
-fn table(processes: &[Value]) -> String {
-    let mut rows = vec![COLUMNS.map(|(title, _)| title.to_owned())];
-    rows.extend(
-        processes
-            .iter()
-            .map(|process| COLUMNS.map(|(_, name)| shown(process.get(name)))),
-    );
+fn table(columns: &[(&str, &str)], rows: &[Value]) -> String {
+    let head = columns.iter().map(|(title, _)| (*title).to_owned());
+    let mut lines: Vec<Vec<_>> = vec![head.collect()];
+    lines.extend(rows.iter().map(|row| {
+        let cells = columns.iter().map(|(_, name)| shown(row.get(name)));
+        cells.collect()
+    }));
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
+        let cells = lines.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<_> = (0..COLUMNS.len()).map(width).collect();
+    let widths: Vec<_> = (0..columns.len()).map(width).collect();
     let mut text = String::new();
-    for row in &rows {
+    for row in &lines {
         let cells = row.iter().zip(&widths);
         let line: Vec<_> = cells
             .map(|(cell, &width)| format!("{cell:<width$}"))
@@ -179,6 +199,29 @@ mod tests {
              GENERATION  SLOT  STATE     PID  PORT  REQUESTS  STARTED\n\
              10          0     ready     11   12    3         now\n\
              9           0     draining  5    6     1         then\n"
+        );
+    }
+
+    #[test]
+    fn addresses_have_a_table_of_their_own() {
+        let report = json!({
+            "state": "ready",
+            "module": {"pid": 7, "version": "1", "started": "dawn"},
+            "backends": [
+                {"address": "10.0.0.1:80", "name": "app:80", "state": "up", "in_flight": 3,
+                 "requests": 70, "cause": null},
+                {"address": null, "name": "gone:80", "state": "unresolved", "in_flight": 0,
+                 "requests": 0, "cause": "no such name"},
+            ],
+        });
+        assert_eq!(
+            status(&report),
+            "state         ready\n\
+             ancm          pid 7, version 1, since dawn\n\
+             \n\
+             ADDRESS      NAME     STATE       REQUESTS  TOTAL  CAUSE\n\
+             10.0.0.1:80  app:80   up          3         70     -\n\
+             -            gone:80  unresolved  0         0      no such name\n"
         );
     }
 

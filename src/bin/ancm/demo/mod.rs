@@ -15,15 +15,16 @@ use std::{
 
 use ancm::{
     PathBase,
-    config::{Config, FrontLimits},
+    config::{Config, FrontLimits, Site},
     front::Bound,
 };
 
 use crate::{
-    args::{self, Control, Https, RawDemo, RawDemoApp},
+    args::{Control, RawDemo, RawDemoApp},
     failure::Failure,
-    front,
+    front::{self, Spoken},
     run::{self, Target},
+    site,
 };
 
 /// Serves the page until a signal says stop.
@@ -64,13 +65,16 @@ pub(crate) fn app(raw: &RawDemoApp) -> Result<(), Failure> {
 /// Where nothing is said and the usual port is taken, a free one does as well.
 fn bind(listen: Vec<SocketAddr>) -> Result<Bound, Failure> {
     let usual = listen.is_empty();
-    let listeners = args::listeners(listen.into_iter().map(Into::into).collect())?;
-    let https = Https::default();
-    let limits = FrontLimits::default();
-    match front::bind(&listeners, &https, None, &limits) {
+    let at = |listen: Vec<SocketAddr>| {
+        let mut site = Site::default();
+        site.bindings = listen.into_iter().map(Into::into).collect();
+        site::merged(&site, None)
+    };
+    let (tls, limits) = (Spoken::new(), FrontLimits::default());
+    match front::bind(&at(listen)?, &tls, None, &limits, true) {
         Err(_) if usual => {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            front::bind(&[free.into()], &https, None, &limits)
+            front::bind(&at(vec![free])?, &tls, None, &limits, true)
         }
         bound => bound,
     }

@@ -5,10 +5,10 @@ use std::{
     fs::{self, Permissions},
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::{
-        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        fs::{MetadataExt as _, PermissionsExt as _},
         net::UnixStream as Blocking,
     },
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -25,8 +25,8 @@ use tracing::{Instrument, debug, debug_span, warn};
 pub use self::path::socket_path;
 use super::exchange::{self, CONNECTIONS, LONGEST_REPLY, PATIENCE, PAUSE};
 use crate::{
-    control::{Operator, Request},
-    files::own_uid,
+    control::{Operated, Request, operator::Facts},
+    files::{SocketName, own_uid},
 };
 
 mod path;
@@ -41,9 +41,7 @@ const MODE: u32 = 0o600;
 /// Dropping it removes the socket.
 pub struct Socket {
     listener: UnixListener,
-    path: PathBuf,
-    /// Device and inode, to be told from one that took its place.
-    identity: (u64, u64),
+    name: SocketName,
 }
 
 impl Socket {
@@ -54,32 +52,23 @@ impl Socket {
     /// When somebody listens there, something else is there, or it can't be made. Outside of a tokio
     /// runtime, too.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let listener = match private(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                remove_stale(path)?;
-                private(path)?
-            }
-            bound => bound?,
-        };
+        let (listener, name) = SocketName::take(path, private)?;
         let metadata = fs::symlink_metadata(path)?;
         if metadata.mode() & 0o777 != MODE {
             fs::set_permissions(path, Permissions::from_mode(MODE))?;
         }
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-            identity: (metadata.dev(), metadata.ino()),
-        })
+        Ok(Self { listener, name })
     }
 
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.name.path()
     }
 
     /// Does what it is asked to, until it is dropped.
-    pub async fn serve(self, operator: Operator) {
+    pub async fn serve(self, operated: impl Into<Operated>) {
+        let operated = Arc::new((operated.into(), Facts::now()));
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -89,10 +78,10 @@ impl Socket {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let operator = operator.clone();
+                    let operated = Arc::clone(&operated);
                     let exchange = async move {
                         let _place = place;
-                        if let Err(error) = exchange(stream, &operator).await {
+                        if let Err(error) = exchange(stream, &operated).await {
                             debug!(%error, "Control connection broke off");
                         }
                     };
@@ -107,14 +96,6 @@ impl Socket {
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// A socket that nobody else could open at any time, where the system lets its mode be set before it
 /// has a name: Linux does. Elsewhere it is the folder that keeps others out until the mode is set,
 /// and in any case the question who they are.
@@ -125,35 +106,15 @@ fn private(path: &Path) -> io::Result<UnixListener> {
     socket.listen(BACKLOG)
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
-}
-
-/// Removes a socket that was left behind by a program that was killed.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
-    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket && Blocking::connect(path).is_err_and(refused) {
-        return fs::remove_file(path);
-    }
-    let what = if is_socket {
-        "somebody listens there"
-    } else {
-        "no socket is there"
-    };
-    Err(io::Error::new(io::ErrorKind::AddrInUse, what))
-}
-
 /// One line, and the answer.
-async fn exchange(mut stream: UnixStream, operator: &Operator) -> io::Result<()> {
+async fn exchange(mut stream: UnixStream, operated: &(Operated, Facts)) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     // The super-user can do all this without us.
     if uid != own_uid() && uid != 0 {
         warn!(uid, "Control connection of another user refused");
         return Ok(());
     }
-    exchange::exchange(&mut stream, operator, Some(uid)).await
+    exchange::exchange(&mut stream, operated, Some(uid)).await
 }
 
 /// Asks the program that listens on the socket at `path`, and waits for its reply: see [`Reply`](crate::control::Reply).
@@ -176,7 +137,7 @@ pub fn ask(path: &Path, request: &Request) -> io::Result<Value> {
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
-            .field("path", &self.path)
+            .field("path", &self.path())
             .finish_non_exhaustive()
     }
 }

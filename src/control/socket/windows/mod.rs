@@ -23,7 +23,7 @@ use super::{
     exchange::{self, CONNECTIONS, LONGEST_REPLY, PATIENCE, PAUSE, exchange},
     name,
 };
-use crate::control::{Operator, Request};
+use crate::control::{Operated, Request, operator::Facts};
 
 mod private;
 
@@ -86,7 +86,8 @@ impl Socket {
     }
 
     /// Does what it is asked to, until it is dropped.
-    pub async fn serve(mut self, operator: Operator) {
+    pub async fn serve(mut self, operated: impl Into<Operated>) {
+        let operated = Arc::new((operated.into(), Facts::now()));
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -96,11 +97,11 @@ impl Socket {
             };
             match self.accept().await {
                 Ok(mut stream) => {
-                    let operator = operator.clone();
+                    let operated = Arc::clone(&operated);
                     let exchange = async move {
                         let _place = place;
                         let peer = private::client(&stream);
-                        if let Err(error) = exchange(&mut stream, &operator, peer).await {
+                        if let Err(error) = exchange(&mut stream, &operated, peer).await {
                             debug!(%error, "Control connection broke off");
                         }
                     };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::super::{
-    abi::{self, Api, Callbacks, Field, Request, RequestId, Slice},
+    abi::{self, Api, Callbacks, ConnectionFacts, Field, Request, RequestId, Slice, User},
     calls,
     native::{Native, Told},
     service::Service,
@@ -33,6 +33,12 @@ pub(super) struct Call {
     pub(super) flags: u32,
     pub(super) content_length: i64,
     pub(super) peer_port: u32,
+    /// TLS's version and cipher suite, and the name that was asked for.
+    pub(super) tls: (u32, u32, String),
+    /// The client's certificate.
+    pub(super) certificate: String,
+    /// Name, kind of authentication, groups.
+    pub(super) user: Option<(String, String, Vec<String>)>,
     seen: Mutex<Seen>,
     changed: Condvar,
 }
@@ -167,6 +173,17 @@ unsafe fn pairs(fields: *const Field, count: u32) -> Vec<(String, String)> {
         .collect()
 }
 
+unsafe fn tls(facts: &ConnectionFacts) -> (u32, u32, String) {
+    let name = unsafe { text(facts.server_name) };
+    (facts.tls_version, facts.tls_cipher_suite, name)
+}
+
+unsafe fn user_of(user: &User) -> (String, String, Vec<String>) {
+    let groups = unsafe { std::slice::from_raw_parts(user.groups, user.group_count as usize) };
+    let groups = groups.iter().map(|group| unsafe { text(*group) }).collect();
+    unsafe { (text(user.name), text(user.authentication_type), groups) }
+}
+
 impl Call {
     unsafe fn new(id: RequestId, request: &Request) -> Self {
         unsafe {
@@ -181,6 +198,9 @@ impl Call {
                 flags: request.flags,
                 content_length: request.content_length,
                 peer_port: (*request.connection).peer.port,
+                tls: tls(&*request.connection),
+                certificate: text((*request.connection).certificate),
+                user: request.user.as_ref().map(|user| user_of(user)),
                 seen: Mutex::default(),
                 changed: Condvar::new(),
             }

@@ -20,7 +20,7 @@ use super::{
     super::{ResponseBody, abi, native::Native, service::Service},
     mock::{self, Call},
 };
-use crate::{Connection, error::BoxError};
+use crate::{Connection, Identity, TlsFacts, error::BoxError};
 
 fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(path).body(Empty::new()).unwrap()
@@ -93,6 +93,50 @@ async fn the_head_crosses_as_it_came() {
         text(ask(service.for_connection(connection), request).await).await,
         "seen"
     );
+}
+
+#[tokio::test]
+async fn user_and_handshake_cross() {
+    let (_, service) = mock::app("/who", |call| {
+        let user = call.user.as_ref().map(|(name, kind, groups)| {
+            assert_eq!(groups, &["staff", "admins"]);
+            format!("{name} by {kind}")
+        });
+        let (version, suite, name) = &call.tls;
+        let user = user.unwrap_or_default();
+        call.answer(&format!(
+            "{user} {version:x} {suite:x} {name} {}",
+            call.certificate
+        ));
+    });
+    let tls = TlsFacts::new(0x0304, 0x1302).with_server_name("site.test");
+    let secure = Connection::unknown()
+        .with_tls(tls)
+        .with_certificate(Bytes::from_static(b"der"));
+    let alice = Identity::new("Negotiate", "alice").with_realm("TEST");
+    let alice = alice.with_groups(["staff", "admins"]);
+    for (connection, user, want) in [
+        (
+            secure.clone(),
+            Some(&alice),
+            "alice@TEST by Negotiate 304 1302 site.test der",
+        ),
+        (secure, None, " 304 1302 site.test der"),
+        (
+            Connection::unknown(),
+            Some(&alice),
+            "alice@TEST by Negotiate 0 0  ",
+        ),
+        // In the same slot, nothing of it is left.
+        (Connection::unknown(), None, " 0 0  "),
+    ] {
+        let mut request = get("/who");
+        if let Some(user) = user {
+            request.extensions_mut().insert(user.clone());
+        }
+        let answer = ask(service.for_connection(connection), request).await;
+        assert_eq!(text(answer).await, want);
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The future of a supervised request.
+//! The future of a request that may have to wait for the right to use a backend.
 
 use std::{
     fmt,
@@ -11,21 +11,17 @@ use http::Request;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::handle::Supervisor;
-use crate::{
-    Connection,
-    error::Error,
-    proxy::{Forward, Lease},
-};
+use super::{Forward, Lease};
+use crate::{Connection, error::Error};
 
-/// Boxed: a request that finds a process ready never makes one.
-type Waiting = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
+/// Boxed: a request that finds a backend ready never makes one.
+pub(crate) type Waiting = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
 
 pin_project! {
-    /// The future of [`Supervised`](super::Supervised).
+    /// The future of a request to a supervised app, or to one at several addresses.
     ///
     /// Dropping it frees the request's place in the queue.
-    pub struct ResponseFuture<S, B>
+    pub struct Leased<S, B>
     where
         S: Service<Forward<B>>,
     {
@@ -37,7 +33,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        /// Waits for a process.
+        /// Waits for a backend.
         Wait { lease: Waiting, rest: Option<Box<(S, Connection, Request<B>)>> },
         /// Waits for the proxy. In a box, as is the above: most requests never wait.
         Ready { inner: S, forward: Option<Box<Forward<B>>> },
@@ -48,11 +44,11 @@ pin_project! {
     }
 }
 
-impl<S, B> ResponseFuture<S, B>
+impl<S, B> Leased<S, B>
 where
     S: Service<Forward<B>, Error = Error>,
 {
-    pub(super) fn forward(mut inner: S, forward: Forward<B>) -> Self {
+    pub(crate) fn forward(mut inner: S, forward: Forward<B>) -> Self {
         let state = match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => State::Call {
                 future: inner.call(forward),
@@ -67,13 +63,12 @@ where
         Self { state }
     }
 
-    pub(super) fn wait(
+    pub(crate) fn wait(
         inner: S,
-        supervisor: Supervisor,
+        lease: Waiting,
         connection: Connection,
         request: Request<B>,
     ) -> Self {
-        let lease = Box::pin(async move { supervisor.lease().await });
         let rest = Some(Box::new((inner, connection, request)));
         Self {
             state: State::Wait { lease, rest },
@@ -81,7 +76,7 @@ where
     }
 }
 
-impl<S, B> Future for ResponseFuture<S, B>
+impl<S, B> Future for Leased<S, B>
 where
     S: Service<Forward<B>, Error = Error>,
 {
@@ -118,11 +113,11 @@ where
     }
 }
 
-impl<S, B> fmt::Debug for ResponseFuture<S, B>
+impl<S, B> fmt::Debug for Leased<S, B>
 where
     S: Service<Forward<B>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+        f.debug_struct("Leased").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,11 @@
 //! What a front knows of a client's connection.
 
+mod tls;
+#[cfg(all(unix, feature = "in-process"))]
+mod told;
+
+pub use self::tls::TlsFacts;
+
 #[cfg(feature = "host")]
 use std::sync::OnceLock;
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -8,6 +14,9 @@ use bytes::Bytes;
 use http::Extensions;
 #[cfg(feature = "host")]
 use http::HeaderValue;
+
+#[cfg(feature = "host")]
+use crate::informational::Door;
 
 /// The scheme of a client's connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,14 +63,18 @@ pub struct Connection {
     facts: Arc<Facts>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Facts {
     peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
     scheme: Scheme,
     certificate: Option<Bytes>,
+    tls: Option<TlsFacts>,
     #[cfg(all(windows, feature = "host"))]
     windows_user: Option<Arc<std::os::windows::io::OwnedHandle>>,
+    /// Takes what is said before an answer.
+    #[cfg(feature = "host")]
+    door: Option<Arc<dyn Door>>,
     /// What every request of this connection says of it, made once.
     #[cfg(feature = "host")]
     said: Said,
@@ -73,8 +86,15 @@ struct Said {
     forwarded_for: OnceLock<HeaderValue>,
     certificate: OnceLock<HeaderValue>,
     #[cfg(all(unix, feature = "in-process"))]
+    told: OnceLock<Option<HeaderValue>>,
+    #[cfg(all(unix, feature = "in-process"))]
     native: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
+
+/// The user of one request, in its extensions: goes before its connection's.
+#[cfg(all(windows, feature = "host"))]
+#[derive(Clone, Debug)]
+pub(crate) struct WindowsUser(pub(crate) Arc<std::os::windows::io::OwnedHandle>);
 
 impl Connection {
     /// A cleartext connection from `peer`.
@@ -123,6 +143,13 @@ impl Connection {
         self.with(|facts| facts.certificate = Some(der))
     }
 
+    /// Sets what the TLS handshake came to. Defaults to nothing known, which a connection by [`Scheme::Https`] may be too:
+    /// one that another proxy speaks TLS for.
+    #[must_use]
+    pub fn with_tls(self, tls: TlsFacts) -> Self {
+        self.with(|facts| facts.tls = Some(tls))
+    }
+
     /// Sets the Windows user that the client proved to be, by the handle of its token. Defaults to none.
     ///
     /// A supervised app gets a copy of the handle with each request, unless `forwardWindowsAuthToken` is `false`.
@@ -130,6 +157,18 @@ impl Connection {
     #[must_use]
     pub fn with_windows_user(self, token: std::os::windows::io::OwnedHandle) -> Self {
         self.with(|facts| facts.windows_user = Some(Arc::new(token)))
+    }
+
+    /// Sets who takes what is said to the client before an answer. Defaults to nobody.
+    #[cfg(any(feature = "front", all(test, feature = "host")))]
+    pub(crate) fn with_door(self, door: Arc<dyn Door>) -> Self {
+        self.with(|facts| facts.door = Some(door))
+    }
+
+    /// Who takes what is said to the client before an answer.
+    #[cfg(feature = "host")]
+    pub(crate) fn door(&self) -> Option<&Arc<dyn Door>> {
+        self.facts.door.as_ref()
     }
 
     /// The token of the client's Windows user.
@@ -160,6 +199,12 @@ impl Connection {
     #[must_use]
     pub fn certificate(&self) -> Option<&Bytes> {
         self.facts.certificate.as_ref()
+    }
+
+    /// What the TLS handshake came to, where it was this front's.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.facts.tls.as_ref()
     }
 
     /// The peer as `X-Forwarded-For` names it: always with its port, IPv6 in brackets.
@@ -256,6 +301,7 @@ impl fmt::Debug for Connection {
                 "certificate",
                 &self.facts.certificate.as_ref().map(Bytes::len),
             )
+            .field("tls", &self.facts.tls)
             .finish()
     }
 }

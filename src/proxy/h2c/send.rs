@@ -1,0 +1,88 @@
+//! Sends a request over HTTP/2, and again where that is safe.
+
+use http::Response;
+use tracing::debug;
+
+use super::{
+    ask::{Exchange, ask},
+    failure::Failure,
+    links::Taken,
+};
+use crate::{
+    error::Error,
+    proxy::{options::ProxyOptions, send::Errand},
+};
+
+/// Sends a request on a connection that has room, or else on a new one, and waits for the head of the answer.
+///
+/// What was never sent is sent on the next connection. What the app refused is sent once more, if its body is whole
+/// (RFC 9113, 8.7). What may have been done and got no answer follows the rule of HTTP/1.1: [`Errand::may_retry`].
+pub(in crate::proxy) async fn send(
+    errand: &mut Errand,
+    options: &ProxyOptions,
+) -> Result<(Response<()>, Exchange), Error> {
+    let mut refused = false;
+    loop {
+        let Taken {
+            link,
+            place,
+            is_new,
+        } = take(errand, options).await?;
+        errand.introduce()?;
+        let proven = link.state.is_proven();
+        let asked = ask(&link, place, errand, options.patience()).await;
+        let (failure, touched) = match asked {
+            Ok(answer) => return Ok(answer),
+            Err(unanswered) => (unanswered.failure, unanswered.touched),
+        };
+        let explain = |error| link.state.explain(error);
+        let (error, may_be_gone) = match failure {
+            Failure::Unsent(error) => {
+                link.state.retire();
+                (error, is_new)
+            }
+            Failure::Refused(error) if !refused && !touched => {
+                debug!(%error, "Request sent again");
+                refused = true;
+                continue;
+            }
+            Failure::Closed(error) if !touched && errand.may_retry(proven, options) => {
+                debug!(%error, "Request sent again");
+                link.state.retire();
+                errand.taken();
+                (error, !proven)
+            }
+            Failure::Refused(error) | Failure::Closed(error) | Failure::Broken(error) => {
+                return Err(errand.failed(explain(error)));
+            }
+            Failure::Body(error) => return Err(errand.failed(error)),
+            Failure::Stalled => {
+                link.state.doubt();
+                return Err(Error::timeout("answer"));
+            }
+            Failure::Slow => return Err(Error::client_slow()),
+        };
+        if may_be_gone {
+            errand
+                .go_elsewhere(Error::backend(explain(error)), options)
+                .await?;
+        }
+    }
+}
+
+/// A place on a connection that is at hand, or else on a new one, of another process if this one takes none.
+async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<Taken, Error> {
+    loop {
+        let backend = errand.lease.backend().clone();
+        let Some(links) = backend.links() else {
+            return Err(Error::connect("it speaks HTTP/1.1 now"));
+        };
+        if let Some(taken) = links.take() {
+            return Ok(taken);
+        }
+        match links.open(&backend, options.said.connect_timeout).await {
+            Err(error) => errand.unconnected(error, options).await?,
+            opened => return opened,
+        }
+    }
+}
