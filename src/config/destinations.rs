@@ -1,6 +1,6 @@
 //! Where an app is that nobody here starts, and how is found out that it is well.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use super::{
     builder::Builder,
@@ -17,7 +17,7 @@ pub enum Destination {
     Tcp(SocketAddr),
     /// A Unix socket.
     #[cfg(unix)]
-    Unix(PathBuf),
+    Unix(std::path::PathBuf),
     /// A TCP port of every address of a name.
     Name {
         /// The name, as the operating system resolves it.

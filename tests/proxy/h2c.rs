@@ -14,6 +14,7 @@ use h2::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
@@ -437,23 +438,33 @@ async fn a_connection_that_goes_away_ends_its_requests_and_takes_no_more() {
 /// Though it has brought no answer yet.
 #[tokio::test]
 async fn a_young_connection_that_goes_away_is_replaced() {
+    const HEADERS_OF_STREAM_1: &[u8] = b"\x01\x05\0\0\0\x01";
     let app = App::bind().await;
     let client = chain(&app).await;
     let (old, _) = ask(&client, get(), true).await;
-    let mut link = app.accept().await;
-    let (_asked, mut to_old) = link.request().await;
-    link.order(Order::GoAway).await;
-    // It may be told after the next one has left, which then was not seen.
-    for _ in 0..2 {
-        let (new, _) = ask(&client, post(), true).await;
-        let mut another = app.accept().await;
-        let (_asked, mut reply) = another.request().await;
-        reply.send_response(ok(), true).unwrap();
-        assert_eq!(soon(new).await.unwrap().status(), 200);
-        another.order(Order::Die).await;
-        another.orders.closed().await;
+    let (mut stream, _) = soon(app.0.accept()).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard
+        .windows(HEADERS_OF_STREAM_1.len())
+        .any(|part| part == HEADERS_OF_STREAM_1)
+    {
+        let read = soon(stream.read_buf(&mut heard)).await.unwrap();
+        assert_ne!(read, 0);
     }
-    to_old.send_response(ok(), true).unwrap();
+    // SETTINGS, then GOAWAY with last stream 1 and NO_ERROR.
+    let said = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+    stream.write_all(said).await.unwrap();
+    // Whether that is known before this is sent or after it.
+    let (new, _) = ask(&client, post(), true).await;
+    let mut another = app.accept().await;
+    let (_asked, mut reply) = another.request().await;
+    reply.send_response(ok(), true).unwrap();
+    assert_eq!(soon(new).await.unwrap().status(), 200);
+    // HEADERS with `:status: 200` and END_STREAM.
+    stream
+        .write_all(b"\0\0\x01\x01\x05\0\0\0\x01\x88")
+        .await
+        .unwrap();
     assert_eq!(soon(old).await.unwrap().status(), 200);
 }
 
@@ -466,9 +477,7 @@ async fn what_went_away_unseen_is_sent_once_more() {
     let (mut stream, _) = soon(app.0.accept()).await.unwrap();
     // SETTINGS, then GOAWAY with last stream 0 and NO_ERROR.
     let said = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    tokio::io::AsyncWriteExt::write_all(&mut stream, said)
-        .await
-        .unwrap();
+    stream.write_all(said).await.unwrap();
     let mut another = app.accept().await;
     let (_asked, mut reply) = another.request().await;
     reply.send_response(ok(), true).unwrap();
@@ -504,12 +513,14 @@ async fn a_connection_that_closes_on_a_request_is_replaced_where_that_is_safe() 
         let (second, _) = ask(&client, request, true).await;
         let _unanswered = link.request().await;
         link.order(Order::Die).await;
+        let mut another = None;
         if status == StatusCode::OK {
-            let mut another = app.accept().await;
+            let another = another.insert(app.accept().await);
             let (_asked, mut reply) = another.request().await;
             reply.send_response(ok(), true).unwrap();
         }
         assert_eq!(soon(second).await.unwrap().status(), status);
+        drop(another);
         assert!(app.is_quiet().await);
     }
 }
