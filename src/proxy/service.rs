@@ -227,13 +227,11 @@ impl Proxy {
             return Err(Error::protocol_refused().into());
         }
         frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
-        #[cfg(feature = "sealed")]
-        super::request::vouch(&mut parts, lease.backend().token());
         #[cfg(all(unix, feature = "in-process"))]
         if lease.backend().is_worker() {
             super::request::brief(&mut parts.headers, &connection);
         }
-        let user = User::of(&connection, &parts.extensions, options);
+        let user = User::of(&connection, &mut parts.extensions, options);
         parts.extensions.clear();
         // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
         let opener =

@@ -1,48 +1,69 @@
-//! The client's Windows user, given to the process that answers.
+//! The user of a request, told to the process that answers.
 
 #[cfg(windows)]
 use std::{os::windows::io::AsHandle, os::windows::io::OwnedHandle, sync::Arc};
 
 use http::{Extensions, HeaderMap};
 
-use super::{backend::Backend, options::ProxyOptions};
+use super::{backend::Backend, options::ProxyOptions, request::vouch};
 #[cfg(windows)]
 use crate::connection::WindowsUser;
-use crate::{Connection, error::Error};
+use crate::{Connection, Identity, error::Error};
 
-/// Whose token goes along with a request: a client's that has one, on Windows; nobody's elsewhere.
+/// Who asks, as a layer in front of the host half or the client's connection says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct User {
+    identity: Option<Box<Identity>>,
+    /// Whose token goes along.
     #[cfg(windows)]
     token: Option<Arc<OwnedHandle>>,
 }
 
-#[cfg(windows)]
 impl User {
-    /// The user of the request with these `extensions`, else of its `connection`, where `options` let it pass.
+    /// Takes the user of a request out of its `extensions`; the token of a Windows user is that of these, else of its
+    /// `connection`, where `options` let it pass.
+    #[cfg_attr(not(windows), allow(unused_variables, reason = "there are no tokens"))]
     pub(super) fn of(
         connection: &Connection,
-        extensions: &Extensions,
+        extensions: &mut Extensions,
         options: &ProxyOptions,
     ) -> Self {
-        let own = extensions.get().map(|WindowsUser(token)| token);
-        let token = own.or_else(|| connection.windows_user());
-        let token = token.filter(|_| options.windows_user);
         Self {
-            token: token.cloned(),
+            identity: extensions.remove().map(Box::new),
+            #[cfg(windows)]
+            token: extensions
+                .remove()
+                .map(|WindowsUser(token)| token)
+                .or_else(|| connection.windows_user().cloned())
+                .filter(|_| options.windows_user),
         }
     }
 
-    /// Copies the token into the process behind `backend`, and writes the copy's number into `headers`.
+    /// Tells the process behind `backend`: once for each that the request is tried on, and last.
     ///
-    /// Once for each try, and last: a process that does not get the request keeps the copy until it ends.
+    /// # Errors
     ///
-    /// ANCM: lower-case hex without a prefix; who can't be introduced is not served (502).
+    /// When a Windows user's token can't be copied there.
     pub(super) fn introduce(
         &self,
         backend: &Backend,
         headers: &mut HeaderMap,
     ) -> Result<(), Error> {
+        if let Some(identity) = &self.identity {
+            vouch(headers, identity, backend.token());
+        }
+        #[cfg(windows)]
+        self.hand_over(backend, headers)?;
+        Ok(())
+    }
+
+    /// Copies the token into the process behind `backend`, and writes the copy's number into `headers`.
+    ///
+    /// A process that does not get the request keeps the copy until it ends.
+    ///
+    /// ANCM: lower-case hex without a prefix; who can't be introduced is not served (502).
+    #[cfg(windows)]
+    fn hand_over(&self, backend: &Backend, headers: &mut HeaderMap) -> Result<(), Error> {
         use http::HeaderValue;
 
         use crate::headers::MS_ASPNETCORE_WINAUTHTOKEN;
@@ -54,20 +75,6 @@ impl User {
         let number = format!("{:x}", number.map_err(Error::backend)?);
         let value = HeaderValue::try_from(number).map_err(Error::backend)?;
         headers.insert(MS_ASPNETCORE_WINAUTHTOKEN, value);
-        Ok(())
-    }
-}
-
-#[cfg(not(windows))]
-impl User {
-    /// Nobody.
-    pub(super) fn of(_: &Connection, _: &Extensions, _: &ProxyOptions) -> Self {
-        Self::default()
-    }
-
-    /// Nothing to be done.
-    #[allow(clippy::unused_self, reason = "as on Windows")]
-    pub(super) fn introduce(&self, _: &Backend, _: &mut HeaderMap) -> Result<(), Error> {
         Ok(())
     }
 }

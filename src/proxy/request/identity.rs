@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderValue};
 use tracing::warn;
 
 use crate::{Identity, PairingToken, headers::MS_ASPNETCORE_IDENTITY};
@@ -10,11 +10,18 @@ use crate::{Identity, PairingToken, headers::MS_ASPNETCORE_IDENTITY};
 /// How long a sealed identity is believed: the way to the app and a busy moment there, and no longer.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// Seals the [`Identity`] among the request's extensions for the process that knows `token`.
+/// Seals `identity` for the process that knows `token`.
 ///
-/// Runs after the client's own headers of this name were taken out. An app that nobody gave a token is told nothing.
-pub(in crate::proxy) fn vouch(parts: &mut Parts, token: Option<&PairingToken>) {
-    let (Some(identity), Some(token)) = (parts.extensions.get::<Identity>(), token) else {
+/// Once for each process that the request is tried on. Runs after the client's own headers of this name were taken out. An app
+/// that nobody gave a token is told nothing.
+pub(in crate::proxy) fn vouch(
+    headers: &mut HeaderMap,
+    identity: &Identity,
+    token: Option<&PairingToken>,
+) {
+    // Sealed for another process, it is worth nothing to this one.
+    headers.remove(MS_ASPNETCORE_IDENTITY);
+    let Some(token) = token else {
         return;
     };
     // A request whose user can't be told is one without a user, which can do less.
@@ -22,7 +29,7 @@ pub(in crate::proxy) fn vouch(parts: &mut Parts, token: Option<&PairingToken>) {
         Ok(sealed) => {
             if let Ok(mut value) = HeaderValue::try_from(sealed) {
                 value.set_sensitive(true);
-                parts.headers.insert(MS_ASPNETCORE_IDENTITY, value);
+                headers.insert(MS_ASPNETCORE_IDENTITY, value);
             }
         }
         Err(error) => warn!(%error, "User not told to the app"),
@@ -31,24 +38,23 @@ pub(in crate::proxy) fn vouch(parts: &mut Parts, token: Option<&PairingToken>) {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
-
     use super::*;
 
-    fn vouched(identity: Option<Identity>, token: Option<&PairingToken>) -> Option<HeaderValue> {
-        let (mut parts, ()) = Request::new(()).into_parts();
-        if let Some(identity) = identity {
-            parts.extensions.insert(identity);
-        }
-        vouch(&mut parts, token);
-        parts.headers.remove(MS_ASPNETCORE_IDENTITY)
+    fn vouched(identity: &Identity, token: Option<&PairingToken>) -> Option<HeaderValue> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            MS_ASPNETCORE_IDENTITY,
+            HeaderValue::from_static("of another"),
+        );
+        vouch(&mut headers, identity, token);
+        headers.remove(MS_ASPNETCORE_IDENTITY)
     }
 
     #[test]
     fn the_app_is_told_who_it_is_for_a_minute() {
         let token = PairingToken::generate();
         let alice = Identity::new("Negotiate", "alice");
-        let sealed = vouched(Some(alice), Some(&token)).unwrap();
+        let sealed = vouched(&alice, Some(&token)).unwrap();
         assert!(sealed.is_sensitive());
         let opened = Identity::open(sealed.as_bytes(), &token, SystemTime::now()).unwrap();
         assert_eq!(opened.name(), "alice");
@@ -57,12 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_user_or_a_token_nothing_is_told() {
+    fn without_a_token_or_too_long_nothing_is_told() {
         let token = PairingToken::generate();
         let alice = Identity::new("Negotiate", "alice");
         let long = alice.clone().with_realm("x".repeat(100_000));
-        assert_eq!(vouched(None, Some(&token)), None);
-        assert_eq!(vouched(Some(alice), None), None);
-        assert_eq!(vouched(Some(long), Some(&token)), None);
+        assert_eq!(vouched(&alice, None), None);
+        assert_eq!(vouched(&long, Some(&token)), None);
     }
 }

@@ -2,13 +2,11 @@
 
 mod forwarded;
 mod hops;
-#[cfg(feature = "sealed")]
 mod identity;
 mod target;
 mod trace;
 
 pub(super) use self::hops::{Via, is_last};
-#[cfg(feature = "sealed")]
 pub(super) use self::identity::vouch;
 
 use std::cell::OnceCell;
