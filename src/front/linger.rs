@@ -17,8 +17,10 @@ use tokio::{
 
 /// How long, and for how many bytes, a client is listened to after the last word to it, so that
 /// what it still sends does not reset the connection before it read that word (RFC 9112, 9.6).
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// One that says nothing for so long has no more to say.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Reads off what the client still sends. Without `expected` only if something is there.
 pub(super) async fn linger(stream: &mut (impl AsyncRead + Unpin), expected: bool) {
@@ -31,9 +33,9 @@ pub(super) async fn linger(stream: &mut (impl AsyncRead + Unpin), expected: bool
     let _ = time::timeout(LINGER, async {
         let mut discarded = 0;
         while discarded < LINGER_BYTES {
-            match poll_fn(|cx| poll_discard(stream, cx)).await {
-                Ok(0) | Err(_) => return,
-                Ok(read) => discarded += read,
+            match time::timeout(SILENCE, poll_fn(|cx| poll_discard(stream, cx))).await {
+                Ok(Ok(0) | Err(_)) | Err(_) => return,
+                Ok(Ok(read)) => discarded += read,
             }
         }
     })

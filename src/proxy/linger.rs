@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
 /// How long, and for how many bytes, it is listened to: as long as the front listens to one of HTTP/1.
-const TIME: Duration = Duration::from_secs(1);
-const BYTES: usize = 1024 * 1024;
+const TIME: Duration = Duration::from_secs(5);
+const BYTES: usize = 64 * 1024 * 1024;
 
 /// Reads on, by a task of its own if the rest is not there yet.
 pub(super) fn on(mut body: Incoming) {

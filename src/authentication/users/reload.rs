@@ -55,8 +55,9 @@ impl Look for Reload {
         };
         match table::load(&self.file) {
             Ok(table) => {
-                info!(users = table.len(), file = %self.file.display(), "Users reloaded");
+                let users = table.len();
                 current.store(Arc::new(table));
+                info!(users, file = %self.file.display(), "Users reloaded");
             }
             Err(error) => warn!(%error, "Users can't be reloaded, the old ones stay"),
         }
