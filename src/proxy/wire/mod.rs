@@ -63,6 +63,8 @@ pub(super) struct Wire {
     /// How much to read at once.
     chunk: usize,
     outgoing: Outgoing,
+    /// Why the app takes no more of the request.
+    refused: Option<io::Error>,
     stall: Option<Stall>,
     body: Decoder,
     keeps_alive: bool,
@@ -126,6 +128,7 @@ impl Wire {
             read: BytesMut::new(),
             chunk: FIRST_READ,
             outgoing: Outgoing::default(),
+            refused: None,
             stall: None,
             body: Decoder::Length(0),
             keeps_alive: true,
@@ -200,31 +203,36 @@ impl Wire {
         request: &mut Request<RequestBody>,
         listener: Listener<'_>,
     ) -> Poll<Result<Response<()>, Failure>> {
-        // An app that takes no more may have said why already.
-        let refused = match self.poll_send(cx, request.body_mut()) {
+        let sent = match self.refused {
+            None => self.poll_send(cx, request.body_mut()),
+            Some(_) => Poll::Pending,
+        };
+        match sent {
             Poll::Ready(Err(Refusal::Body(error))) => {
                 return Poll::Ready(Err(Failure::Broken(error)));
             }
             Poll::Ready(Err(Refusal::Io(error))) if !self.outgoing.is_touched() => {
                 return Poll::Ready(Err(Failure::Unsent(error)));
             }
-            Poll::Ready(Err(Refusal::Io(error))) => Some(error),
-            Poll::Ready(Ok(())) | Poll::Pending => None,
-        };
+            // An app that takes no more may have said why, and the runtime may not have heard of that yet.
+            Poll::Ready(Err(Refusal::Io(error))) => self.refused = Some(error),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
         let to_head = request.method() == Method::HEAD;
         let mut early = Early::default();
         let read = self.poll_head(cx, to_head, request.headers_mut(), &mut early);
         let continues = early.continues;
         listener.hear(early);
-        match (read, refused) {
-            (Poll::Ready(Ok(head)), _) => Poll::Ready(Ok(self.begin(head, request))),
-            (Poll::Ready(Err(Failure::Closed(_))) | Poll::Pending, Some(error)) => {
-                Poll::Ready(Err(Failure::of(error)))
+        match read {
+            Poll::Ready(Ok(head)) => Poll::Ready(Ok(self.begin(head, request))),
+            // It closed, as was known: why tells more.
+            Poll::Ready(Err(Failure::Closed(closed))) => {
+                Poll::Ready(Err(Failure::of(self.refused.take().unwrap_or(closed))))
             }
-            (Poll::Ready(Err(failure)), _) => Poll::Ready(Err(failure)),
+            Poll::Ready(Err(failure)) => Poll::Ready(Err(failure)),
             // What waits for it has to be asked again.
-            (Poll::Pending, None) if continues => self.poll_answer(cx, request, listener),
-            (Poll::Pending, None) => Poll::Pending,
+            Poll::Pending if continues => self.poll_answer(cx, request, listener),
+            Poll::Pending => Poll::Pending,
         }
     }
 

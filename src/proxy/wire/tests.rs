@@ -422,6 +422,49 @@ fn a_head_that_is_not_usual_is_left_to_the_general_way() {
     assert!(refused.is_some_and(|head| head.is_err()));
 }
 
+/// It takes no more of the request, and says why a while later.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
+    use std::io::Write as _;
+
+    use tokio::io::Interest;
+
+    let (near, far) = tokio::net::UnixStream::pair().unwrap();
+    let (mut sender, body) = http_body_util::channel::Channel::<Bytes, BoxError>::new(1);
+    let (body, upload) = RequestBody::new(body);
+    let mut request = Request::post("/").body(body).unwrap();
+    let mut wire = Wire::new(Io::Unix(near));
+    let hints = Hints::new(crate::Connection::default(), http::Version::HTTP_10);
+    let (listener, patience) = (
+        Listener {
+            opener: None,
+            hints: &hints,
+            via: None,
+        },
+        Patience {
+            app: None,
+            client: None,
+        },
+    );
+    let app = async {
+        far.ready(Interest::READABLE).await.unwrap();
+        let mut far = far.into_std().unwrap();
+        far.shutdown(std::net::Shutdown::Read).unwrap();
+        // The other side meets its error.
+        sender.send_data("more".into()).await.unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        far.write_all(b"HTTP/1.1 413 Too Much\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        far
+    };
+    let asked = wire.ask(&mut request, upload.as_ref(), listener, patience);
+    let (answer, _far) = tokio::join!(asked, app);
+    assert_eq!(answer.unwrap().status(), 413);
+}
+
 /// As many as are used again soonest are ready for it, and the others hold no more than their socket.
 #[cfg(unix)]
 #[tokio::test]
