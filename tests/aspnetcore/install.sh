@@ -40,10 +40,13 @@ main() {
 
 # The folder of an SDK that is already there; a bare runtime can't build, so it does not count.
 present_sdk() {
-    local dotnet
+    local dotnet folder
     for dotnet in "${DOTNET_ROOT:+$DOTNET_ROOT/dotnet}" "$(command -v dotnet || true)"; do
         if [ -n "$dotnet" ] && [ -x "$dotnet" ] && [ -n "$("$dotnet" --list-sdks 2>/dev/null)" ]; then
-            dirname "$(readlink -f "$dotnet" 2>/dev/null || printf '%s' "$dotnet")"
+            folder=$(dirname "$(readlink -f "$dotnet" 2>/dev/null || printf '%s' "$dotnet")")
+            # The one that was fetched is there in a shell that has sourced `env`, and needs its OpenSSL.
+            [ ! "$folder" -ef "$cache/sdk" ] || continue
+            printf '%s\n' "$folder"
             return
         fi
     done
