@@ -153,9 +153,12 @@ impl<S> Layer<S> for AuthenticationLayer {
 }
 
 impl Rules {
-    /// Whether there is anything to be looked at.
+    /// Whether there is anything to be looked at: a client that names a user is not believed where nobody can prove to be one.
     pub(super) fn apply(&self) -> bool {
-        !self.anonymous || self.negotiate.is_some() || self.basic.is_some()
+        !self.anonymous
+            || self.negotiate.is_some()
+            || self.basic.is_some()
+            || self.user_header.is_some()
     }
 
     fn offers_basic(&self, scheme: Scheme) -> Option<&Basic> {

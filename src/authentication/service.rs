@@ -155,7 +155,8 @@ impl<S> Authenticated<S> {
     /// Whether a user may be kept for the connection of a request with these headers.
     fn keeps(&self, headers: &HeaderMap) -> bool {
         let proxied = [VIA, FORWARDED, X_FORWARDED_FOR];
-        self.rules.keep_user && !proxied.iter().any(|name| headers.contains_key(name))
+        let keeps = self.rules.keep_user && self.rules.negotiate.is_some();
+        keeps && !proxied.iter().any(|name| headers.contains_key(name))
     }
 
     fn forget(&self) {

@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
-    HeaderName, Request, Response, StatusCode, Version,
+    HeaderName, HeaderValue, Request, Response, StatusCode, Version,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -146,9 +146,14 @@ async fn everybody_passes_unread_where_nothing_is_offered() {
     let seen = Seen::default();
     let layer = AuthenticationLayer::new().user_header(USER);
     let bearer = request(Some("Bearer abc".to_owned()));
-    let answers = talk(&layer, &seen, [request(None), bearer]).await;
+    // Nobody can prove to be a user here, and so nobody is one.
+    let mut forged = request(None);
+    let claimed = HeaderValue::from_static("alice");
+    forged.headers_mut().insert(USER, claimed.clone());
+    forged.headers_mut().insert("x_remote_user", claimed);
+    let answers = talk(&layer, &seen, [request(None), bearer, forged]).await;
     assert!(answers.iter().all(|(status, _)| *status == 200));
-    assert_eq!(*seen.lock().unwrap(), [NOBODY, (None, None, true)]);
+    assert_eq!(*seen.lock().unwrap(), [NOBODY, (None, None, true), NOBODY]);
 }
 
 #[tokio::test]

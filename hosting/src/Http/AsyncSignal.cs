@@ -20,6 +20,9 @@ namespace Ancm.Hosting.Http
         private ManualResetValueTaskSourceCore<bool> _source;
         private int _state;
 
+        /// <summary>Somebody waits for it.</summary>
+        public bool IsAwaited => Volatile.Read(ref _state) == Waiting;
+
         public void Signal() => Signal(runsHere: false);
 
         /// <summary>On a thread that may run the app: what waits continues before this returns.</summary>

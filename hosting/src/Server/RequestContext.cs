@@ -51,13 +51,14 @@ namespace Ancm.Hosting.Server
         {
             _request = request;
             _slot = slot;
+            _input.Reset(id, (request->Flags & RequestFlags.HasBody) != 0);
+            Output.Reset(id);
+            // Last: from now on it may be aborted, which breaks both.
             lock (_abortLock)
             {
                 _isAborted = false;
                 Volatile.Write(ref _id, id);
             }
-            _input.Reset(id, (request->Flags & RequestFlags.HasBody) != 0);
-            Output.Reset(id);
         }
 
         public abstract void Execute();
@@ -116,9 +117,16 @@ namespace Ancm.Hosting.Server
         {
             var id = _id;
             EndLifetime();
+            // Whoever still reads or writes would go on with the next request's bytes.
+            var isFree = !_isUpgraded && !_input.Ready.IsAwaited && !Output.Room.Ready.IsAwaited;
+            if (!isFree)
+            {
+                _input.Break();
+                Output.Room.Break();
+            }
             Output.Close();
             _reader.Reset();
-            RequestTable.Release(id, _slot);
+            RequestTable.Release(id, _slot, isFree);
             Native.Complete(id);
         }
 

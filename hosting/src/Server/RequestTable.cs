@@ -97,9 +97,12 @@ namespace Ancm.Hosting.Server
         }
 
         /// <summary>To be called when a request is over, before native hears of it.</summary>
-        public static void Release(ulong id, Slot slot)
+        /// <param name="id">The request's.</param>
+        /// <param name="slot">Its place.</param>
+        /// <param name="isFree">Nobody holds on to its context, which may serve another request.</param>
+        public static void Release(ulong id, Slot slot, bool isFree)
         {
-            if (SlotNumber(id) >= KeptContexts)
+            if (!isFree || SlotNumber(id) >= KeptContexts)
             {
                 slot.Context = null;
             }

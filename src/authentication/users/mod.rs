@@ -1,7 +1,7 @@
 //! Users in a file, for Basic authentication.
 //!
 //! A line for each, `NAME:HASH`, where the hash is Argon2's in the PHC format; empty lines and lines that begin with `#`
-//! are passed over. `ancm password NAME` writes such a line, and [`line`] makes one.
+//! are passed over. `ancm password NAME` writes such a line, and [`line()`] makes one.
 //!
 //! ```
 //! use ancm::authentication::users::{Users, line};

@@ -106,6 +106,8 @@ impl Pace {
     /// A driver is replaced: how long to pause for that.
     fn replaced(&mut self, now: Instant, away: usize) -> Option<Duration> {
         self.stuck = None;
+        // Whoever is called now has until the second look from here.
+        self.last.unattended = false;
         let passed = now.duration_since(self.forgotten).as_millis() / FORGOTTEN_AFTER.as_millis();
         if passed > 0 {
             self.forgotten = now;

@@ -29,6 +29,11 @@ pub(super) fn watch(seat: &Arc<Seat>) -> io::Result<Drained> {
             }
             Step::Pause(time) => {
                 debug!(?time, "App is lent no threads: its requests take long");
+                seat.set_lends(false);
+                // Whoever is out may stay there, and nobody looks during the pause.
+                if seat.seen().unattended {
+                    replace(seat);
+                }
                 pause(seat, &mut pace, time);
             }
             Step::Replace(time) => {

@@ -102,8 +102,9 @@ impl Asking {
             if let Poll::Ready(Err(error)) = self.upload.poll(cx, body) {
                 return Poll::Ready(Err(Failure::Body(error)));
             }
-            let continues = self.poll_informational(cx, opener);
-            if let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
+            let (continues, is_next) = self.poll_informational(cx, opener);
+            // Asked before it is next, h2 would drop what the app says before it.
+            if is_next && let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
                 return Poll::Ready(answer.map_err(|error| Failure::of(&error)));
             }
             // What waits for it has to be asked again.
@@ -113,16 +114,25 @@ impl Asking {
         }
     }
 
-    /// Takes what is no answer yet; whether it lets the body go.
-    fn poll_informational(&mut self, cx: &mut Context<'_>, opener: Option<&Opener>) -> bool {
+    /// Takes what is no answer yet; whether it lets the body go, and whether the answer, or the end, is next.
+    fn poll_informational(
+        &mut self,
+        cx: &mut Context<'_>,
+        opener: Option<&Opener>,
+    ) -> (bool, bool) {
         let mut continues = false;
-        while let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
-            if let (StatusCode::CONTINUE, Some(opener)) = (interim.status(), opener) {
-                opener.open();
-                continues = true;
+        loop {
+            match self.answer.poll_informational(cx) {
+                Poll::Ready(Some(Ok(interim))) => {
+                    if let (StatusCode::CONTINUE, Some(opener)) = (interim.status(), opener) {
+                        opener.open();
+                        continues = true;
+                    }
+                }
+                Poll::Ready(Some(Err(_)) | None) => return (continues, true),
+                Poll::Pending => return (continues, false),
             }
         }
-        continues
     }
 }
 

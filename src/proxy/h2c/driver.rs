@@ -51,7 +51,7 @@ pub(super) async fn drive(
 
 /// Lets go of a connection that is not used; why one has to end that is.
 async fn look_after(mut app: impl Ask, state: &Arc<State>, links: &Weak<Links>) -> &'static str {
-    let (mut idle, mut silent) = (0, 0);
+    let (mut idle, mut silent) = (0_u8, 0_u8);
     let mut asked: Option<Instant> = None;
     loop {
         let doubted = tokio::select! {
@@ -60,12 +60,12 @@ async fn look_after(mut app: impl Ask, state: &Arc<State>, links: &Weak<Links>) 
             () = sleep(LOOK) => false,
         };
         idle = match state.is_idle() && !state.take_used() {
-            true => idle + 1,
+            true => idle.saturating_add(1),
             false => 0,
         };
         silent = match state.take_heard() || state.is_idle() {
             true => 0,
-            false => silent + 1,
+            false => silent.saturating_add(1),
         };
         if idle >= IDLE_LOOKS {
             state.retire();

@@ -18,10 +18,8 @@ pub(super) fn choose(count: usize, random: u64, load: impl Fn(usize) -> usize) -
 
 /// A number below `count`, as even as makes no difference; `None` where there is none.
 fn below(random: u64, count: usize) -> Option<usize> {
-    let high = (random >> 32) as usize;
-    (count > 0)
-        .then(|| high.wrapping_mul(count) >> 32)
-        .map(|place| place % count)
+    let high = random >> 32;
+    (count > 0).then(|| (high.wrapping_mul(count as u64) >> 32) as usize % count)
 }
 
 /// A number that is good enough for this, at the cost of a few instructions (xorshift64*, Vigna 2016).

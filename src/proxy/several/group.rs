@@ -164,7 +164,7 @@ impl Backends {
         let unresolved = lock(&self.shared.unresolved);
         let unresolved = unresolved
             .iter()
-            .filter(|(name, _)| all.iter().all(|member| member.origin != *name))
+            .filter(|(name, _)| !all.iter().any(|member| member.is_of(name)))
             .map(|(name, why)| BackendStatus::unresolved(name, why));
         known.chain(unresolved).collect()
     }
@@ -198,14 +198,15 @@ impl Shared {
         let mut all = lock(&self.all);
         let gone: Vec<_> = all
             .extract_if(.., |member| {
-                member.origin == *origin && !addresses.contains(member.backend.address())
+                !addresses.contains(member.backend.address()) && member.leave(origin)
             })
             .collect();
         for address in addresses {
-            if all
+            let known = all
                 .iter()
-                .any(|member| *member.backend.address() == address)
-            {
+                .find(|member| *member.backend.address() == address);
+            if let Some(member) = known {
+                member.join(origin);
                 continue;
             }
             info!(backend.addr = %address, backend.name = %origin, "Address is used");

@@ -14,8 +14,8 @@ use crate::proxy::Backend;
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) backend: Backend,
-    /// The name that it comes from, or the address as it was said.
-    pub(super) origin: Arc<str>,
+    /// The names that have it, or the address as it was said. The last that lets go of it ends it.
+    origins: Mutex<Vec<Arc<str>>>,
     health: Mutex<Known>,
     /// The same, for a look without a lock.
     up: AtomicBool,
@@ -36,7 +36,7 @@ impl Member {
     pub(super) fn new(backend: Backend, origin: Arc<str>) -> Self {
         Self {
             backend,
-            origin,
+            origins: Mutex::new(vec![origin]),
             health: Mutex::new(Known {
                 health: Health::new(),
                 cause: None,
@@ -45,6 +45,31 @@ impl Member {
             changed: Arc::default(),
             task: Mutex::default(),
         }
+    }
+
+    /// `origin` has it, too.
+    pub(super) fn join(&self, origin: &Arc<str>) {
+        let mut origins = lock(&self.origins);
+        if !origins.contains(origin) {
+            origins.push(Arc::clone(origin));
+        }
+    }
+
+    /// `origin` does not have it any more; whether nobody does, and somebody did.
+    pub(super) fn leave(&self, origin: &Arc<str>) -> bool {
+        let mut origins = lock(&self.origins);
+        let before = origins.len();
+        origins.retain(|other| other != origin);
+        origins.is_empty() && before > 0
+    }
+
+    pub(super) fn is_of(&self, origin: &Arc<str>) -> bool {
+        lock(&self.origins).contains(origin)
+    }
+
+    /// Where it comes from, with commas between.
+    pub(super) fn names(&self) -> String {
+        lock(&self.origins).join(", ")
     }
 
     /// Has `task` end with this.
@@ -90,4 +115,24 @@ impl Drop for Member {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::Address;
+
+    #[test]
+    fn an_address_of_two_names_stays_as_long_as_one_has_it() {
+        let names: [Arc<str>; 2] = ["a:80".into(), "b:80".into()];
+        let [a, b] = &names;
+        let backend = Backend::fixed(Address::Tcp("192.0.2.7:80".parse().unwrap()));
+        let member = Member::new(backend, Arc::clone(a));
+        assert!(!member.leave(b), "it was never there");
+        member.join(b);
+        member.join(b);
+        assert_eq!(member.names(), "a:80, b:80");
+        assert!(!member.leave(a) && member.is_of(b) && !member.is_of(a));
+        assert!(member.leave(b));
+    }
 }

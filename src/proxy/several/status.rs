@@ -26,7 +26,7 @@ impl BackendStatus {
     pub(super) fn of(member: &Member) -> Self {
         Self {
             address: Some(member.backend.address().to_string()),
-            name: member.origin.to_string(),
+            name: member.names(),
             state: if member.is_up() { "up" } else { "down" },
             cause: member.cause().map(|cause| cause.to_string()),
             in_flight: member.backend.in_flight(),

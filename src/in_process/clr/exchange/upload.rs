@@ -92,10 +92,11 @@ impl Upload {
         id: RequestId,
         buffer: &mut [u8],
     ) -> Result<usize, i32> {
-        self.begun = true;
-        if self.over.is_none() && self.is_too_large(self.declared.unwrap_or(0)) {
-            self.end(abi::TOO_LARGE);
+        // The app may still allow more: nothing was read.
+        if !self.begun && self.over.is_none() && self.is_too_large(self.declared.unwrap_or(0)) {
+            return Err(abi::TOO_LARGE);
         }
+        self.begun = true;
         while self.chunk.is_empty() {
             match self.over {
                 Some(abi::OK) => return Ok(0),
@@ -203,6 +204,7 @@ fn wake(data: *const ()) {
         return;
     };
     if slot.native(id).is_some() && slot.took_read() {
-        go_on(id, read_ready);
+        // What was taken may have been owed to a later exchange in the same place; one more call is harmless.
+        go_on(slot.id(), read_ready);
     }
 }
