@@ -271,6 +271,41 @@ namespace Ancm.Hosting.Tests
             Check.Equal(false, aborted);
         }
 
+        public static async Task ReaderThatTheAppLeftBehindTakesNothingOfTheNextRequest()
+        {
+            Task<int>? left = null;
+            var first = FakeApp.Request(
+                context =>
+                {
+                    left = context.Request.Body.ReadAsync(new byte[16]).AsTask();
+                    return Task.CompletedTask;
+                },
+                "POST",
+                RequestFlags.HasBody);
+            await Run(first);
+            var asked = new TaskCompletionSource<bool>();
+            var second = FakeApp.Request(
+                async context =>
+                {
+                    var buffer = new byte[16];
+                    var reading = context.Request.Body.ReadAsync(buffer).AsTask();
+                    asked.SetResult(true);
+                    await context.Response.Body.WriteAsync(buffer, 0, await reading);
+                },
+                "POST",
+                RequestFlags.HasBody);
+            var sameSlot = new FakeRequest(
+                first.Id + (1UL << 32), "POST", "/" + (uint)second.Id, RequestFlags.HasBody);
+            FakeNative.Begin(sameSlot);
+            await Check.InTime(asked.Task);
+            sameSlot.AddBody("mine");
+            sameSlot.EndBody();
+            FakeNative.ReadReady(sameSlot.Id);
+            await Check.InTime(sameSlot.Completed);
+            Check.Equal(true, sameSlot.Calls.Contains("mine"));
+            await Until(() => left!.IsFaulted);
+        }
+
         public static async Task UserOfTheFrontIsTheAppsUser()
         {
             var name = "";
