@@ -98,7 +98,7 @@ impl BackendsBuilder {
         });
         for destination in addresses {
             let origin: Arc<str> = destination.to_string().into();
-            if let Some(address) = address(destination) {
+            if let Some(address) = address(&destination) {
                 shared.settle(&runtime, &origin, vec![address]);
             }
         }
@@ -330,11 +330,11 @@ impl Drop for Shared {
 }
 
 /// That of a destination which is no name.
-fn address(destination: Destination) -> Option<Address> {
+fn address(destination: &Destination) -> Option<Address> {
     match destination {
-        Destination::Tcp(address) => Some(Address::Tcp(address)),
+        Destination::Tcp(address) => Some(Address::Tcp(*address)),
         #[cfg(unix)]
-        Destination::Unix(path) => Some(Address::Unix(path)),
+        Destination::Unix(path) => Some(Address::Unix(path.clone())),
         Destination::Name { .. } => None,
     }
 }
