@@ -288,6 +288,8 @@ fn httpx() -> PathBuf {
     folder
 }
 
+// Under Wine there is no Python.
+#[cfg_attr(windows, ignore = "Python has to be there")]
 #[tokio::test(flavor = "multi_thread")]
 async fn httpx_speaks_http2() {
     let site = Site::new(ClientCertificates::Off);

@@ -129,6 +129,7 @@ mod tests {
     use super::*;
     use crate::config::{ClientCertificates, TlsVersion, written::toml};
 
+    #[cfg_attr(windows, ignore = "its paths are those of Unix")]
     #[test]
     fn the_table_says_all_of_it() {
         let loaded = toml(
