@@ -11,10 +11,11 @@ use super::{
     exchange::Peer,
     generation::{Child, Generation, Label},
     output::Output,
+    owner::ListenerOwner,
     place::Place,
     probe::Probe,
     process::{Exit, Process},
-    ready::{self, ListenerOwner, Listening, NotReady},
+    ready::{self, Listening, NotReady},
     start::Failed,
 };
 use crate::{
@@ -134,15 +135,13 @@ impl<P: Process> Attempt<P> {
     }
 
     fn owner(&self, address: &Address) -> ListenerOwner<P> {
-        ListenerOwner {
-            process: self.child.process().clone(),
-            address: address.clone(),
-        }
+        ListenerOwner::new(self.child.process().clone(), address.clone())
     }
 
     fn generation(self, listening: Listening) -> Generation<P> {
         let address = listening.address.clone();
         let protocol = self.protocol();
+        let owner = self.owner(&address);
         let Some(token) = self.token else {
             let backend = Backend::fixed(address).speaking(protocol);
             return Generation::new(self.child, backend, listening);
@@ -153,12 +152,7 @@ impl<P: Process> Attempt<P> {
             return Generation::new(self.child, backend, listening);
         }
         // Nobody has to be asked whose a socket of ours is.
-        let owner = matches!(address, Address::Tcp(_)).then(|| {
-            Arc::new(ListenerOwner {
-                process: self.child.process().clone(),
-                address: address.clone(),
-            }) as Arc<dyn Owner>
-        });
+        let owner = matches!(address, Address::Tcp(_)).then(|| Arc::new(owner) as Arc<dyn Owner>);
         let backend = Backend::paired(address, token, owner).speaking(protocol);
         Generation::new(self.child, backend, listening)
     }

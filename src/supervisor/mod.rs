@@ -63,6 +63,7 @@ mod launch;
 mod logs;
 mod message;
 mod output;
+mod owner;
 mod perform;
 mod place;
 mod port;

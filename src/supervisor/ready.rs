@@ -17,7 +17,7 @@ use super::{
     probe::Unhealthy,
     process::{Exit, Listener, Process},
 };
-use crate::proxy::{Address, Owner};
+use crate::proxy::Address;
 
 /// Where a process may listen, the likely one first.
 ///
@@ -195,43 +195,5 @@ pub(super) async fn owns<P: Process>(process: &P, address: &Address) -> Option<b
         #[cfg(unix)]
         Address::Unix(path) => Some(is_listening(path).await),
         Address::InProcess(_) => Some(false),
-    }
-}
-
-/// Tells the proxy, after each dial, whether the listener is still the process's own.
-pub(super) struct ListenerOwner<P> {
-    pub(super) process: P,
-    pub(super) address: Address,
-}
-
-impl<P: Process> ListenerOwner<P> {
-    fn listener(&self) -> io::Result<Listener> {
-        match &self.address {
-            Address::Tcp(address) => self.process.listener(*address),
-            // In a folder of ours, where nobody else can listen.
-            #[cfg(unix)]
-            Address::Unix(_) => Ok(Listener::Own(self.process.id())),
-            Address::InProcess(_) => Ok(Listener::Own(self.process.id())),
-        }
-    }
-}
-
-impl<P: Process> Owner for ListenerOwner<P> {
-    /// Where the system does not know of owners there is nothing to be asked; any other failure
-    /// to look is a no.
-    fn owns_listener(&self) -> bool {
-        match self.listener() {
-            Ok(Listener::Own(_)) => true,
-            Ok(Listener::None | Listener::Stranger(_)) => false,
-            Err(error) => error.kind() == io::ErrorKind::Unsupported,
-        }
-    }
-
-    #[cfg(windows)]
-    fn give_token(&self, token: std::os::windows::io::BorrowedHandle<'_>) -> io::Result<u32> {
-        match self.listener()? {
-            Listener::Own(id) => self.process.give_token(id, token),
-            Listener::None | Listener::Stranger(_) => Err(io::ErrorKind::NotFound.into()),
-        }
     }
 }

@@ -7,10 +7,7 @@ use tracing::{debug, info, warn};
 #[cfg(all(unix, feature = "in-process"))]
 use super::worker::protocol::{Order, milliseconds};
 use super::{
-    exchange::Peer,
-    generation::Generation,
-    process::Process,
-    ready::{self, ListenerOwner},
+    exchange::Peer, generation::Generation, owner::ListenerOwner, process::Process, ready,
 };
 use crate::PathBase;
 
@@ -128,10 +125,7 @@ impl Stop {
         let peer = Peer {
             address: address.clone(),
             token: generation.backend().token(),
-            owner: ListenerOwner {
-                process: generation.process().clone(),
-                address: address.clone(),
-            },
+            owner: ListenerOwner::new(generation.process().clone(), address.clone()),
             path_base: &self.path_base,
             protocol: generation.backend().protocol(),
         };
