@@ -1051,6 +1051,60 @@ fn users_of_a_file_come_in_by_their_passwords_and_nobody_else() {
 }
 
 #[test]
+fn guesses_are_limited_by_address_and_keep_no_user_out() {
+    const WRONG: &str = "never-to-be-seen";
+    let dir = for_users(true, true);
+    let file = dir.path().join("ancm.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let limits = "basicAttempts = 2\n[proxy]\ntrustedProxies = ['127.0.0.0/8']\n";
+    std::fs::write(&file, text + limits).unwrap();
+    let mut running = Running::start(dir.path(), &["run", "--listen", "127.0.0.1:0"]);
+    let address = running.listening();
+    let ask_from = move |client: String, name: &str, password: &str| {
+        let from = format!("{}\r\nX-Forwarded-For: {client}", basic(name, password));
+        ask(address, "GET /", &from)
+    };
+    let guesses: Vec<_> = (0..60)
+        .map(|guess| {
+            let client = format!("203.0.113.{}", guess % 6);
+            let password = format!("{WRONG}-{guess}");
+            std::thread::spawn(move || ask_from(client, "alice", &password))
+        })
+        .collect();
+    let (status, page) = ask_from("198.51.100.1".to_owned(), "alice", "correct horse");
+    assert_eq!(status, 200, "{page}");
+    let mut refused = [0, 0];
+    for guess in guesses {
+        let (status, answer) = guess.join().unwrap();
+        match status {
+            401 => refused[0] += 1,
+            429 => {
+                let head = answer.to_ascii_lowercase();
+                let after = head.split_once("\r\nretry-after: ").unwrap().1;
+                let after: u32 = after.split_once('\r').unwrap().0.parse().unwrap();
+                assert!((1..=150).contains(&after), "{answer}");
+                refused[1] += 1;
+            }
+            _ => panic!("{answer}"),
+        }
+    }
+    assert_eq!(refused, [12, 48], "two of each address");
+    let told = running.logged("Too many wrong passwords from one address");
+    let client = told["client.addr"].as_str().unwrap();
+    assert!(client.starts_with("203.0.113."), "{told}");
+    // She has been in, and so comes in from anywhere.
+    let (status, page) = ask_from("203.0.113.0".to_owned(), "alice", "correct horse");
+    assert_eq!(status, 200, "{page}");
+    running.child.kill().unwrap();
+    running.seen.extend(running.log.iter());
+    let log = running.seen.join("\n");
+    assert!(
+        !log.contains(WRONG) && !log.contains("correct horse"),
+        "{log}"
+    );
+}
+
+#[test]
 fn no_password_is_asked_for_where_everybody_could_read_it() {
     let dir = for_users(false, true);
     let mut running = Running::start(dir.path(), &["run", "--listen", "127.0.0.1:0"]);

@@ -8,6 +8,7 @@ use std::{
 use http::HeaderName;
 
 use super::{
+    attempts::Attempts,
     command::{Places, resolve},
     environment::invalid_name,
     findings::{Errors, Findings, Kind},
@@ -221,6 +222,12 @@ impl Builder {
     /// Whether passwords are asked for without TLS. Defaults to false.
     pub fn basic_over_cleartext(mut self, offer: bool) -> Self {
         self.config.handler_settings.basic_over_cleartext = offer;
+        self
+    }
+
+    /// How often a password of basic authentication may be tried. Defaults to 10 wrong ones from one address in 5 minutes.
+    pub fn basic_attempts(mut self, attempts: Attempts) -> Self {
+        self.config.handler_settings.basic_attempts = attempts;
         self
     }
 

@@ -134,6 +134,10 @@
 //! basicUsers = "users.txt"                # none by default
 //! basicRealm = "shop"
 //! basicOverCleartext = false
+//! basicAttempts = 10                      # wrong ones from one address; 0: as many as there are
+//! basicAttemptsTime = 300                 # in this time
+//! basicWait = 5                           # for a turn to be checked
+//! basicRemember = 600                     # what was right
 //!
 //! [environmentVariables]
 //! ASPNETCORE_ENVIRONMENT = "Production"
@@ -175,13 +179,14 @@
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
 //! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser`, `userHeader`, `basicUsers`,
-//! `basicRealm` and `basicOverCleartext`. IIS passes over names that it does not know, so one file serves both.
+//! `basicRealm`, `basicOverCleartext`, `basicAttempts`, `basicAttemptsTime`, `basicWait` and `basicRemember`. IIS passes over names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
 //! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them. Where the front listens, and its
 //! certificates, only `ancm.toml` says: [`Site`].
 //!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
+mod attempts;
 mod builder;
 mod command;
 mod destinations;
@@ -213,6 +218,7 @@ mod web_config;
 mod written;
 
 pub use self::{
+    attempts::Attempts,
     builder::Builder,
     command::{CommandLine, Unresolved},
     destinations::{Destination, HealthCheck, NoDestination},

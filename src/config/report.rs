@@ -3,6 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use super::{
+    attempts::Attempts,
     findings::{Warning, shown},
     processes::{Listener, StartMode},
     settings::{Config, HandlerSettings, HostingModel},
@@ -180,6 +181,9 @@ impl Report<'_> {
         if config.handler_settings.basic_over_cleartext {
             row(f, "basicOverCleartext", on(true))?;
         }
+        if kinds.basic {
+            attempts(f, &config.handler_settings.basic_attempts)?;
+        }
         row(f, "WebSocket", on(config.websockets))?;
         row(
             f,
@@ -222,6 +226,18 @@ impl Report<'_> {
 }
 
 /// What concerns an app that is hosted in process, where it is not as it is anyway.
+fn attempts(f: &mut fmt::Formatter<'_>, attempts: &Attempts) -> fmt::Result {
+    match attempts.wrong_in_time() {
+        Some((wrong, time)) => {
+            let limit = format_args!("{wrong} wrong ones in {}", Span(time)).to_string();
+            row(f, "basicAttempts", limit)?;
+        }
+        None => row(f, "basicAttempts", "not limited")?,
+    }
+    row(f, "basicWait", Span(attempts.wait))?;
+    row(f, "basicRemember", Span(attempts.remember))
+}
+
 fn in_process(f: &mut fmt::Formatter<'_>, settings: &HandlerSettings) -> fmt::Result {
     if let Some(bytes) = settings.stack_size {
         row(f, "stackSize", format_args!("{bytes:x} (hex)"))?;

@@ -9,6 +9,7 @@ use std::{
 use http::HeaderName;
 
 use super::{
+    attempts::Attempts,
     command::CommandLine,
     destinations::{Destination, HealthCheck},
     forwarding::Forwarding,
@@ -81,6 +82,7 @@ pub struct HandlerSettings {
     pub(crate) basic_users: Option<PathBuf>,
     pub(crate) basic_realm: Option<String>,
     pub(crate) basic_over_cleartext: bool,
+    pub(crate) basic_attempts: Attempts,
 }
 
 /// Which authentication the front offers for the app.
@@ -376,6 +378,12 @@ impl HandlerSettings {
     pub fn basic_over_cleartext(&self) -> bool {
         self.basic_over_cleartext
     }
+
+    /// `basicAttempts`, `basicAttemptsTime`, `basicWait`, `basicRemember`: how often a password may be tried. Default: 10 wrong
+    /// ones from one address in 5 minutes.
+    pub fn basic_attempts(&self) -> &Attempts {
+        &self.basic_attempts
+    }
 }
 
 impl Default for HandlerSettings {
@@ -394,6 +402,7 @@ impl Default for HandlerSettings {
             basic_users: None,
             basic_realm: None,
             basic_over_cleartext: false,
+            basic_attempts: Attempts::new(),
         }
     }
 }

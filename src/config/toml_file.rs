@@ -70,10 +70,14 @@ const PROCESSES: [(&str, &[(&str, &str)]); 4] = [
 ];
 
 /// The keys of `authentication` that are called the same in `handlerSettings`.
-const AUTHENTICATION: [&str; 5] = [
+const AUTHENTICATION: [&str; 9] = [
+    "basicAttempts",
+    "basicAttemptsTime",
     "basicOverCleartext",
     "basicRealm",
+    "basicRemember",
     "basicUsers",
+    "basicWait",
     "keepUser",
     "userHeader",
 ];

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{App, Host, Settings, Source, live::Live};
 use crate::{
     app::AncmLayer,
-    authentication::{AuthenticationLayer, CheckPassword, negotiate::Mechanism},
+    authentication::{AuthenticationLayer, CheckPassword, Passwords, negotiate::Mechanism},
     config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
     error::{BoxError, ErrorPage},
@@ -45,7 +45,8 @@ type Told = dyn Fn(&Config) + Send + Sync;
 #[derive(Clone, Default)]
 struct Proofs {
     negotiate: Option<Arc<dyn Mechanism>>,
-    basic: Option<(String, Arc<dyn CheckPassword>)>,
+    /// With what came of passwords so far, whatever becomes of the configuration.
+    basic: Option<(String, Arc<Passwords>)>,
 }
 
 impl Builder {
@@ -108,7 +109,7 @@ impl Builder {
     /// Sets who checks the passwords of Basic authentication, where the configuration offers it. A realm that the
     /// configuration names goes before `realm`. Defaults to nobody: then no password is right.
     pub fn basic(mut self, realm: impl Into<String>, users: Arc<dyn CheckPassword>) -> Self {
-        self.proofs.basic = Some((realm.into(), users));
+        self.proofs.basic = Some((realm.into(), Arc::new(Passwords::new(users))));
         self
     }
 
@@ -249,11 +250,13 @@ impl Proofs {
         if let Some(mechanism) = self.negotiate.as_ref().filter(|_| kinds.windows()) {
             layer = layer.negotiate(Arc::clone(mechanism));
         }
-        if let Some((realm, users)) = self.basic.as_ref().filter(|_| kinds.basic()) {
+        if let Some((realm, passwords)) = self.basic.as_ref().filter(|_| kinds.basic()) {
             let realm = settings.basic_realm().unwrap_or(realm);
             layer = layer
-                .basic(realm, Arc::clone(users))
-                .basic_over_cleartext(settings.basic_over_cleartext());
+                .passwords(realm, Arc::clone(passwords))
+                .basic_over_cleartext(settings.basic_over_cleartext())
+                .attempts(settings.basic_attempts().clone())
+                .trusted_proxies(config.forwarding().trusted_proxies().iter().copied());
         }
         layer
     }

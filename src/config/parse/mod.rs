@@ -14,6 +14,7 @@ use super::{
 };
 use crate::PathBase;
 
+mod attempts;
 mod destinations;
 mod environment;
 mod forwarding;
@@ -23,7 +24,8 @@ mod processes;
 mod site;
 
 pub(super) use self::{
-    destinations::NAMES as DESTINATIONS, forwarding::NAMES as FORWARDING, front::NAMES as FRONT,
+    attempts::NAMES as ATTEMPTS, destinations::NAMES as DESTINATIONS,
+    forwarding::NAMES as FORWARDING, front::NAMES as FRONT,
 };
 
 /// What everything is read with.
