@@ -237,6 +237,12 @@ impl Builder {
         self
     }
 
+    /// The largest body of a request, in bytes. Defaults to not said: in process 30,000,000, unless the app says otherwise.
+    pub fn max_allowed_content_length(mut self, bytes: u32) -> Self {
+        self.config.max_allowed_content_length = Some(bytes);
+        self
+    }
+
     /// Whether upgrades to WebSocket pass. Defaults to true.
     pub fn websockets(mut self, pass: bool) -> Self {
         self.config.websockets = pass;

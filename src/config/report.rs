@@ -185,6 +185,9 @@ impl Report<'_> {
             attempts(f, &config.handler_settings.basic_attempts)?;
         }
         row(f, "WebSocket", on(config.websockets))?;
+        if let Some(bytes) = config.max_allowed_content_length {
+            row(f, "maxAllowedContentLength", format_args!("{bytes} bytes"))?;
+        }
         row(
             f,
             "start-up error page",

@@ -51,6 +51,7 @@ pub struct Config {
     pub(crate) site: Site,
     pub(crate) authentication: Authentication,
     pub(crate) websockets: bool,
+    pub(crate) max_allowed_content_length: Option<u32>,
     pub(crate) https_port: Option<u16>,
 }
 
@@ -142,6 +143,7 @@ impl Config {
             site: Site::default(),
             authentication: Authentication::default(),
             websockets: true,
+            max_allowed_content_length: None,
             https_port: None,
         }
     }
@@ -285,6 +287,14 @@ impl Config {
     #[must_use]
     pub fn websockets(&self) -> bool {
         self.websockets
+    }
+
+    /// `requestLimits maxAllowedContentLength`: the largest body of a request, in bytes. In process it is what the app may read
+    /// unless it says otherwise, 30,000,000 where nothing is said, as in IIS. Out of process a larger one gets 413 before the
+    /// app is asked, if [`maxBodySize`](Forwarding::max_body_size) says nothing else. Default: not said.
+    #[must_use]
+    pub fn max_allowed_content_length(&self) -> Option<u32> {
+        self.max_allowed_content_length
     }
 
     /// The port of the site's HTTPS endpoint, for the app's redirections. Default: not known.

@@ -152,7 +152,8 @@ impl Builder {
             factory,
         } = self;
         let config = Arc::new(config);
-        let proxy = Proxy::with_options(proxy_options(&config));
+        let in_worker = worker.is_ok() && config.hosting_model() == HostingModel::InProcess;
+        let proxy = Proxy::with_options(proxy_options(&config, in_worker));
         let tunnels = proxy.tunnels().clone();
         let page = error_page(&config, &*vars);
         let settings = Arc::new(Live::new(Settings {
@@ -185,7 +186,7 @@ impl Builder {
             supervisor: supervisor.clone(),
             gate: gate.clone(),
             switch: files.switch(),
-            apply: apply(Arc::clone(&settings), vars, proofs, told),
+            apply: apply(Arc::clone(&settings), vars, proofs, told, in_worker),
         })?;
         Ok(Host::of(App {
             path_base: config.path_base().clone(),
@@ -222,13 +223,14 @@ fn apply(
     vars: Arc<dyn Vars>,
     proofs: Proofs,
     told: Option<Arc<Told>>,
+    in_worker: bool,
 ) -> Box<Told> {
     Box::new(move |config| {
         let (_, old) = settings.current();
         settings.replace(Settings {
             authentication: proofs.layer(config),
             page: error_page(config, &*vars),
-            proxy: old.proxy.reconfigured(proxy_options(config)),
+            proxy: old.proxy.reconfigured(proxy_options(config, in_worker)),
         });
         if let Some(told) = &told {
             told(config);
@@ -262,10 +264,14 @@ impl Proofs {
     }
 }
 
-fn proxy_options(config: &Config) -> ProxyOptions {
+/// `in_worker`: whether the app keeps to `maxAllowedContentLength` itself.
+fn proxy_options(config: &Config, in_worker: bool) -> ProxyOptions {
     let settings = config.handler_settings();
+    let said = config.max_allowed_content_length().map(u64::from);
+    let longest = config.forwarding().max_body_size();
     ProxyOptions::new()
         .forwarding(config.forwarding())
+        .max_body_size(longest.or(said.filter(|_| !in_worker)))
         .path_base(config.path_base())
         .request_timeout(config.request_timeout())
         .forward_response_connection_header(settings.forward_response_connection_header())

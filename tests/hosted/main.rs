@@ -17,6 +17,7 @@ mod faults;
 mod here;
 mod layouts;
 mod leaving;
+mod limits;
 mod memory;
 mod middleware;
 mod settings;
