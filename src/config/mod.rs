@@ -187,6 +187,7 @@
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
 mod attempts;
+mod authentication;
 mod builder;
 mod command;
 mod destinations;
@@ -197,6 +198,7 @@ mod findings;
 mod forwarding;
 mod forwarding_builder;
 pub(crate) mod front;
+mod handler_settings;
 mod load;
 mod parse;
 mod processes;
@@ -219,16 +221,18 @@ mod written;
 
 pub use self::{
     attempts::Attempts,
+    authentication::Authentication,
     builder::Builder,
     command::{CommandLine, Unresolved},
     destinations::{Destination, HealthCheck, NoDestination},
     findings::{Error, Errors, Position, Warning, WarningKind},
     forwarding::{Forwarding, HeaderPolicy, Protocol, Underscores},
     front::FrontLimits,
+    handler_settings::HandlerSettings,
     load::Loaded,
     processes::{Listener, Processes, StartMode},
     report::Report,
-    settings::{Authentication, Config, HandlerSettings, HostingModel},
+    settings::{Config, HostingModel},
     site::{
         Binding, BindingAt, CertificateFiles, ClientCertificates, Hsts, HttpsRedirect,
         InvalidBinding, Site, SiteError, TlsVersion, socket_address,

@@ -5,8 +5,9 @@ use std::{fmt, path::Path, time::Duration};
 use super::{
     attempts::Attempts,
     findings::{Warning, shown},
+    handler_settings::HandlerSettings,
     processes::{Listener, StartMode},
-    settings::{Config, HandlerSettings, HostingModel},
+    settings::{Config, HostingModel},
 };
 
 /// What was understood of a configuration: one line for each setting, then the warnings.
