@@ -199,6 +199,7 @@ mod forwarding;
 mod forwarding_builder;
 pub(crate) mod front;
 mod handler_settings;
+mod handler_settings_builder;
 mod load;
 mod parse;
 mod processes;
