@@ -9,7 +9,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::warn;
 
-use super::{App, Host, Settings, Source, live::Live};
+use super::{
+    Host,
+    live::Live,
+    pipeline::{App, Settings, Source},
+};
 use crate::{
     app::AncmLayer,
     authentication::{AuthenticationLayer, CheckPassword, Passwords, negotiate::Mechanism},
