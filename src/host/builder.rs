@@ -13,10 +13,11 @@ use super::{
     Host,
     live::Live,
     pipeline::{App, Settings, Source},
+    proofs::Proofs,
 };
 use crate::{
     app::AncmLayer,
-    authentication::{AuthenticationLayer, CheckPassword, Passwords, negotiate::Mechanism},
+    authentication::{CheckPassword, Passwords, negotiate::Mechanism},
     config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
     error::{BoxError, ErrorPage},
@@ -44,14 +45,6 @@ pub struct Builder {
 
 /// Who is told of a configuration.
 type Told = dyn Fn(&Config) + Send + Sync;
-
-/// By what users can prove who they are.
-#[derive(Clone, Default)]
-struct Proofs {
-    negotiate: Option<Arc<dyn Mechanism>>,
-    /// With what came of passwords so far, whatever becomes of the configuration.
-    basic: Option<(String, Arc<Passwords>)>,
-}
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
@@ -240,32 +233,6 @@ fn apply(
             told(config);
         }
     })
-}
-
-impl Proofs {
-    /// What the configuration offers, as far as it can be checked.
-    fn layer(&self, config: &Config) -> AuthenticationLayer {
-        let kinds = config.authentication();
-        let settings = config.handler_settings();
-        let mut layer = AuthenticationLayer::new()
-            .anonymous(kinds.anonymous())
-            .keep_user(settings.keep_user());
-        if let Some(name) = settings.user_header() {
-            layer = layer.user_header(name.clone());
-        }
-        if let Some(mechanism) = self.negotiate.as_ref().filter(|_| kinds.windows()) {
-            layer = layer.negotiate(Arc::clone(mechanism));
-        }
-        if let Some((realm, passwords)) = self.basic.as_ref().filter(|_| kinds.basic()) {
-            let realm = settings.basic_realm().unwrap_or(realm);
-            layer = layer
-                .passwords(realm, Arc::clone(passwords))
-                .basic_over_cleartext(settings.basic_over_cleartext())
-                .attempts(settings.basic_attempts().clone())
-                .trusted_proxies(config.forwarding().trusted_proxies().iter().copied());
-        }
-        layer
-    }
 }
 
 /// `in_worker`: whether the app keeps to `maxAllowedContentLength` itself.

@@ -3,6 +3,7 @@
 mod builder;
 mod live;
 mod pipeline;
+mod proofs;
 mod route;
 mod service;
 
