@@ -37,7 +37,8 @@ impl Attempts {
     }
 
     /// Sets how many wrong passwords may come from one address (of IPv6, one /64) within [`time`](Self::time), at most
-    /// 1000; after them one more in each part of it: in every half minute, of 10 in 5 minutes. 0: as many as there are. Default 10.
+    /// 1000; after them one more in each part of it: in every half minute, of 10 in 5 minutes. So many of an address are checked
+    /// at the same time, for all may be wrong. 0: as many as there are. Default 10.
     pub fn wrong(mut self, wrong: u32) -> Self {
         self.wrong = wrong.min(Self::MOST);
         self

@@ -169,7 +169,8 @@ impl Config {
         self.rapid_fails_per_minute
     }
 
-    /// `requestTimeout`: how long the app may let a request stand still. Default 2 min, at most 15 days; `None`: no limit.
+    /// `requestTimeout`: how long the app may let a request stand still, out of process. Default 2 min, at most 15 days;
+    /// `None`: no limit.
     #[must_use]
     pub fn request_timeout(&self) -> Option<Duration> {
         self.request_timeout

@@ -235,7 +235,8 @@ fn apply(
     })
 }
 
-/// `in_worker`: whether the app keeps to `maxAllowedContentLength` itself.
+/// `in_worker`: whether the app is hosted in process. Then it keeps to `maxAllowedContentLength` itself, and (ANCM) has no
+/// `requestTimeout`, whether its requests are forwarded or not.
 fn proxy_options(config: &Config, in_worker: bool) -> ProxyOptions {
     let settings = config.handler_settings();
     let said = config.max_allowed_content_length().map(u64::from);
@@ -244,7 +245,7 @@ fn proxy_options(config: &Config, in_worker: bool) -> ProxyOptions {
         .forwarding(config.forwarding())
         .max_body_size(longest.or(said.filter(|_| !in_worker)))
         .path_base(config.path_base())
-        .request_timeout(config.request_timeout())
+        .request_timeout(config.request_timeout().filter(|_| !in_worker))
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())
         .windows_user(config.forward_windows_auth_token())
