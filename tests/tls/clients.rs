@@ -63,6 +63,7 @@ fn curl(site: &Site) -> Option<Command> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn curl_speaks_every_version_and_shows_a_certificate() {
     let site = Site::new(ClientCertificates::Optional);
     let client = site.ca.client("alice");
@@ -99,6 +100,7 @@ async fn curl_speaks_every_version_and_shows_a_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn curl_without_the_certificate_that_it_needs_is_told_by_an_alert() {
     let site = Site::new(ClientCertificates::Required);
     let Some(mut curl) = curl(&site) else { return };
@@ -125,6 +127,7 @@ fn input(ca: &Ca, bytes: &[u8]) -> fs::File {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn openssl_agrees_on_version_protocol_and_name() {
     let site = Site::new(ClientCertificates::Off);
     for (options, want) in [
@@ -159,6 +162,7 @@ async fn openssl_agrees_on_version_protocol_and_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn openssl_comes_back_with_its_session() {
     let site = Site::new(ClientCertificates::Off);
     // With tickets, and for TLS 1.2 with the server's memory alone too.
@@ -176,6 +180,7 @@ async fn openssl_comes_back_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn h2load_loses_nothing() {
     let site = Site::new(ClientCertificates::Off);
     for options in [&[][..], &["--h1"]] {
@@ -194,6 +199,7 @@ async fn h2load_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn h2load_loses_nothing_while_certificates_change() {
     let ca = Ca::new();
     let names = ["a.test", "127.0.0.1"];
@@ -241,6 +247,7 @@ for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn python_shows_its_certificate() {
     let site = Site::new(ClientCertificates::Required);
     let client = site.ca.client("python");
@@ -320,6 +327,7 @@ const NODE: &str = r#"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn node_trusts_the_ca() {
     let site = Site::new(ClientCertificates::Off);
     let Some(mut node) = program("node") else {
@@ -333,6 +341,7 @@ async fn node_trusts_the_ca() {
 
 /// By the hash of the key that signed the certificate: a browser's store of CAs needs another program to be filled.
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn chromium_shows_the_page() {
     let ca = Ca::new();
     let pair = ca.site("site", &["localhost", "127.0.0.1"]);

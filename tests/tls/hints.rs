@@ -16,6 +16,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn curl_shows_early_hints_and_then_the_answer() {
     let ca = Ca::new();
     let pair = ca.site("site", &["localhost"]);

@@ -114,6 +114,7 @@ fn took_a_stream(asked: &Asked) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn chromium_opens_one_on_a_stream() {
     let ca = Ca::new();
     let (address, asked) = site(&ca).await;
@@ -161,6 +162,7 @@ client.on("error", (error) => console.log(error));
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(windows, ignore = "it runs a program of a Unix")]
 async fn node_opens_one_on_a_stream() {
     let ca = Ca::new();
     let (address, asked) = site(&ca).await;
