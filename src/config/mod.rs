@@ -206,6 +206,7 @@ mod processes;
 mod processes_builder;
 mod raw;
 mod report;
+mod report_authentication;
 mod report_forwarding;
 mod sections;
 mod settings;

@@ -3,7 +3,6 @@
 use std::{fmt, path::Path, time::Duration};
 
 use super::{
-    attempts::Attempts,
     findings::{Warning, shown},
     handler_settings::HandlerSettings,
     processes::{Listener, StartMode},
@@ -157,34 +156,7 @@ impl Report<'_> {
             Some(prefix) => row(f, "stdout log", format_args!("{}_*.log", prefix.display()))?,
             None => row(f, "stdout log", "off")?,
         }
-        let kinds = config.authentication;
-        let offered: Vec<&str> = [
-            (kinds.windows, "windows"),
-            (kinds.basic, "basic"),
-            (kinds.anonymous, "anonymous"),
-        ]
-        .into_iter()
-        .filter_map(|(offered, name)| offered.then_some(name))
-        .collect();
-        row(f, "authentication", list(&offered))?;
-        if let Some(name) = &config.handler_settings.user_header {
-            row(f, "userHeader", name)?;
-        }
-        if config.handler_settings.keep_user {
-            row(f, "keepUser", on(true))?;
-        }
-        if let Some(realm) = &config.handler_settings.basic_realm {
-            row(f, "basicRealm", shown(realm))?;
-        }
-        if let Some(file) = &config.handler_settings.basic_users {
-            row(f, "basicUsers", file.display())?;
-        }
-        if config.handler_settings.basic_over_cleartext {
-            row(f, "basicOverCleartext", on(true))?;
-        }
-        if kinds.basic {
-            attempts(f, &config.handler_settings.basic_attempts)?;
-        }
+        self.authentication(f)?;
         row(f, "WebSocket", on(config.websockets))?;
         if let Some(bytes) = config.max_allowed_content_length {
             row(f, "maxAllowedContentLength", format_args!("{bytes} bytes"))?;
@@ -230,18 +202,6 @@ impl Report<'_> {
 }
 
 /// What concerns an app that is hosted in process, where it is not as it is anyway.
-fn attempts(f: &mut fmt::Formatter<'_>, attempts: &Attempts) -> fmt::Result {
-    match attempts.wrong_in_time() {
-        Some((wrong, time)) => {
-            let limit = format_args!("{wrong} wrong ones in {}", Span(time)).to_string();
-            row(f, "basicAttempts", limit)?;
-        }
-        None => row(f, "basicAttempts", "not limited")?,
-    }
-    row(f, "basicWait", Span(attempts.wait))?;
-    row(f, "basicRemember", Span(attempts.remember))
-}
-
 fn in_process(f: &mut fmt::Formatter<'_>, settings: &HandlerSettings) -> fmt::Result {
     if let Some(bytes) = settings.stack_size {
         row(f, "stackSize", format_args!("{bytes:x} (hex)"))?;
