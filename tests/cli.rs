@@ -65,6 +65,22 @@ impl Running {
         Self::of(ancm(dir, &arguments))
     }
 
+    /// `ancm run` with `options`, on a port of its own, and where that is.
+    fn run(dir: &Path, options: &[&str]) -> (Self, SocketAddr) {
+        let listen = ["run", "--listen", "127.0.0.1:0"];
+        let mut run = Self::start(dir, &[&listen[..], options].concat());
+        let address = run.listening();
+        (run, address)
+    }
+
+    /// The same in front of an app that is the test.
+    fn before_an_app(dir: &Path, options: &[&str]) -> (TcpListener, Self, SocketAddr) {
+        let app = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = app.local_addr().unwrap().to_string();
+        let (run, address) = Self::run(dir, &[&["--to", &to], options].concat());
+        (app, run, address)
+    }
+
     /// `command` is, or becomes, the program with its log in JSON.
     fn of(mut command: Command) -> Self {
         let mut child = command
@@ -364,10 +380,8 @@ fn check_of_a_command_or_an_address_needs_no_file() {
 #[test]
 fn run_serves_a_command_under_its_path_base() {
     let dir = tempfile::tempdir().unwrap();
-    let listen = ["run", "--listen", "127.0.0.1:0", "--path-base", "/shop"];
-    let command = ["--", ANCM, "demo-app"];
-    let mut run = Running::start(dir.path(), &[&listen[..], &command].concat());
-    let address = run.listening();
+    let command = ["--path-base", "/shop", "--", ANCM, "demo-app"];
+    let (_run, address) = Running::run(dir.path(), &command);
     let (status, page) = ask(address, "GET /shop/a%2fb?c=d", "text/html");
     assert_eq!(status, 200, "{page}");
     assert!(page.contains("<td>/shop</td>"), "{page}");
@@ -388,13 +402,12 @@ fn the_limits_of_the_front_are_those_of_the_file_or_the_command_line() {
         env!("CARGO_BIN_EXE_ancm")
     );
     std::fs::write(dir.path().join("ancm.toml"), toml).unwrap();
-    let run = ["run", "--listen", "127.0.0.1:0", "--no-control"];
     // Four lines.
-    let mut server = Running::start(dir.path(), &run);
-    assert_eq!(ask(server.listening(), "GET /", "*/*").0, 431);
-    let typed = [&run[..], &["--max-headers", "4"]].concat();
-    let mut server = Running::start(dir.path(), &typed);
-    assert_eq!(ask(server.listening(), "GET /", "*/*").0, 200);
+    let (_server, address) = Running::run(dir.path(), &["--no-control"]);
+    assert_eq!(ask(address, "GET /", "*/*").0, 431);
+    let typed = ["--no-control", "--max-headers", "4"];
+    let (_server, address) = Running::run(dir.path(), &typed);
+    assert_eq!(ask(address, "GET /", "*/*").0, 200);
 }
 
 /// An app that answers every request with `name`, until this program ends; where it listens.
@@ -430,21 +443,9 @@ fn run_forwards_to_several_addresses_and_status_tells_of_each() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (answering("one"), answering("two"));
     let (_held, gone) = refusing();
-    let arguments = [
-        "run",
-        "--to",
-        &one,
-        "--to",
-        &two,
-        "--to",
-        &gone,
-        "--control",
-        "socket",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let mut run = Running::start(dir.path(), &arguments);
-    let address = run.listening();
+    let to = ["--to", &*one, "--to", &two, "--to", &gone];
+    let options = [&to[..], &["--control", "socket"]].concat();
+    let (mut run, address) = Running::run(dir.path(), &options);
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..40 {
         let (status, text) = ask(address, "GET /", "*/*");
@@ -482,17 +483,8 @@ fn run_forwards_to_several_addresses_and_status_tells_of_each() {
 fn where_no_address_is_up_run_says_so_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let (_held, gone) = refusing();
-    let arguments = [
-        "run",
-        "--to",
-        &gone,
-        "--health-path",
-        "/",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let mut run = Running::start(dir.path(), &arguments);
-    let address = run.listening();
+    let options = ["--to", &gone, "--health-path", "/"];
+    let (mut run, address) = Running::run(dir.path(), &options);
     // The first one finds it out, unless a check was first.
     assert!([502, 503].contains(&ask(address, "GET /", "*/*").0));
     run.logged("Address is down");
@@ -527,9 +519,7 @@ fn run_reads_addresses_from_a_file() {
         "{text}"
     );
     assert!(!text.contains("hosted  "), "{text}");
-    let arguments = ["run", "--no-control", "--listen", "127.0.0.1:0"];
-    let mut run = Running::start(dir.path(), &arguments);
-    let address = run.listening();
+    let (_run, address) = Running::run(dir.path(), &["--no-control"]);
     for _ in 0..10 {
         let (status, text) = ask(address, "GET /", "*/*");
         assert_eq!(status, 200, "{text}");
@@ -543,19 +533,8 @@ fn run_reads_addresses_from_a_file() {
 #[test]
 fn an_app_of_http_1_that_is_spoken_to_in_http_2_is_told_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    let app = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = app.local_addr().unwrap().to_string();
-    let arguments = [
-        "run",
-        "--to",
-        &to,
-        "--protocol",
-        "h2c",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let mut run = Running::start(dir.path(), &arguments);
-    let address = run.listening();
+    let options = ["--protocol", "h2c"];
+    let (app, mut run, address) = Running::before_an_app(dir.path(), &options);
     let client = thread::spawn(move || ask(address, "GET /", "*/*"));
     let (mut stream, _) = app.accept().unwrap();
     assert!(head(&mut stream).starts_with("PRI * HTTP/2.0"));
@@ -578,19 +557,9 @@ fn an_app_of_http_1_that_is_spoken_to_in_http_2_is_told_what_to_do() {
 #[test]
 fn run_forwards_to_an_address_and_starts_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let app = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = app.local_addr().unwrap().to_string();
-    let arguments = [
-        "run",
-        "--to",
-        &to,
-        "--listen",
-        "127.0.0.1:0",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let mut run = Running::start(dir.path(), &arguments);
-    let (first, second) = (run.listening(), run.listening());
+    let another = ["--listen", "127.0.0.1:0"];
+    let (app, mut run, first) = Running::before_an_app(dir.path(), &another);
+    let second = run.listening();
     assert_ne!(first, second);
     for address in [first, second] {
         let client = thread::spawn(move || ask(address, "GET /x?y", "*/*"));
@@ -682,7 +651,6 @@ fn the_button_of_the_demo_ends_its_process() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::net::Ipv4Addr;
 
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
@@ -781,11 +749,7 @@ mod linux {
     #[test]
     fn hangup_stops_it_in_peace() {
         let dir = tempfile::tempdir().unwrap();
-        let mut run = Running::start(
-            dir.path(),
-            &["run", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:9"],
-        );
-        run.listening();
+        let (mut run, _) = Running::run(dir.path(), &["--to", "127.0.0.1:9"]);
         run.signal(Signal::HUP);
         assert_eq!(run.ended().code(), Some(0), "{:?}", run.seen);
     }
@@ -823,13 +787,8 @@ mod linux {
     #[test]
     fn a_request_under_way_is_answered_before_the_end() {
         let dir = tempfile::tempdir().unwrap();
-        let app = TcpListener::bind("127.0.0.1:0").unwrap();
-        let to = app.local_addr().unwrap().to_string();
-        let mut run = Running::start(dir.path(), &["run", "--to", &to, "--listen", ":0"]);
-        let address = run.listening();
-        let client = thread::spawn(move || {
-            ask((Ipv4Addr::LOCALHOST, address.port()).into(), "GET /", "*/*")
-        });
+        let (app, mut run, address) = Running::before_an_app(dir.path(), &[]);
+        let client = thread::spawn(move || ask(address, "GET /", "*/*"));
         let (mut stream, _) = app.accept().unwrap();
         head(&mut stream);
         run.signal(Signal::TERM);
@@ -842,10 +801,8 @@ mod linux {
     #[test]
     fn a_second_signal_ends_at_once_with_1() {
         let dir = tempfile::tempdir().unwrap();
-        let app = TcpListener::bind("127.0.0.1:0").unwrap();
-        let to = app.local_addr().unwrap().to_string();
-        let mut run = Running::start(dir.path(), &["run", "--to", &to, "--listen", "127.0.0.1:0"]);
-        let mut client = TcpStream::connect(run.listening()).unwrap();
+        let (app, mut run, address) = Running::before_an_app(dir.path(), &[]);
+        let mut client = TcpStream::connect(address).unwrap();
         write!(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         let (mut never_answered, _) = app.accept().unwrap();
         head(&mut never_answered);
@@ -1051,10 +1008,62 @@ fn users_of_a_file_come_in_by_their_passwords_and_nobody_else() {
 }
 
 #[test]
+fn guesses_are_limited_by_address_and_keep_no_user_out() {
+    const WRONG: &str = "never-to-be-seen";
+    let dir = for_users(true, true);
+    let file = dir.path().join("ancm.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let limits = "basicAttempts = 2\n[proxy]\ntrustedProxies = ['127.0.0.0/8']\n";
+    std::fs::write(&file, text + limits).unwrap();
+    let (mut running, address) = Running::run(dir.path(), &[]);
+    let ask_from = move |client: String, name: &str, password: &str| {
+        let from = format!("{}\r\nX-Forwarded-For: {client}", basic(name, password));
+        ask(address, "GET /", &from)
+    };
+    let guesses: Vec<_> = (0..60)
+        .map(|guess| {
+            let client = format!("203.0.113.{}", guess % 6);
+            let password = format!("{WRONG}-{guess}");
+            std::thread::spawn(move || ask_from(client, "alice", &password))
+        })
+        .collect();
+    let (status, page) = ask_from("198.51.100.1".to_owned(), "alice", "correct horse");
+    assert_eq!(status, 200, "{page}");
+    let mut refused = [0, 0];
+    for guess in guesses {
+        let (status, answer) = guess.join().unwrap();
+        match status {
+            401 => refused[0] += 1,
+            429 => {
+                let head = answer.to_ascii_lowercase();
+                let after = head.split_once("\r\nretry-after: ").unwrap().1;
+                let after: u32 = after.split_once('\r').unwrap().0.parse().unwrap();
+                assert!((1..=150).contains(&after), "{answer}");
+                refused[1] += 1;
+            }
+            _ => panic!("{answer}"),
+        }
+    }
+    assert_eq!(refused, [12, 48], "two of each address");
+    let told = running.logged("Too many wrong passwords from one address");
+    let client = told["client.addr"].as_str().unwrap();
+    assert!(client.starts_with("203.0.113."), "{told}");
+    // She has been in, and so comes in from anywhere.
+    let (status, page) = ask_from("203.0.113.0".to_owned(), "alice", "correct horse");
+    assert_eq!(status, 200, "{page}");
+    running.child.kill().unwrap();
+    running.seen.extend(running.log.iter());
+    let log = running.seen.join("\n");
+    assert!(
+        !log.contains(WRONG) && !log.contains("correct horse"),
+        "{log}"
+    );
+}
+
+#[test]
 fn no_password_is_asked_for_where_everybody_could_read_it() {
     let dir = for_users(false, true);
-    let mut running = Running::start(dir.path(), &["run", "--listen", "127.0.0.1:0"]);
-    let address = running.listening();
+    let (_running, address) = Running::run(dir.path(), &[]);
     for accept in ["*/*", &basic("alice", "correct horse")] {
         let (status, answer) = ask(address, "GET /", accept);
         assert_eq!(status, 401, "{answer}");

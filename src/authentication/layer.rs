@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Version};
+use ipnet::IpNet;
 use tower_layer::Layer;
 
 use super::{
@@ -12,8 +13,9 @@ use super::{
     connection::Kept,
     credentials::Ours,
     negotiate::{Mechanism, Negotiate},
+    passwords::{Client, Passwords},
 };
-use crate::{Connection, Identity, Scheme};
+use crate::{Connection, Identity, Scheme, config::Attempts, proxy::Ranges};
 
 /// Finds out who a client is. See the [module](super).
 ///
@@ -51,6 +53,9 @@ pub(super) struct Rules {
     pub(super) anonymous: bool,
     pub(super) negotiate: Option<Negotiate>,
     pub(super) basic: Option<Basic>,
+    pub(super) attempts: Attempts,
+    /// Who may say whose a request is.
+    pub(super) proxies: Ranges,
     pub(super) keep_user: bool,
     pub(super) user_header: Option<HeaderName>,
 }
@@ -63,6 +68,8 @@ impl AuthenticationLayer {
                 anonymous: true,
                 negotiate: None,
                 basic: None,
+                attempts: Attempts::new(),
+                proxies: Ranges::default(),
                 keep_user: false,
                 user_header: None,
             }),
@@ -83,8 +90,15 @@ impl AuthenticationLayer {
     }
 
     /// Offers Basic (`basicAuthentication`) to clients that come by HTTPS. Default: not offered.
+    ///
+    /// The layer and all that is made of it count one client's [attempts](Self::attempts) together.
     pub fn basic(self, realm: &str, users: Arc<dyn CheckPassword>) -> Self {
-        self.with(|rules| rules.basic = Some(Basic::new(realm, users)))
+        self.passwords(realm, Arc::new(Passwords::new(users)))
+    }
+
+    /// [`basic`](Self::basic), with what came of passwords so far.
+    pub(crate) fn passwords(self, realm: &str, passwords: Arc<Passwords>) -> Self {
+        self.with(|rules| rules.basic = Some(Basic::new(realm, passwords)))
     }
 
     /// Sets whether Basic is offered in cleartext, too, where everybody on the way can read the password. Default
@@ -95,6 +109,20 @@ impl AuthenticationLayer {
                 basic.over_cleartext = offer;
             }
         })
+    }
+
+    /// Sets how often a password may be tried. Default [`Attempts::new`]: 10 wrong ones from one address in 5 minutes.
+    ///
+    /// More are answered with 429, and with 503 where too many are being checked; both with `Retry-After`.
+    pub fn attempts(self, attempts: Attempts) -> Self {
+        self.with(|rules| rules.attempts = attempts)
+    }
+
+    /// Sets whose `X-Forwarded-For` says from which address a password comes. Default: nobody's, so that all who come through
+    /// a proxy are one client.
+    pub fn trusted_proxies(self, proxies: impl IntoIterator<Item = IpNet>) -> Self {
+        let proxies: Vec<_> = proxies.into_iter().collect();
+        self.with(|rules| rules.proxies = Ranges::new(&proxies))
     }
 
     /// Sets whether the user whom `Negotiate` found is the user of all later requests of the connection, as in IIS.
@@ -181,6 +209,20 @@ impl Rules {
             http11: self.negotiate.is_some() && !one,
             basic: basic.map(|basic| basic.challenge.clone()),
         }
+    }
+
+    /// Whose password a request with `headers` brings.
+    pub(super) fn client(
+        &self,
+        connection: Option<&Connection>,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Client {
+        let peer = match connection {
+            Some(connection) => connection.peer(),
+            None => Connection::of(extensions).peer(),
+        };
+        Client::of(peer.map(|peer| peer.ip()), headers, &self.proxies)
     }
 
     /// Takes out what a client says of its user, in any spelling that some app may take for the header.

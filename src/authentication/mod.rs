@@ -23,6 +23,12 @@
 //! request proves itself here, and clients are told by `Persistent-Auth: false`, unless
 //! [`keep_user`](AuthenticationLayer::keep_user) says that no such proxy is in front. A request that says of itself
 //! that it came through a proxy (`Via`, `Forwarded`, `X-Forwarded-For`) is on its own even then.
+//!
+//! # How often a password may be tried
+//!
+//! [`Attempts`] says so: from one address so many wrong ones in a time, and then 429; so many checks at once as
+//! [`CheckPassword::at_once`] says, and 503 for who waited too long for its turn. What was right is remembered for a
+//! while, so that neither keeps out who has been in.
 
 mod basic;
 mod challenge;
@@ -31,11 +37,13 @@ mod credentials;
 mod future;
 mod layer;
 pub mod negotiate;
+mod passwords;
 mod service;
 mod user;
 #[cfg(feature = "users")]
 pub mod users;
 
+pub(crate) use self::passwords::Passwords;
 pub use self::{
     basic::{Check, CheckPassword},
     challenge::Http11Required,
@@ -43,6 +51,7 @@ pub use self::{
     layer::AuthenticationLayer,
     service::Authenticated,
 };
+pub use crate::config::Attempts;
 
 #[cfg(test)]
 mod tests;

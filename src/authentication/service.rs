@@ -21,6 +21,7 @@ use super::{
     credentials::Credentials,
     layer::Rules,
     negotiate::{Exchange, Negotiate, Refused, Step},
+    passwords::{Client, Refusal},
     user::User,
 };
 use crate::{Connection, Identity, ResponseBody, headers::X_FORWARDED_FOR};
@@ -128,16 +129,16 @@ impl<S> Authenticated<S> {
         self.forget();
         let keeps = self.keeps(request.headers());
         let (rules, kept) = (Arc::clone(&self.rules), self.kept.clone());
+        let connection = self.connection.as_ref();
+        let client = rules.client(connection, request.headers(), request.extensions());
         let fresh = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, fresh);
         ResponseFuture::deciding(Box::pin(async move {
-            let (user, announcement) = match prove(&rules, kept.as_deref(), credentials).await {
+            let proved = prove(&rules, kept.as_deref(), client, credentials).await;
+            let (user, announcement) = match proved {
                 Ok(Proved::User(user, token)) => (user, token),
                 Ok(Proved::NotYet(token)) => return Ok(challenge::next(&token)),
-                Err(reason) => {
-                    info!(%reason, "User refused");
-                    return Ok(challenges.refusal());
-                }
+                Err(unproved) => return Ok(unproved.answer(&challenges)),
             };
             let announcement = announcement.map(|token| Announcement { token, kept: keeps });
             if let (Some(_), true, Some(kept)) = (&announcement, keeps, &kept) {
@@ -172,21 +173,47 @@ enum Proved {
     NotYet(Vec<u8>),
 }
 
+enum Unproved {
+    Ticket(Refused),
+    Password(Refusal),
+}
+
+impl Unproved {
+    /// What the client gets, and a line of the log; what may come often has its own.
+    fn answer<B>(&self, challenges: &Challenges) -> Response<ResponseBody<B>> {
+        match self {
+            Self::Ticket(reason) => info!(%reason, "User refused"),
+            Self::Password(Refusal::Wrong { known: false }) => {
+                info!(reason = "user or password is wrong", "User refused");
+            }
+            Self::Password(Refusal::Wrong { known: true }) => {
+                debug!(reason = "user or password is wrong still", "User refused");
+            }
+            Self::Password(Refusal::TooMany(time)) => return challenge::too_many(*time),
+            Self::Password(Refusal::Busy) => return challenge::busy(),
+        }
+        challenges.refusal()
+    }
+}
+
 async fn prove(
     rules: &Rules,
     kept: Option<&Kept>,
+    client: Client,
     credentials: Credentials,
-) -> Result<Proved, Refused> {
+) -> Result<Proved, Unproved> {
     match (credentials, &rules.negotiate, &rules.basic) {
         (Credentials::Negotiate(token), Some(negotiate), _) => {
-            exchange(negotiate, kept, token).await
+            let proved = exchange(negotiate, kept, token).await;
+            proved.map_err(Unproved::Ticket)
         }
         (Credentials::Basic(user, password), _, Some(basic)) => {
-            let user = basic.prove(kept, &user, &password).await;
-            let user = user.ok_or_else(|| Refused::new("user or password is wrong"))?;
+            let passwords = &basic.passwords;
+            let proved = passwords.prove(&rules.attempts, client, &user, &password);
+            let user = proved.await.map_err(Unproved::Password)?;
             Ok(Proved::User(user.into(), None))
         }
-        (_, _, _) => Err(Refused::new("that was not offered")),
+        (_, _, _) => Err(Unproved::Ticket(Refused::new("that was not offered"))),
     }
 }
 

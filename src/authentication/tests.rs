@@ -16,7 +16,7 @@ use http::{
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::{
-    AuthenticationLayer, Check, CheckPassword, Http11Required,
+    Attempts, AuthenticationLayer, Check, CheckPassword, Http11Required,
     negotiate::{Exchange, Mechanism, Refused, Step},
 };
 use crate::{Connection, Identity, Scheme};
@@ -393,7 +393,7 @@ impl CheckPassword for Counting {
 }
 
 #[tokio::test]
-async fn what_was_right_is_not_checked_again_on_its_connection_until_the_users_change() {
+async fn what_was_checked_is_not_checked_again_until_the_users_change() {
     let users = Arc::new(Counting::default());
     let layer = AuthenticationLayer::new()
         .anonymous(false)
@@ -406,21 +406,100 @@ async fn what_was_right_is_not_checked_again_on_its_connection_until_the_users_c
         (&one, right, 200, 1),
         (&one, right, 200, 1),
         (&one, wrong, 401, 2),
-        (&one, wrong, 401, 3),
-        (&one, right, 200, 3),
-        (&other, right, 200, 4),
+        (&one, wrong, 401, 2),
+        (&one, right, 200, 2),
+        (&other, right, 200, 2),
+        (&other, wrong, 401, 2),
     ] {
         let answers = talk(layer, &seen, [request(password(text))]).await;
         assert_eq!(answers[0].0, status, "{text}");
         assert_eq!(users.asked.load(Relaxed), asked, "{text}");
     }
     users.revision.store(1, Relaxed);
-    assert_eq!(
-        talk(&one, &seen, [request(password(right))]).await[0].0,
-        200
-    );
-    assert_eq!(users.asked.load(Relaxed), 5);
+    for (text, status, asked) in [(right, 200, 3), (wrong, 401, 4)] {
+        let answers = talk(&one, &seen, [request(password(text))]).await;
+        assert_eq!(answers[0].0, status, "{text}");
+        assert_eq!(users.asked.load(Relaxed), asked, "{text}");
+    }
     assert_eq!(seen.lock().unwrap().len(), 5);
+}
+
+/// The answer to a password that comes through a proxy.
+async fn through_a_proxy(
+    layer: &AuthenticationLayer,
+    text: &str,
+    client: &str,
+) -> Response<crate::ResponseBody<()>> {
+    let mut request = request(password(text));
+    let client = client.parse().unwrap();
+    request.headers_mut().insert("x-forwarded-for", client);
+    let service = layer
+        .for_connection(connection(Scheme::Https))
+        .layer(service_fn(app(&Seen::default())));
+    service.oneshot(request).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_too_many_wrong_passwords_an_address_is_told_when_to_come_again() {
+    let layer = AuthenticationLayer::new()
+        .anonymous(false)
+        .basic("shop", Arc::new(Alice))
+        .attempts(Attempts::new().wrong(2).time(Duration::from_secs(61)));
+    let trusting = layer
+        .clone()
+        .trusted_proxies(["192.0.2.0/24".parse().unwrap()]);
+    for (number, want) in [(0, 401), (1, 401), (2, 429)] {
+        let text = format!("alice:{number}");
+        let answer = through_a_proxy(&trusting, &text, "203.0.113.9").await;
+        assert_eq!(answer.status(), want, "{number}");
+        let challenged = answer.headers().contains_key(WWW_AUTHENTICATE);
+        assert_eq!(challenged, want == 401);
+        if want == 429 {
+            assert_eq!(answer.headers()["retry-after"], "31");
+            assert_eq!(answer.headers()["cache-control"], "no-store");
+        }
+    }
+    // The right one comes too late: whoever guesses must not learn of it.
+    let late = through_a_proxy(&trusting, "alice:secret", "203.0.113.9").await;
+    assert_eq!(late.status(), 429);
+    let another = through_a_proxy(&trusting, "alice:secret", "203.0.113.10").await;
+    assert_eq!(another.status(), 200);
+    // Who does not trust the proxy takes all it sends for its own.
+    let layer = layer.basic("shop", Arc::new(Alice));
+    for (number, want) in [(0, 401), (1, 401), (2, 429)] {
+        let client = format!("203.0.113.{number}");
+        let answer = through_a_proxy(&layer, &format!("alice:{number}"), &client).await;
+        assert_eq!(answer.status(), want, "{number}");
+    }
+}
+
+/// Never decides.
+struct Never;
+
+impl CheckPassword for Never {
+    fn check<'a>(&'a self, _: &'a str, _: &'a str) -> Check<'a> {
+        Box::pin(std::future::pending())
+    }
+
+    fn at_once(&self) -> usize {
+        1
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_too_many_are_checked_a_client_is_told_to_come_again_soon() {
+    let layer = AuthenticationLayer::new()
+        .anonymous(false)
+        .basic("shop", Arc::new(Never));
+    let first = tokio::spawn({
+        let layer = layer.clone();
+        async move { through_a_proxy(&layer, "alice:x", "203.0.113.9").await }
+    });
+    tokio::task::yield_now().await;
+    let answer = through_a_proxy(&layer, "bob:y", "203.0.113.9").await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    first.abort();
 }
 
 #[tokio::test]

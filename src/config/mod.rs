@@ -134,6 +134,10 @@
 //! basicUsers = "users.txt"                # none by default
 //! basicRealm = "shop"
 //! basicOverCleartext = false
+//! basicAttempts = 10                      # wrong ones from one address; 0: as many as there are
+//! basicAttemptsTime = 300                 # in this time
+//! basicWait = 5                           # for a turn to be checked
+//! basicRemember = 600                     # what was right
 //!
 //! [environmentVariables]
 //! ASPNETCORE_ENVIRONMENT = "Production"
@@ -175,13 +179,15 @@
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
 //! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser`, `userHeader`, `basicUsers`,
-//! `basicRealm` and `basicOverCleartext`. IIS passes over names that it does not know, so one file serves both.
+//! `basicRealm`, `basicOverCleartext`, `basicAttempts`, `basicAttemptsTime`, `basicWait` and `basicRemember`. IIS passes over names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
 //! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them. Where the front listens, and its
 //! certificates, only `ancm.toml` says: [`Site`].
 //!
 //! The way of a file: bytes → text → raw values with their positions → [`Config`].
 
+mod attempts;
+mod authentication;
 mod builder;
 mod command;
 mod destinations;
@@ -192,12 +198,15 @@ mod findings;
 mod forwarding;
 mod forwarding_builder;
 pub(crate) mod front;
+mod handler_settings;
+mod handler_settings_builder;
 mod load;
 mod parse;
 mod processes;
 mod processes_builder;
 mod raw;
 mod report;
+mod report_authentication;
 mod report_forwarding;
 mod sections;
 mod settings;
@@ -213,16 +222,19 @@ mod web_config;
 mod written;
 
 pub use self::{
+    attempts::Attempts,
+    authentication::Authentication,
     builder::Builder,
     command::{CommandLine, Unresolved},
     destinations::{Destination, HealthCheck, NoDestination},
     findings::{Error, Errors, Position, Warning, WarningKind},
     forwarding::{Forwarding, HeaderPolicy, Protocol, Underscores},
     front::FrontLimits,
+    handler_settings::HandlerSettings,
     load::Loaded,
     processes::{Listener, Processes, StartMode},
     report::Report,
-    settings::{Authentication, Config, HandlerSettings, HostingModel},
+    settings::{Config, HostingModel},
     site::{
         Binding, BindingAt, CertificateFiles, ClientCertificates, Hsts, HttpsRedirect,
         InvalidBinding, Site, SiteError, TlsVersion, socket_address,

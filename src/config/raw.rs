@@ -39,6 +39,7 @@ pub(super) struct RawConfig {
     pub(super) basic_realm: Option<Text>,
     pub(super) anonymous_authentication: Option<Text>,
     pub(super) web_socket: Option<Text>,
+    pub(super) max_allowed_content_length: Option<Text>,
     pub(super) path_base: Option<Text>,
     pub(super) https_port: Option<Text>,
     pub(super) site: RawSite,

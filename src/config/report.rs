@@ -4,8 +4,9 @@ use std::{fmt, path::Path, time::Duration};
 
 use super::{
     findings::{Warning, shown},
+    handler_settings::HandlerSettings,
     processes::{Listener, StartMode},
-    settings::{Config, HandlerSettings, HostingModel},
+    settings::{Config, HostingModel},
 };
 
 /// What was understood of a configuration: one line for each setting, then the warnings.
@@ -155,32 +156,11 @@ impl Report<'_> {
             Some(prefix) => row(f, "stdout log", format_args!("{}_*.log", prefix.display()))?,
             None => row(f, "stdout log", "off")?,
         }
-        let kinds = config.authentication;
-        let offered: Vec<&str> = [
-            (kinds.windows, "windows"),
-            (kinds.basic, "basic"),
-            (kinds.anonymous, "anonymous"),
-        ]
-        .into_iter()
-        .filter_map(|(offered, name)| offered.then_some(name))
-        .collect();
-        row(f, "authentication", list(&offered))?;
-        if let Some(name) = &config.handler_settings.user_header {
-            row(f, "userHeader", name)?;
-        }
-        if config.handler_settings.keep_user {
-            row(f, "keepUser", on(true))?;
-        }
-        if let Some(realm) = &config.handler_settings.basic_realm {
-            row(f, "basicRealm", shown(realm))?;
-        }
-        if let Some(file) = &config.handler_settings.basic_users {
-            row(f, "basicUsers", file.display())?;
-        }
-        if config.handler_settings.basic_over_cleartext {
-            row(f, "basicOverCleartext", on(true))?;
-        }
+        self.authentication(f)?;
         row(f, "WebSocket", on(config.websockets))?;
+        if let Some(bytes) = config.max_allowed_content_length {
+            row(f, "maxAllowedContentLength", format_args!("{bytes} bytes"))?;
+        }
         row(
             f,
             "start-up error page",

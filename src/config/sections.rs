@@ -26,10 +26,8 @@ const IGNORED_SECURITY: [(&str, &str); 6] = [
     ("dynamicIpSecurity", "no address is kept out by it"),
     ("ipSecurity", "no address is kept out by it"),
     ("isapiCgiRestriction", "there is neither ISAPI nor CGI"),
-    (
-        "requestFiltering",
-        "no request is filtered by it, nor its length limited",
-    ),
+    // But for the length of bodies.
+    ("requestFiltering", "no request is filtered by it"),
 ];
 
 /// What it means that `section` of `system.webServer` is ignored, where that matters.

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The keys that only this format has, or has in another form.
-const OTHERS: [&str; 21] = [
+const OTHERS: [&str; 22] = [
     "affinity",
     "arguments",
     "authentication",
@@ -27,6 +27,7 @@ const OTHERS: [&str; 21] = [
     "httpsPort",
     "idleTimeout",
     "listener",
+    "maxAllowedContentLength",
     "pathBase",
     "probe",
     "proxy",
@@ -70,10 +71,14 @@ const PROCESSES: [(&str, &[(&str, &str)]); 4] = [
 ];
 
 /// The keys of `authentication` that are called the same in `handlerSettings`.
-const AUTHENTICATION: [&str; 5] = [
+const AUTHENTICATION: [&str; 9] = [
+    "basicAttempts",
+    "basicAttemptsTime",
     "basicOverCleartext",
     "basicRealm",
+    "basicRemember",
     "basicUsers",
+    "basicWait",
     "keepUser",
     "userHeader",
 ];
@@ -131,6 +136,9 @@ impl Reader<'_> {
                     raw.recycle_on_file_change = self.list(key.get_ref(), value);
                 }
                 "webSocket" => raw.web_socket = self.scalar(key, value),
+                "maxAllowedContentLength" => {
+                    raw.max_allowed_content_length = self.scalar(key, value);
+                }
                 name => match raw.slot(name) {
                     Some(slot) => *slot = self.scalar(key, value),
                     None => self.unknown(key, KEYS.into_iter().chain(OTHERS)),
@@ -343,6 +351,7 @@ stdoutLogEnabled = true
 pathBase = "/app"
 httpsPort = 443
 webSocket = false
+maxAllowedContentLength = 1000
 recycleOnFileChange = ["a.json"]
 
 [authentication]
@@ -367,6 +376,7 @@ A = "2"
         assert_eq!(value(&raw.path_base), "/app");
         assert_eq!(value(&raw.https_port), "443");
         assert_eq!(value(&raw.web_socket), "false");
+        assert_eq!(value(&raw.max_allowed_content_length), "1000");
         assert_eq!(raw.recycle_on_file_change[0].text, "a.json");
         assert_eq!(value(&raw.windows_authentication), "true");
         assert_eq!(raw.handler_settings[0].1.text, "0");

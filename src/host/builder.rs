@@ -9,10 +9,15 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::warn;
 
-use super::{App, Host, Settings, Source, live::Live};
+use super::{
+    Host,
+    live::Live,
+    pipeline::{App, Settings, Source},
+    proofs::Proofs,
+};
 use crate::{
     app::AncmLayer,
-    authentication::{AuthenticationLayer, CheckPassword, negotiate::Mechanism},
+    authentication::{CheckPassword, Passwords, negotiate::Mechanism},
     config::{self, Config, HostingModel, ProcessVars, Vars},
     control::{Parts, operate},
     error::{BoxError, ErrorPage},
@@ -40,13 +45,6 @@ pub struct Builder {
 
 /// Who is told of a configuration.
 type Told = dyn Fn(&Config) + Send + Sync;
-
-/// By what users can prove who they are.
-#[derive(Clone, Default)]
-struct Proofs {
-    negotiate: Option<Arc<dyn Mechanism>>,
-    basic: Option<(String, Arc<dyn CheckPassword>)>,
-}
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
@@ -108,7 +106,7 @@ impl Builder {
     /// Sets who checks the passwords of Basic authentication, where the configuration offers it. A realm that the
     /// configuration names goes before `realm`. Defaults to nobody: then no password is right.
     pub fn basic(mut self, realm: impl Into<String>, users: Arc<dyn CheckPassword>) -> Self {
-        self.proofs.basic = Some((realm.into(), users));
+        self.proofs.basic = Some((realm.into(), Arc::new(Passwords::new(users))));
         self
     }
 
@@ -151,7 +149,8 @@ impl Builder {
             factory,
         } = self;
         let config = Arc::new(config);
-        let proxy = Proxy::with_options(proxy_options(&config));
+        let in_worker = worker.is_ok() && config.hosting_model() == HostingModel::InProcess;
+        let proxy = Proxy::with_options(proxy_options(&config, in_worker));
         let tunnels = proxy.tunnels().clone();
         let page = error_page(&config, &*vars);
         let settings = Arc::new(Live::new(Settings {
@@ -184,7 +183,7 @@ impl Builder {
             supervisor: supervisor.clone(),
             gate: gate.clone(),
             switch: files.switch(),
-            apply: apply(Arc::clone(&settings), vars, proofs, told),
+            apply: apply(Arc::clone(&settings), vars, proofs, told, in_worker),
         })?;
         Ok(Host::of(App {
             path_base: config.path_base().clone(),
@@ -221,13 +220,14 @@ fn apply(
     vars: Arc<dyn Vars>,
     proofs: Proofs,
     told: Option<Arc<Told>>,
+    in_worker: bool,
 ) -> Box<Told> {
     Box::new(move |config| {
         let (_, old) = settings.current();
         settings.replace(Settings {
             authentication: proofs.layer(config),
             page: error_page(config, &*vars),
-            proxy: old.proxy.reconfigured(proxy_options(config)),
+            proxy: old.proxy.reconfigured(proxy_options(config, in_worker)),
         });
         if let Some(told) = &told {
             told(config);
@@ -235,36 +235,17 @@ fn apply(
     })
 }
 
-impl Proofs {
-    /// What the configuration offers, as far as it can be checked.
-    fn layer(&self, config: &Config) -> AuthenticationLayer {
-        let kinds = config.authentication();
-        let settings = config.handler_settings();
-        let mut layer = AuthenticationLayer::new()
-            .anonymous(kinds.anonymous())
-            .keep_user(settings.keep_user());
-        if let Some(name) = settings.user_header() {
-            layer = layer.user_header(name.clone());
-        }
-        if let Some(mechanism) = self.negotiate.as_ref().filter(|_| kinds.windows()) {
-            layer = layer.negotiate(Arc::clone(mechanism));
-        }
-        if let Some((realm, users)) = self.basic.as_ref().filter(|_| kinds.basic()) {
-            let realm = settings.basic_realm().unwrap_or(realm);
-            layer = layer
-                .basic(realm, Arc::clone(users))
-                .basic_over_cleartext(settings.basic_over_cleartext());
-        }
-        layer
-    }
-}
-
-fn proxy_options(config: &Config) -> ProxyOptions {
+/// `in_worker`: whether the app is hosted in process. Then it keeps to `maxAllowedContentLength` itself, and (ANCM) has no
+/// `requestTimeout`, whether its requests are forwarded or not.
+fn proxy_options(config: &Config, in_worker: bool) -> ProxyOptions {
     let settings = config.handler_settings();
+    let said = config.max_allowed_content_length().map(u64::from);
+    let longest = config.forwarding().max_body_size();
     ProxyOptions::new()
         .forwarding(config.forwarding())
+        .max_body_size(longest.or(said.filter(|_| !in_worker)))
         .path_base(config.path_base())
-        .request_timeout(config.request_timeout())
+        .request_timeout(config.request_timeout().filter(|_| !in_worker))
         .forward_response_connection_header(settings.forward_response_connection_header())
         .websockets(config.websockets())
         .windows_user(config.forward_windows_auth_token())

@@ -2,37 +2,32 @@
 
 mod builder;
 mod live;
+mod pipeline;
+mod proofs;
 mod route;
+mod service;
 
-use std::{
-    convert::Infallible,
-    fmt, io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use pin_project_lite::pin_project;
-use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::builder::Builder;
-use self::{live::Live, route::Route};
+pub use self::{builder::Builder, service::HostFuture};
+use self::{
+    live::Live,
+    pipeline::{App, Pipeline, Settings, Source},
+};
 use crate::{
     Connection, PathBase, ResponseBody,
-    authentication::{Authenticated, AuthenticationLayer},
+    authentication::AuthenticationLayer,
     config::{Config, ProcessVars, Vars},
-    control::{Operator, Running},
-    error::{BoxError, ErrorPage, ErrorPageLayer, ErrorPages},
+    control::Operator,
+    error::{BoxError, ErrorPage},
     in_process::{RequestBody, Startup},
-    offline::{self, Gate, Offline, OfflineLayer},
-    proxy::{
-        self, Address, Backend, Backends, BalancedLayer, FixedLayer, Proxy, ProxyOptions, Tunnels,
-    },
-    supervisor::{Supervisor, SupervisorLayer},
+    proxy::{self, Address, Backend, Backends, Proxy, ProxyOptions, Tunnels},
+    supervisor::Supervisor,
 };
 
 /// The body of a [`Host`]'s answers: the app's, an error page, the offline page, or a refusal.
@@ -57,38 +52,6 @@ pub struct Host {
     /// That of the settings in the pipeline.
     revision: u64,
     app: Arc<App>,
-}
-
-/// The parts of one app that its connections share.
-struct App {
-    path_base: PathBase,
-    source: Source,
-    tunnels: Tunnels,
-    settings: Arc<Live<Settings>>,
-}
-
-/// What follows the configuration while connections are open.
-#[derive(Clone, Debug)]
-struct Settings {
-    authentication: AuthenticationLayer,
-    page: ErrorPage,
-    proxy: Proxy,
-}
-
-/// Where the app runs.
-enum Source {
-    /// In processes that we keep.
-    Supervised {
-        supervisor: Supervisor,
-        gate: Gate,
-        operator: Operator,
-        _running: Running,
-        _files: offline::Watcher,
-    },
-    /// Somewhere else.
-    Fixed(Backend),
-    /// At several places somewhere else.
-    Balanced(Backends),
 }
 
 impl Host {
@@ -289,115 +252,11 @@ impl Host {
     }
 }
 
-impl App {
-    /// What a request passes, from the outermost stage to the app.
-    fn pipeline(
-        &self,
-        settings: &Settings,
-        authentication: &AuthenticationLayer,
-        connection: Option<Connection>,
-    ) -> Pipeline {
-        let Settings { page, proxy, .. } = settings.clone();
-        let page = page.shown_to(connection.as_ref().and_then(Connection::peer));
-        let (gate, route) = match &self.source {
-            Source::Supervised {
-                supervisor, gate, ..
-            } => {
-                let layer = SupervisorLayer::new(supervisor.clone());
-                let service = layer.layer(proxy);
-                (
-                    gate.clone(),
-                    Route::Supervised(service).for_connection(connection),
-                )
-            }
-            Source::Fixed(backend) => {
-                let service = FixedLayer::new(backend.clone()).layer(proxy);
-                (
-                    Gate::open(),
-                    Route::Fixed(service).for_connection(connection),
-                )
-            }
-            Source::Balanced(backends) => {
-                let service = BalancedLayer::new(backends.clone()).layer(proxy);
-                (
-                    Gate::open(),
-                    Route::Balanced(service).for_connection(connection),
-                )
-            }
-        };
-        let app = OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route));
-        authentication.layer(app)
-    }
-}
-
-type Pipeline = Authenticated<Offline<ErrorPages<Route>>>;
-
-impl<B> Service<Request<B>> for Host
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<HostBody>;
-    type Error = Infallible;
-    type Future = HostFuture<B>;
-
-    /// Ready whenever the pipeline is, which takes the settings of the moment.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.refresh();
-        Service::<Request<B>>::poll_ready(&mut self.pipeline, cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        restore_target(&mut request, &self.app.path_base);
-        HostFuture {
-            inner: self.pipeline.call(request),
-        }
-    }
-}
-
-/// Gives back the path base that axum's `nest` took off: the module forwards the path whole.
-#[cfg(feature = "axum")]
-fn restore_target<B>(request: &mut Request<B>, base: &PathBase) {
-    use axum::extract::OriginalUri;
-
-    if base.is_root() {
-        return;
-    }
-    if let Some(OriginalUri(original)) = request.extensions().get()
-        && base.split(original.path()).is_some()
-    {
-        *request.uri_mut() = original.clone();
-    }
-}
-
-#[cfg(not(feature = "axum"))]
-fn restore_target<B>(_: &mut Request<B>, _: &PathBase) {}
-
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
             .field("path_base", &self.app.path_base)
             .field("supervisor", &self.supervisor())
             .finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The future of a [`Host`]. Dropping it breaks the exchange with the app off.
-    pub struct HostFuture<B> where B: Body<Data = Bytes>, B: Send, B: 'static, B::Error: Into<BoxError> {
-        #[pin]
-        inner: <Pipeline as Service<Request<B>>>::Future,
-    }
-}
-
-impl<B> Future for HostFuture<B>
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Output = Result<Response<HostBody>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx)
     }
 }

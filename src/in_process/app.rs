@@ -86,6 +86,7 @@ pub struct Settings {
     pub(super) websockets: bool,
     pub(super) stack_size: Option<usize>,
     pub(super) call_startup_hook: bool,
+    pub(super) max_request_body: Option<u32>,
 }
 
 impl Settings {
@@ -147,6 +148,12 @@ impl Settings {
     #[must_use]
     pub fn call_startup_hook(&self) -> bool {
         self.call_startup_hook
+    }
+
+    /// `maxAllowedContentLength`: the largest body that the app may read unless it says otherwise, in bytes, where it is set.
+    #[must_use]
+    pub fn max_request_body(&self) -> Option<u32> {
+        self.max_request_body
     }
 }
 

@@ -118,6 +118,7 @@ pub use self::{
 pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
+    trust::Ranges,
 };
 #[doc(hidden)]
 pub use self::{

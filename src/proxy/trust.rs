@@ -6,13 +6,13 @@ use ipnet::IpNet;
 
 /// Ranges of addresses, in which one is looked for in the logarithm of how many they are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ranges {
+pub(crate) struct Ranges {
     /// The first and the last of each, in order and apart from each other.
     ranges: Box<[(IpAddr, IpAddr)]>,
 }
 
 impl Ranges {
-    pub(super) fn new(nets: &[IpNet]) -> Self {
+    pub(crate) fn new(nets: &[IpNet]) -> Self {
         // IPv4 is before IPv6, so that no range has addresses of both.
         let mut nets: Vec<_> = nets
             .iter()
@@ -32,7 +32,7 @@ impl Ranges {
     }
 
     /// An IPv4 address of a socket for both families is the IPv4 address that it stands for.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let at = self.ranges.partition_point(|(first, _)| *first <= address);
         let below = at.checked_sub(1).and_then(|at| self.ranges.get(at));

@@ -17,6 +17,7 @@ mod faults;
 mod here;
 mod layouts;
 mod leaving;
+mod limits;
 mod memory;
 mod middleware;
 mod settings;
@@ -25,36 +26,14 @@ mod site;
 mod starts;
 mod user;
 
-use std::{
-    future::Future,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-
-use tokio::{runtime, time::timeout};
+use std::{future::Future, time::Duration};
 
 /// How long a test may take, on a machine that is busy with other things.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs what a test does: within the limit, and not while another test of this program runs.
 fn run(test: impl Future<Output = ()>) {
-    static TURN: Mutex<()> = Mutex::new(());
     // What has to be built or fetched is before any limit.
     site::prepare();
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    // What went wrong stands in the output of a test that fails, and `RUST_LOG` asks for more.
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .try_init();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let done = timeout(LIMIT, test).await;
-        done.expect("the test took too long");
-    });
+    support::alone::run(LIMIT, test);
 }

@@ -29,7 +29,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
-    apps::{hosting_assembly, published},
+    apps::{copy_of, hosting_assembly, published},
     client::{Client, Protocol},
     pki::Ca,
     process,
@@ -96,6 +96,12 @@ impl Site {
 
     /// The app of `folder`, started as `config` says.
     pub(crate) fn of(folder: TempDir, way: Way, config: Builder) -> Self {
+        let config = config.hosting_model(HostingModel::InProcess).build();
+        Self::configured(folder, way, config.unwrap())
+    }
+
+    /// The app of `folder`, as a file configures it.
+    pub(crate) fn configured(folder: TempDir, way: Way, config: Config) -> Self {
         let ca = Ca::new();
         let standby = Standby::new();
         let bound = bind(way, &standby, &ca);
@@ -104,8 +110,7 @@ impl Site {
         if way == Way::Direct {
             program = program.front(bound.sockets().unwrap());
         }
-        let config = config.hosting_model(HostingModel::InProcess).build();
-        let host = Host::builder(config.unwrap())
+        let host = Host::builder(config)
             .vars(Arc::new(variables()))
             .basic("test", Arc::new(Users))
             .worker(program)
@@ -232,22 +237,7 @@ fn bind(way: Way, standby: &Standby, ca: &Ca) -> Bound {
 
 /// A folder with the app of a test's own.
 pub(crate) fn copy_of_the_app() -> TempDir {
-    let copy = TempDir::new().unwrap();
-    copy_all(&published().apps.join("full"), copy.path());
-    copy
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_all(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
+    copy_of("full")
 }
 
 /// The environment that .NET wants, without what a module further out would have set.

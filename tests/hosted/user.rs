@@ -26,6 +26,7 @@ pub(crate) async fn ask(client: &mut Client, target: &str, credentials: &str) ->
 /// What the app knows of Alice.
 pub(crate) fn alice() -> Value {
     json!({
+        "authenticated": true,
         "name": "alice@TEST",
         "kind": "Basic",
         "roles": ["staff", "admins"],
@@ -39,6 +40,7 @@ pub(crate) fn alice() -> Value {
 /// What it knows where nobody was authenticated, and whether somebody could have been.
 pub(crate) fn nobody(scheme: bool) -> Value {
     json!({
+        "authenticated": false,
         "name": null,
         "kind": null,
         "roles": [],

@@ -183,6 +183,17 @@ fn an_app_that_ends_by_itself_is_replaced() {
     });
 }
 
+/// ANCM: `requestTimeout` is for apps out of process.
+#[test]
+fn a_worker_may_take_longer_than_the_request_timeout() {
+    run(async {
+        let limit = Duration::from_millis(100);
+        let site = hosted(|config| config.request_timeout(Some(limit)));
+        assert_eq!(get(&site, "/slow?ms=1000").await.0, 200);
+        site.close().await;
+    });
+}
+
 #[test]
 fn signals_stop_a_worker_in_good_order_and_the_parent_brings_the_next() {
     run(async {

@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hosted;
 mod realm;
 
 use std::{
@@ -67,7 +68,12 @@ impl Site {
             App::Twin | App::InProcess => TempDir::new().unwrap(),
         };
         configure(folder.path(), app, offer);
-        let mut start = Start::new(app, "/").folder(folder.path());
+        Self::start(Start::new(app, "/"), folder)
+    }
+
+    /// As part of the realm, in front of the app of `folder`.
+    fn start(start: Start, folder: TempDir) -> Self {
+        let mut start = start.folder(folder.path());
         for (name, value) in realm().variables() {
             start = start.variable(name, value);
         }
@@ -101,6 +107,12 @@ fn configure(folder: &Path, app: App, offer: Offer) {
         App::Stock => r#"processPath="dotnet" arguments=".\StockApp.dll""#.to_owned(),
         App::Twin | App::InProcess => format!(r#"processPath="{}""#, twin().display()),
     };
+    let process = format!(r#"{process} hostingModel="outofprocess""#);
+    write_configuration(folder, &process, offer);
+}
+
+/// Of an app that is started and hosted as the attributes of `process` say.
+fn write_configuration(folder: &Path, process: &str, offer: Offer) {
     let Offer {
         anonymous,
         keep_user,
@@ -108,7 +120,7 @@ fn configure(folder: &Path, app: App, offer: Offer) {
     let text = format!(
         r#"<?xml version="1.0" encoding="utf-8"?>
 <configuration><location path="." inheritInChildApplications="false"><system.webServer>
-  <aspNetCore {process} hostingModel="outofprocess">
+  <aspNetCore {process}>
     <handlerSettings>
       <handlerSetting name="userHeader" value="X-Remote-User" />
       <handlerSetting name="keepUser" value="{keep_user}" />

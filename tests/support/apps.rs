@@ -64,13 +64,27 @@ pub(crate) fn published() -> &'static Published {
 
 /// A folder with the stock app of a test's own, as it was published for out-of-process hosting.
 pub(crate) fn own_copy() -> TempDir {
+    copy_of("outofprocess")
+}
+
+/// A folder of a test's own with what was published into the folder `name`.
+pub(crate) fn copy_of(name: &str) -> TempDir {
     let copy = TempDir::new().expect("a temporary folder");
-    for entry in fs::read_dir(published().apps.join("outofprocess")).expect("it is published") {
-        let file = entry.expect("a file of the app").path();
-        let name = file.file_name().expect("files have names");
-        fs::copy(&file, copy.path().join(name)).expect("the file is copied");
-    }
+    copy_all(&published().apps.join(name), copy.path());
     copy
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("it is published") {
+        let source = entry.expect("an entry of the folder").path();
+        let target = to.join(source.file_name().expect("entries have names"));
+        if source.is_dir() {
+            fs::create_dir(&target).expect("a folder");
+            copy_all(&source, &target);
+        } else {
+            fs::copy(&source, target).expect("the file is copied");
+        }
+    }
 }
 
 /// The managed half of in-process hosting, built by the repository's own script if it is not there or older than its source.

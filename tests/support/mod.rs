@@ -5,6 +5,7 @@
     reason = "each test program takes what it needs of these helpers"
 )]
 
+pub(crate) mod alone;
 pub(crate) mod apps;
 pub(crate) mod client;
 pub(crate) mod log;

@@ -18,8 +18,8 @@
 //! ```
 //!
 //! A check takes as long, and as much memory, as the hash asks for, so it runs on threads that may block, and only so many
-//! at once as leave cores to the front. Whom a connection has proved to be is remembered for it, until the file
-//! changes. A user who is not there costs what one costs who is.
+//! at once as leave cores to the front: half of them. What was right is remembered for a while, until the file changes; how often
+//! a wrong one may be tried, [`Attempts`](super::Attempts) limits. A user who is not there costs what one costs who is.
 //!
 //! The file is watched. One that can't be read any more changes nothing, and the log says why.
 
@@ -118,6 +118,10 @@ impl CheckPassword for Users {
 
     fn revision(&self) -> Option<u64> {
         Some(self.shared.table.load().revision())
+    }
+
+    fn at_once(&self) -> usize {
+        half_the_cores()
     }
 }
 

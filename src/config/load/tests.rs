@@ -448,3 +448,32 @@ proptest! {
         let _ = Config::from_toml(&root, text.as_bytes(), &no_vars());
     }
 }
+
+#[test]
+fn the_largest_body_is_read_from_both_files() {
+    let load = |bytes: &str| {
+        let root = root();
+        let text = format!(
+            r#"<configuration><system.webServer><aspNetCore processPath="x"/><security><requestFiltering>
+              <requestLimits maxAllowedContentLength="{bytes}"/></requestFiltering></security></system.webServer></configuration>"#
+        );
+        Config::from_web_config(root.path(), text.as_bytes(), &no_vars())
+    };
+    for (bytes, want) in [("0", 0), ("30000000", 30_000_000), ("4294967295", u32::MAX)] {
+        let loaded = load(bytes).unwrap();
+        assert_eq!(loaded.config.max_allowed_content_length(), Some(want));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        let report = loaded.config.report().to_string();
+        let line = format!("maxAllowedContentLength   {want} bytes\n");
+        assert!(report.contains(&line), "{report}");
+        let root = root();
+        let toml = format!("processPath = 'x'\nmaxAllowedContentLength = {bytes}");
+        let loaded = Config::from_toml(root.path(), toml.as_bytes(), &no_vars()).unwrap();
+        assert_eq!(loaded.config.max_allowed_content_length(), Some(want));
+    }
+    for bytes in ["", "-1", "4294967296", "30 MB", "1e6"] {
+        let errors = load(bytes).unwrap_err().to_string();
+        let want = "maxAllowedContentLength: expected a whole number from 0 to 4294967295, got";
+        assert!(errors.contains(want), "{errors}");
+    }
+}

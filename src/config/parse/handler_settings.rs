@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use http::HeaderName;
 
-use super::{DESTINATIONS, FORWARDING, FRONT, Parser, processes::NAMES};
+use super::{ATTEMPTS, DESTINATIONS, FORWARDING, FRONT, Parser, processes::NAMES};
 use crate::{
     config::{
         findings::{Kind, WarningKind},
@@ -87,6 +87,7 @@ impl Parser<'_> {
         self.user_header(raw, config);
         self.stack_size(raw, config);
         self.basic(raw, config);
+        self.attempts(raw, &mut config.handler_settings.basic_attempts);
         self.shutdown_delay(raw, config);
     }
 
@@ -204,7 +205,8 @@ impl Parser<'_> {
             let subject = format!("handlerSetting {name}");
             let tables = FRONT.into_iter().chain(DESTINATIONS);
             let tables = tables.map(|(_, name)| name);
-            let ours = NAMES.into_iter().chain(FORWARDING).chain(tables);
+            let ours = NAMES.into_iter().chain(FORWARDING);
+            let ours = ours.chain(ATTEMPTS).chain(tables);
             if known.into_iter().chain(ours).any(same) {
                 continue;
             } else if let Some((_, why)) = IGNORED.iter().find(|(ignored, _)| same(ignored)) {

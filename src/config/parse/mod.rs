@@ -14,6 +14,7 @@ use super::{
 };
 use crate::PathBase;
 
+mod attempts;
 mod destinations;
 mod environment;
 mod forwarding;
@@ -23,7 +24,8 @@ mod processes;
 mod site;
 
 pub(super) use self::{
-    destinations::NAMES as DESTINATIONS, forwarding::NAMES as FORWARDING, front::NAMES as FRONT,
+    attempts::NAMES as ATTEMPTS, destinations::NAMES as DESTINATIONS,
+    forwarding::NAMES as FORWARDING, front::NAMES as FRONT,
 };
 
 /// What everything is read with.
@@ -123,6 +125,9 @@ impl Parser<'_> {
         if let Some(value) = self.number(key, &raw.processes_per_application, range) {
             config.processes_per_application = value;
         }
+        // Of IIS's schema, in which it is 32 bits without a sign.
+        let (key, text) = ("maxAllowedContentLength", &raw.max_allowed_content_length);
+        config.max_allowed_content_length = self.number(key, text, 0..=u32::MAX);
         let span = |text: &str| time_span(text).filter(|&t| t <= values::LONGEST_REQUEST_TIMEOUT);
         let expected = "hh:mm:ss or d.hh:mm:ss, at most 15.00:00:00";
         if let Some(value) = self.value("requestTimeout", &raw.request_timeout, expected, span) {

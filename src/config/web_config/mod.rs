@@ -157,7 +157,30 @@ impl Reader<'_> {
         for child in elements(node) {
             match name(child) {
                 "authentication" => self.authentication(child),
+                "requestFiltering" => self.request_filtering(child),
                 other => self.ignored(child, sections::ignored_security(other)),
+            }
+        }
+    }
+
+    /// Of this only the length of bodies counts.
+    fn request_filtering(&mut self, node: Node<'_, '_>) {
+        let limits = |child: &Node<'_, '_>| name(*child) == "requestLimits";
+        if node.attributes().len() > 0 || !elements(node).all(|child| limits(&child)) {
+            self.ignored(node, sections::ignored_security(name(node)));
+        }
+        for child in elements(node).filter(limits) {
+            for attribute in child.attributes() {
+                if attribute.name() == "maxAllowedContentLength" {
+                    self.raw.max_allowed_content_length = Some(self.text(attribute));
+                } else {
+                    let subject = format!("requestLimits {}", attribute.name());
+                    self.warn(child, WarningKind::Ignored, &subject, "ignored");
+                }
+            }
+            for other in elements(child) {
+                let subject = format!("requestLimits {}", name(other));
+                self.warn(other, WarningKind::Ignored, &subject, "ignored");
             }
         }
     }

@@ -108,8 +108,20 @@ fn warns_of_everything_that_is_not_honoured() {
             "rewrite: ignored: URLs are not rewritten by it",
         ),
         (
-            r#"<security><requestFiltering><requestLimits/></requestFiltering></security>"#,
-            "requestFiltering: ignored: no request is filtered by it, nor its length limited",
+            r#"<security><requestFiltering><hiddenSegments/></requestFiltering></security>"#,
+            "requestFiltering: ignored: no request is filtered by it",
+        ),
+        (
+            r#"<security><requestFiltering allowDoubleEscaping="true"/></security>"#,
+            "requestFiltering: ignored: no request is filtered by it",
+        ),
+        (
+            r#"<security><requestFiltering><requestLimits maxUrl="10"/></requestFiltering></security>"#,
+            "requestLimits maxUrl: ignored",
+        ),
+        (
+            r#"<security><requestFiltering><requestLimits><headerLimits/></requestLimits></requestFiltering></security>"#,
+            "requestLimits headerLimits: ignored",
         ),
         (
             r#"<security><authentication><digestAuthentication enabled="true"/></authentication></security>"#,

@@ -76,6 +76,7 @@ impl Launch {
         launch.limit = Some(config.startup_time_limit());
         let settings = config.handler_settings();
         launch.settle(settings.stack_size(), settings.call_startup_hook());
+        launch.read_at_most(config.max_allowed_content_length());
         let told = &mut launch.told;
         told.authentication = environment::authentication(config);
         told.websockets = config.websockets();
@@ -93,6 +94,7 @@ impl Launch {
         };
         let mut launch = Self::of(&command, settings.path_base(), vars)?;
         launch.settle(settings.stack_size(), settings.call_startup_hook());
+        launch.read_at_most(settings.max_request_body());
         let told = &mut launch.told;
         told.websockets = settings.websockets();
         told.detailed_errors = settings.detailed_errors();
@@ -133,6 +135,14 @@ impl Launch {
         self.shows = hook;
     }
 
+    /// By `maxAllowedContentLength`. ANCM: the default of `IISServerOptions.MaxRequestBodySize`.
+    ///
+    /// Differs from ANCM: an app may read more if it says so, where IIS refuses before the app whatever it says.
+    fn read_at_most(&mut self, said: Option<u32>) {
+        let limit = said.map_or(MAX_REQUEST_BODY, u64::from);
+        self.told.max_request_body = Some(limit);
+    }
+
     /// Where the front listens, as the app is told. Defaults to nothing.
     pub fn addresses(mut self, addresses: &[SocketAddr]) -> Self {
         let urls: Vec<_> = addresses
@@ -144,7 +154,7 @@ impl Launch {
     }
 
     /// The largest request body that the app may read, in bytes; the app can change it for each request. Defaults to
-    /// 30,000,000, as in IIS.
+    /// `maxAllowedContentLength`, else to 30,000,000, as in IIS.
     pub fn max_request_body(mut self, limit: Option<u64>) -> Self {
         self.told.max_request_body = limit;
         self

@@ -76,6 +76,7 @@ fn settings(assignment: &Assignment) -> io::Result<Settings> {
         websockets: assignment.websockets,
         stack_size: assignment.stack_size,
         call_startup_hook: assignment.call_startup_hook,
+        max_request_body: assignment.max_request_body,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of all below. A program that was replaced under a running one may speak another.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// The longest line, in bytes: an exception's text is cut before.
 pub(crate) const LONGEST: u64 = 1024 * 1024;
 
@@ -88,6 +88,8 @@ pub(crate) struct Assignment {
     /// In bytes.
     pub(crate) stack_size: Option<usize>,
     pub(crate) call_startup_hook: bool,
+    /// In bytes, where it is said.
+    pub(crate) max_request_body: Option<u32>,
     /// The Unix socket on which the parent forwards.
     pub(crate) listener: i32,
     /// Where the worker's own log goes; its standard streams are the app's.

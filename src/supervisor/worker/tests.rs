@@ -25,6 +25,7 @@ fn assignment() -> Assignment {
         websockets: true,
         stack_size: Some(0x20_0000),
         call_startup_hook: true,
+        max_request_body: None,
         listener: 7,
         log: None,
         front: vec![vec![8, 9], vec![10, 11]],

@@ -57,6 +57,7 @@ impl WorkerProgram {
             websockets: config.websockets,
             stack_size: config.handler_settings().stack_size(),
             call_startup_hook: config.handler_settings().call_startup_hook(),
+            max_request_body: config.max_allowed_content_length(),
             listener: listener.as_raw_fd(),
             log: log.as_ref().map(|log| log.as_raw_fd()),
             front: front.iter().map(numbers).collect(),

@@ -18,6 +18,7 @@ namespace FullApp
             var ticket = known ? await context.AuthenticateAsync(IISServerDefaults.AuthenticationScheme) : null;
             await context.Response.WriteJson(new
             {
+                authenticated = context.User.Identity.IsAuthenticated,
                 name = context.User.Identity.Name,
                 kind = context.User.Identity.AuthenticationType,
                 roles = context.User.FindAll(ClaimTypes.Role).Select(role => role.Value).ToArray(),

@@ -1,64 +1,22 @@
-//! `ancm run`: the one place where the parts of the host half are put together and served.
+//! What is served, and what it becomes: a host.
 
-use std::{future::Future, io, path::Path, pin::Pin, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use ancm::{
-    Connection, Host, PathBase,
-    config::{
-        Config, Destination, FrontLimits, HealthCheck, HostingModel, Loaded, ProcessVars, Source,
-        Warning,
-    },
-    control::Operated,
+    Host, PathBase,
+    config::{Config, Destination, FrontLimits, HealthCheck, Loaded, ProcessVars, Source, Warning},
     error::chain,
-    front::{Bound, Drained, Standby},
     proxy::{Address, Backends, ProxyOptions},
-    supervisor::{Supervisor, WorkerProgram},
 };
-use tokio::time::interval;
-use tokio_util::sync::CancellationToken;
-use tower_layer::Layer as _;
 use tracing::{info, warn};
 
+use super::Workers;
 use crate::{
     args::{App, Control, Run},
-    authentication, control,
+    authentication,
     failure::Failure,
-    front,
-    log::Format,
-    signals::Signals,
-    site::{self, Live},
-    worker,
+    site::Live,
 };
-
-/// Serves until a signal says stop.
-pub(crate) fn run(run: &Run, format: Format) -> Result<(), Failure> {
-    let app = Target::of(run)?;
-    let limits = app.limits(&run.limits);
-    let site = site::merged(&run.site, app.config().map(Config::site))?;
-    let tls = site::spoken(&site, &run.site)?;
-    let extended_connect = app.takes_extended_connect();
-    let bound = front::bind(&site, &tls, run.threads, &limits, extended_connect)?;
-    let live = Live::new(run.site.clone(), site, tls, &bound)?;
-    // What a request passes here, it would not pass in a worker.
-    let passes = live.layers().is_some() || limits != FrontLimits::default();
-    let workers = workers(app.config(), format, (!passes).then_some(&bound));
-    serve(bound, Some(live), app, &run.control, &workers)
-}
-
-/// What hosts the app of `config` in process, where it wants that: on the sockets of `front` where nothing has to pass
-/// here first.
-fn workers(config: Option<&Config>, format: Format, front: Option<&Bound>) -> Workers {
-    if config.is_none_or(|config| config.hosting_model() != HostingModel::InProcess) {
-        return Err("the app is hosted out of process".to_owned());
-    }
-    worker::program(format).map(|program| match front {
-        Some(bound) => worker::direct(program, bound),
-        None => program,
-    })
-}
-
-/// What hosts apps in process, or why nothing does.
-pub(crate) type Workers = Result<WorkerProgram, String>;
 
 /// What is served, already understood; nothing of it runs yet.
 #[derive(Debug)]
@@ -104,7 +62,7 @@ impl Target {
     /// Whether clients are told that they may ask for a WebSocket over HTTP/2 (RFC 8441).
     ///
     /// Not where Windows authentication is offered, which HTTP/2 does not have: a client that is told nothing asks by HTTP/1.1.
-    fn takes_extended_connect(&self) -> bool {
+    pub(super) fn takes_extended_connect(&self) -> bool {
         self.config()
             .is_none_or(|config| config.websockets() && !config.authentication().windows())
     }
@@ -119,7 +77,7 @@ impl Target {
     }
 
     /// `live` is told of each configuration that comes into force.
-    fn host(
+    pub(super) fn host(
         self,
         https_port: Option<u16>,
         workers: &Workers,
@@ -258,129 +216,4 @@ fn read(
         .load(&ProcessVars::default())
         .map_err(Failure::usage)?;
     Ok(Target::Read(loaded, source))
-}
-
-/// Serves `target` on `bound` until a signal says stop, then drains and stops the app.
-pub(crate) fn serve(
-    bound: Bound,
-    live: Option<Live>,
-    target: Target,
-    control: &Control,
-    workers: &Workers,
-) -> Result<(), Failure> {
-    block_on(async {
-        let mut signals = Signals::listen()
-            .map_err(|error| Failure::other(format_args!("can't listen for signals: {error}")))?;
-        let folder = target
-            .config()
-            .map(|config| config.content_root().to_owned());
-        let live = live.map(Arc::new);
-        let host = target.host(bound.https_port(), workers, live.clone())?;
-        let addresses = || host.backends().cloned().map(Operated::from);
-        let operated = host.operator().cloned().map(Operated::from);
-        if let Some(operated) = operated.or_else(addresses) {
-            control::listen(control, folder.as_deref(), operated)?;
-        }
-        for endpoint in bound.endpoints() {
-            info!(address = %endpoint.address(), scheme = %endpoint.scheme(), "Listening");
-        }
-        let stop = CancellationToken::new();
-        let (standby, supervisor) = (bound.standby().clone(), host.supervisor().cloned());
-        tokio::select! {
-            biased;
-            served = until(bound, live, host, stop.clone()) => served,
-            never = follow(&standby, supervisor) => match never {},
-            never = stop_by(&mut signals, &stop) => match never {},
-        }
-    })?
-}
-
-/// Has the front stand by while a worker accepts.
-async fn follow(standby: &Standby, supervisor: Option<Supervisor>) -> std::convert::Infallible {
-    match supervisor {
-        Some(supervisor) => standby.follow(&supervisor).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(
-    bound: Bound,
-    live: Option<Arc<Live>>,
-    host: Host,
-    stop: CancellationToken,
-) -> Result<(), Failure> {
-    let mut serving = serving(bound, live, host.clone(), stop.clone());
-    let served = tokio::select! {
-        biased;
-        served = &mut serving => served,
-        // The app closes its WebSockets only when it is told to stop, so the front can't be waited for first.
-        () = only_tunnels_left(&host, &stop) => {
-            host.shutdown().await;
-            serving.await
-        }
-    };
-    host.shutdown().await;
-    let drained = served
-        .map_err(|error| Failure::other(format_args!("the front failed: {}", chain(&error))))?;
-    info!(
-        cut.connections = drained.cut_connections,
-        cut.tunnels = drained.cut_tunnels,
-        "Stopped"
-    );
-    Ok(())
-}
-
-/// Without the layers for TLS where nothing of them is wanted, so that nobody pays for them.
-fn serving(
-    bound: Bound,
-    live: Option<Arc<Live>>,
-    host: Host,
-    stop: CancellationToken,
-) -> Pin<Box<dyn Future<Output = io::Result<Drained>>>> {
-    let stopped = stop.cancelled_owned();
-    match live.and_then(|live| live.layers().cloned()) {
-        None => Box::pin(bound.serve(move |connection| host.for_connection(connection), stopped)),
-        Some(layers) => {
-            let make = move |connection: Connection| {
-                let layers = layers.load();
-                let redirect = layers.redirect.for_connection(&connection);
-                let hsts = layers.hsts.for_connection(&connection);
-                redirect.layer(hsts.layer(host.for_connection(connection)))
-            };
-            Box::pin(bound.serve(make, stopped))
-        }
-    }
-}
-
-/// Waits, once the front drains, until whatever is under way is a tunnel. Looks twice: a connection may just have come.
-async fn only_tunnels_left(host: &Host, stop: &CancellationToken) {
-    stop.cancelled().await;
-    let mut looks = interval(Duration::from_millis(50));
-    let mut quiet = 0;
-    while quiet < 2 {
-        looks.tick().await;
-        let tunnels = host.tunnels().len();
-        let only = tunnels > 0 && host.in_flight() <= tunnels;
-        quiet = if only { quiet + 1 } else { 0 };
-    }
-}
-
-/// Stops with the first signal, and at once with the second.
-async fn stop_by(signals: &mut Signals, stop: &CancellationToken) -> std::convert::Infallible {
-    let signal = signals.next().await;
-    info!(signal, "Stopping; a second signal stops at once");
-    stop.cancel();
-    let signal = signals.next().await;
-    warn!(signal, "Stopped at once");
-    // Nothing is waited for. The app's processes die with this one.
-    std::process::exit(1)
-}
-
-/// Runs `work` to its end, here: what needs more threads has its own.
-pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::other(format_args!("can't start a runtime: {error}")))?;
-    Ok(runtime.block_on(work))
 }

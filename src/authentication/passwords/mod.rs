@@ -1,0 +1,249 @@
+//! Whose password is right, and how often one may be tried.
+//!
+//! A check is dear on purpose, so neither may strangers have as many as they like nor may those who come in pay for each
+//! request:
+//!
+//! 1. What was right is remembered for a while, and passes whatever else goes on.
+//! 2. Each address has so many wrong ones in a time. Those under way count until they turn out right, so that
+//!    many at once are no way around it. The same wrong one again is known to be wrong, costs nothing and counts for nothing: a
+//!    program with an old password shuts nobody out who shares its address.
+//! 3. So many are checked at once as [`CheckPassword::at_once`] says; others wait for their turn, for a while.
+
+mod addresses;
+mod client;
+mod memory;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::{Instant, timeout},
+};
+use tracing::warn;
+
+pub(super) use self::client::Client;
+use self::{
+    addresses::{Addresses, Turn},
+    memory::{Memory, Seal},
+};
+use super::CheckPassword;
+use crate::{Identity, config::Attempts, occasionally::Occasionally};
+
+/// Who checks passwords, and what came of it so far: the same for all connections of an app, whatever its configuration.
+pub(crate) struct Passwords {
+    users: Arc<dyn CheckPassword>,
+    room: Semaphore,
+    memory: Memory,
+    addresses: Mutex<Addresses>,
+    refused: Occasionally,
+    crowded: Occasionally,
+}
+
+/// Why a password got nobody in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It, or the user, is wrong; whether that was known before.
+    Wrong { known: bool },
+    /// Too many from this address were; one more may be tried after this time.
+    TooMany(Duration),
+    /// Too many are being checked.
+    Busy,
+}
+
+/// One password of one client, on its way.
+struct Attempt<'a> {
+    passwords: &'a Passwords,
+    limits: &'a Attempts,
+    client: Client,
+    revision: Option<u64>,
+    seal: Option<Seal>,
+}
+
+/// What is known before anything is checked.
+enum Begun<'a> {
+    Known(Identity),
+    Refused(Refusal),
+    /// To be checked now.
+    Check(UnderWay<'a>, SemaphorePermit<'a>),
+}
+
+impl Passwords {
+    pub(crate) fn new(users: Arc<dyn CheckPassword>) -> Self {
+        let at_once = users.at_once().clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            users,
+            room: Semaphore::new(at_once),
+            memory: Memory::new(),
+            addresses: Mutex::default(),
+            refused: Occasionally::default(),
+            crowded: Occasionally::default(),
+        }
+    }
+
+    /// Whom `user` and `password` prove `client` to be.
+    ///
+    /// Dropping it gives its turn to the next one; what was being checked by then counts as wrong.
+    pub(super) async fn prove(
+        &self,
+        limits: &Attempts,
+        client: Client,
+        user: &str,
+        password: &str,
+    ) -> Result<Identity, Refusal> {
+        let attempt = Attempt {
+            passwords: self,
+            limits,
+            client,
+            // Before the check: what changes meanwhile makes it another one.
+            revision: self.users.revision(),
+            seal: self.memory.seal(user, password),
+        };
+        let begun = match timeout(limits.wait, attempt.begin()).await {
+            Ok(begun) => begun,
+            Err(_) => Begun::Refused(Refusal::Busy),
+        };
+        match begun {
+            Begun::Known(identity) => Ok(identity),
+            Begun::Refused(refusal) => {
+                self.tell(client, &refusal);
+                Err(refusal)
+            }
+            Begun::Check(under_way, room) => {
+                let identity = self.users.check(user, password).await;
+                drop(room);
+                under_way.end(identity)
+            }
+        }
+    }
+
+    /// What the operator should know of, and not for each request.
+    fn tell(&self, client: Client, refusal: &Refusal) {
+        match refusal {
+            Refusal::Wrong { .. } => {}
+            Refusal::TooMany(_) => {
+                if let Some(count) = self.refused.due() {
+                    warn!(client.addr = %client, refused = count, "Too many wrong passwords from one address");
+                }
+            }
+            Refusal::Busy => {
+                if let Some(count) = self.crowded.due() {
+                    warn!(client.addr = %client, refused = count, "Too many passwords to be checked");
+                }
+            }
+        }
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        // Nothing that is done under the lock can leave it half done.
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Attempt<'a> {
+    async fn begin(self) -> Begun<'a> {
+        let passwords = self.passwords;
+        loop {
+            if let Some(known) = self.known() {
+                return Begun::Known(known);
+            }
+            let told: Arc<Notify>;
+            let over = {
+                let mut addresses = passwords.addresses();
+                let turn = addresses.begin(self.client, self.tried(), self.limits, Instant::now());
+                match turn {
+                    Turn::Now => break,
+                    Turn::KnownWrong => {
+                        return Begun::Refused(Refusal::Wrong { known: true });
+                    }
+                    Turn::Later(time) => return Begun::Refused(Refusal::TooMany(time)),
+                    Turn::Wait(over) => {
+                        told = over;
+                        // Made under the lock, it hears of every end from here on.
+                        told.notified()
+                    }
+                }
+            };
+            over.await;
+        }
+        let mut under_way = UnderWay {
+            attempt: self,
+            outcome: Outcome::Left,
+        };
+        match passwords.room.acquire().await {
+            Ok(room) => {
+                under_way.outcome = Outcome::Wrong;
+                Begun::Check(under_way, room)
+            }
+            Err(_) => Begun::Refused(Refusal::Busy),
+        }
+    }
+
+    fn known(&self) -> Option<Identity> {
+        let memory = &self.passwords.memory;
+        memory.known(self.revision?, &self.seal?, Instant::now())
+    }
+
+    /// By what the same attempt is known again, as long as the users are the same.
+    fn tried(&self) -> Option<(u64, Seal)> {
+        self.revision.zip(self.seal)
+    }
+}
+
+/// An attempt that its address has room for, until it is dropped.
+struct UnderWay<'a> {
+    attempt: Attempt<'a>,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was never checked.
+    Left,
+    Right,
+    /// Or nobody waited for the end.
+    Wrong,
+}
+
+impl UnderWay<'_> {
+    fn end(mut self, identity: Option<Identity>) -> Result<Identity, Refusal> {
+        let identity = identity.ok_or(Refusal::Wrong { known: false })?;
+        self.outcome = Outcome::Right;
+        let Attempt {
+            passwords,
+            limits,
+            revision,
+            seal,
+            ..
+        } = &self.attempt;
+        if let Some((revision, seal)) = revision.zip(*seal) {
+            let until = Instant::now() + limits.remember;
+            let memory = &passwords.memory;
+            memory.remember(revision, seal, until, identity.clone());
+        }
+        Ok(identity)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let Attempt { client, limits, .. } = self.attempt;
+        let tried = self.attempt.tried();
+        let mut addresses = self.attempt.passwords.addresses();
+        addresses.end(client, tried, self.outcome, limits, Instant::now());
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
