@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, header};
 use http_body_util::Empty;
 use tokio::time::{sleep, timeout};
 
-use super::{HealthCheck, group::Group, health::Event, member::Member};
+use super::{HealthCheck, health::Event, member::Member, members::Group};
 use crate::{
     error::chain,
     proxy::{Address, Backend, io::Io, probe},

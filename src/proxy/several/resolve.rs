@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Destination,
-    group::{Group, RESOLVE_LIMIT},
+    members::{Group, RESOLVE_LIMIT},
 };
 use crate::proxy::Address;
 
