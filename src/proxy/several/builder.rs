@@ -1,20 +1,11 @@
 //! Makes a group of addresses.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, atomic::AtomicUsize},
-};
+use std::{io, sync::Arc};
 
-use arc_swap::ArcSwap;
-use tokio::{runtime::Handle, sync::watch};
+use tokio::runtime::Handle;
 
-use super::{
-    Destination, HealthCheck,
-    group::Backends,
-    members::{Shared, lock},
-    resolve,
-};
-use crate::{config::Protocol, proxy::Address};
+use super::{Destination, HealthCheck, group::Backends, members::Shared};
+use crate::config::Protocol;
 
 /// Makes [`Backends`]; see [`Backends::builder`].
 #[derive(Clone, Debug)]
@@ -54,41 +45,13 @@ impl BackendsBuilder {
     /// Outside of a tokio runtime.
     pub fn build(self) -> io::Result<Backends> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let (names, addresses): (Vec<_>, Vec<_>) = self
-            .destinations
-            .into_iter()
-            .partition(|one| matches!(one, Destination::Name { .. }));
-        let shared = Arc::new(Shared {
-            ready: ArcSwap::default(),
-            all: Mutex::default(),
-            check: self.check,
-            protocol: self.protocol,
-            unresolved: Mutex::default(),
-            pending: AtomicUsize::new(names.len()),
-            changed: watch::Sender::new(()),
-            resolvers: Mutex::default(),
-        });
-        for destination in addresses {
-            let origin: Arc<str> = destination.to_string().into();
-            if let Some(address) = address(&destination) {
-                shared.settle(&runtime, &origin, vec![address]);
-            }
-        }
-        for name in names {
-            let task = resolve::keep(name, Arc::downgrade(&shared));
-            let task = runtime.spawn(task).abort_handle();
-            lock(&shared.resolvers).push(task);
-        }
+        let Self {
+            destinations,
+            protocol,
+            check,
+        } = self;
+        let shared = Arc::new(Shared::new(check, protocol));
+        shared.settle(&runtime, &destinations);
         Ok(Backends { shared })
-    }
-}
-
-/// That of a destination which is no name.
-fn address(destination: &Destination) -> Option<Address> {
-    match destination {
-        Destination::Tcp(address) => Some(Address::Tcp(*address)),
-        #[cfg(unix)]
-        Destination::Unix(path) => Some(Address::Unix(path.clone())),
-        Destination::Name { .. } => None,
     }
 }

@@ -1,17 +1,16 @@
 //! The addresses of one app.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{fmt, io, sync::Arc};
+
+use tokio::runtime::Handle;
 
 use super::{
-    BackendsBuilder, Destination,
+    BackendsBuilder, Destination, HealthCheck,
     choose::{choose, random},
-    members::{Shared, lock},
+    members::Shared,
     status::BackendStatus,
 };
-use crate::{error::Error, proxy::Lease};
+use crate::{config::Protocol, error::Error, proxy::Lease};
 
 /// An app at several addresses, or behind a name; see [`BalancedLayer`](super::BalancedLayer).
 ///
@@ -48,7 +47,7 @@ impl Backends {
             if let Some(lease) = self.try_lease() {
                 return Ok(lease);
             }
-            if self.shared.pending.load(Ordering::Acquire) == 0 {
+            if !self.shared.is_waiting() {
                 return Err(self.shared.nobody());
             }
             // The sender is this group's own.
@@ -56,24 +55,37 @@ impl Backends {
         }
     }
 
+    /// From now on the app is at `destinations`, looked after and spoken to so.
+    ///
+    /// In one step, over which no request is lost: an address that stays keeps its connections, its requests and what is
+    /// known of it, one that goes gets no request any more and finishes those that it has, and requests wait for a
+    /// name that is new where nothing else is up. Where `protocol` is another, all addresses are new ones.
+    ///
+    /// # Errors
+    ///
+    /// Outside of a tokio runtime.
+    pub fn reconfigure(
+        &self,
+        destinations: &[Destination],
+        check: &HealthCheck,
+        protocol: Protocol,
+    ) -> io::Result<()> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        self.shared.set(check.clone(), protocol);
+        self.shared.settle(&runtime, destinations);
+        Ok(())
+    }
+
     /// The requests under way, tunnels included.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let all = lock(&self.shared.all);
-        all.iter().map(|member| member.backend.in_flight()).sum()
+        self.shared.in_flight()
     }
 
     /// How each address is, and each name that has none.
     #[must_use]
     pub fn status(&self) -> Vec<BackendStatus> {
-        let all = lock(&self.shared.all);
-        let known = all.iter().map(|member| BackendStatus::of(member));
-        let unresolved = lock(&self.shared.unresolved);
-        let unresolved = unresolved
-            .iter()
-            .filter(|(name, _)| !all.iter().any(|member| member.is_of(name)))
-            .map(|(name, why)| BackendStatus::unresolved(name, why));
-        known.chain(unresolved).collect()
+        self.shared.status()
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn after(member: Weak<Member>, group: Group) {
         let (Some(one), Some(all)) = (member.upgrade(), group.upgrade()) else {
             return;
         };
-        let check = all.check.clone();
+        let check = all.settings().check.clone();
         let (pause, changed) = (one.health().pause(), Arc::clone(&one.changed));
         let interval = check.interval.unwrap_or(SETTLE);
         let wait = match pause {
