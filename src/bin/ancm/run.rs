@@ -8,7 +8,6 @@ use ancm::{
         Config, Destination, FrontLimits, HealthCheck, HostingModel, Loaded, ProcessVars, Source,
         Warning,
     },
-    control::Operated,
     error::chain,
     front::{Bound, Drained, Standby},
     proxy::{Address, Backends, ProxyOptions},
@@ -276,9 +275,7 @@ pub(crate) fn serve(
             .map(|config| config.content_root().to_owned());
         let live = live.map(Arc::new);
         let host = target.host(bound.https_port(), workers, live.clone())?;
-        let addresses = || host.backends().cloned().map(Operated::from);
-        let operated = host.operator().cloned().map(Operated::from);
-        if let Some(operated) = operated.or_else(addresses) {
+        if let Some(operated) = host.operated() {
             control::listen(control, folder.as_deref(), operated)?;
         }
         for endpoint in bound.endpoints() {
