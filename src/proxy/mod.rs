@@ -15,7 +15,7 @@
 //! | `X-Forwarded-*`, `Forwarded` | replaced; appended to if the peer is [trusted](ProxyOptions::trusted_proxies) |
 //! | `Connection`, what it nominates, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings` | dropped |
 //! | `TE` | dropped but for `trailers` |
-//! | `Upgrade` | dropped but for a valid request for a WebSocket over HTTP/1.1 |
+//! | `Upgrade` | dropped but for a valid request for a WebSocket over HTTP/1.1, which to an app of HTTP/2 is a `CONNECT` (RFC 8441) |
 //! | `Content-Length`, `Transfer-Encoding` | made anew from the body |
 //! | target, `Host`, method, everything else, `Proxy-Authorization` too | passes |
 //! | `CONNECT`, `TRACE` | refused: 405 |
@@ -86,6 +86,7 @@ mod limit;
 mod linger;
 mod options;
 mod pool;
+mod prepare;
 pub(crate) mod probe;
 mod request;
 mod response;
@@ -93,6 +94,7 @@ mod send;
 mod service;
 mod several;
 mod stall;
+mod switch;
 mod trust;
 mod upgrade;
 mod upload;

@@ -35,7 +35,7 @@ pub(super) struct Errand {
     /// The process that may have taken it, and closed the connection instead of an answer.
     taken_by: Option<Backend>,
     user: User,
-    hints: Hints,
+    pub(super) hints: Hints,
 }
 
 impl Errand {
