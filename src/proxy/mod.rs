@@ -71,6 +71,7 @@
 //! # }
 //! ```
 
+mod address;
 mod backend;
 mod body;
 mod dial;
@@ -81,6 +82,7 @@ mod h2c;
 mod hints;
 mod instance;
 mod io;
+mod lease;
 mod leased;
 mod limit;
 mod linger;
@@ -103,11 +105,13 @@ mod user;
 mod wire;
 
 pub use self::{
-    backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
+    address::{Address, Owner},
+    backend::Backend,
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
     instance::Instance,
+    lease::{Forward, Lease, Renew, Renewal},
     leased::Leased,
     options::ProxyOptions,
     service::Proxy,

@@ -5,9 +5,9 @@ use http::{Request, Response, header::UPGRADE};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::Forward,
     body::Body,
     hints::Hints,
+    lease::Forward,
     limit,
     options::ProxyOptions,
     request::{Sender, frame, is_last, rewrite},

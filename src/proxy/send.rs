@@ -4,10 +4,11 @@ use http::{Request, Response};
 use tracing::debug;
 
 use super::{
-    backend::{Backend, Lease},
+    backend::Backend,
     dial::dial,
     hints::Hints,
     io::Io,
+    lease::Lease,
     limit,
     options::ProxyOptions,
     upload::{Opener, RequestBody, Upload},

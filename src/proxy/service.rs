@@ -9,9 +9,10 @@ use http::{
 };
 
 use super::{
-    backend::{Forward, Lease},
     body::Body,
-    h2c, limit,
+    h2c,
+    lease::{Forward, Lease},
+    limit,
     options::ProxyOptions,
     prepare::{Prepared, Settled, prepare},
     response::{self, Client},

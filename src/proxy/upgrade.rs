@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, debug};
 
-use super::{backend::Lease, h2c};
+use super::{h2c, lease::Lease};
 use crate::{error::BoxError, websocket::Cut};
 
 /// What is read at once from either side of a tunnel.
