@@ -6,12 +6,14 @@ use tracing::debug;
 use super::{
     backend::Backend,
     dial::dial,
+    gate::Opener,
     hints::Hints,
     io::Io,
     lease::Lease,
     limit,
     options::ProxyOptions,
-    upload::{Opener, RequestBody, Upload},
+    progress::Upload,
+    upload::RequestBody,
     user::User,
     wire::{Failure, Listener, Wire},
 };

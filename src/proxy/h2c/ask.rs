@@ -19,9 +19,10 @@ use super::{
 };
 use crate::proxy::{
     options::ProxyOptions,
+    progress::Upload as Progress,
     send::Errand,
     stall::Stall,
-    upload::{RequestBody, Upload as Progress},
+    upload::RequestBody,
     wire::{Listener, Patience},
 };
 

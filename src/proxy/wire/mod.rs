@@ -42,12 +42,8 @@ use self::{
     stream::Stream,
 };
 use super::{
-    backend::Backend,
-    hints::Hints,
-    io::Io,
-    request::Via,
-    stall::Stall,
-    upload::{Opener, RequestBody, Upload},
+    backend::Backend, gate::Opener, hints::Hints, io::Io, progress::Upload, request::Via,
+    stall::Stall, upload::RequestBody,
 };
 use crate::error::BoxError;
 
