@@ -126,6 +126,7 @@ pub use self::{
 pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
+    leased::Leases,
 };
 #[doc(hidden)]
 pub use self::{
