@@ -6,7 +6,7 @@ use crate::{
     http2::{
         Fields, WHOLE,
         Want::{self, One, Refused},
-        end, play,
+        play,
     },
     site::Site,
 };
