@@ -266,6 +266,15 @@ pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = Heade
         })
 }
 
+/// Writes a field as a line of HTTP/1.
+#[cfg(feature = "host")]
+pub(crate) fn write_line(name: &HeaderName, value: &http::HeaderValue, to: &mut Vec<u8>) {
+    to.extend_from_slice(name.as_str().as_bytes());
+    to.extend_from_slice(b": ");
+    to.extend_from_slice(value.as_bytes());
+    to.extend_from_slice(b"\r\n");
+}
+
 /// Takes out of a trailer section what may not stand there, above all what only the module says.
 #[cfg(feature = "host")]
 pub(crate) fn clean_trailers(trailers: &mut http::HeaderMap) {

@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header::CONNECTION};
+use http::{HeaderMap, Request, StatusCode, Version, header::CONNECTION};
 
 use crate::{
     Connection,
-    headers::{Field, nominated},
+    headers::{Field, nominated, write_line},
 };
 
 /// The way to the client for what is said before the answer to a request: a 1xx (RFC 9110, 15.2), such as `103 Early Hints`
@@ -105,10 +105,7 @@ fn encode(status: StatusCode, fields: &HeaderMap) -> Vec<u8> {
             | Field::HopByHop
             | Field::Reserved => continue,
         }
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(HeaderValue::as_bytes(value));
-        head.extend_from_slice(b"\r\n");
+        write_line(name, value, &mut head);
     }
     head.extend_from_slice(b"\r\n");
     head
@@ -125,6 +122,8 @@ impl fmt::Debug for Informational {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use http::HeaderValue;
 
     use super::*;
 

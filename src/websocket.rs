@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
-    HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
     request, response,
 };
@@ -112,6 +112,25 @@ impl Handshake {
     }
 }
 
+/// What proves to a client of HTTP/1.1 that its request for a WebSocket was understood, where the app can't say so because
+/// it was asked by HTTP/2.
+///
+/// # Errors
+///
+/// Without the one key of 16 bytes in base64 that a request has (RFC 6455, 4.1).
+pub(crate) fn proof(headers: &HeaderMap) -> Result<HeaderValue, &'static str> {
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err("a request for a WebSocket has one Sec-WebSocket-Key");
+    };
+    let key = key.to_str().unwrap_or_default();
+    let is_sound = STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16);
+    HeaderValue::try_from(accept(key))
+        .ok()
+        .filter(|_| is_sound)
+        .ok_or("the Sec-WebSocket-Key is none")
+}
+
 /// What proves that `key` was understood (RFC 6455, 4.2.2).
 fn accept(key: &str) -> String {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
@@ -154,6 +173,24 @@ mod tests {
     fn the_proof_is_that_of_the_rfc() {
         let example = "dGhlIHNhbXBsZSBub25jZQ==";
         assert_eq!(accept(example), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_proof_is_for_one_sound_key() {
+        let example = "dGhlIHNhbXBsZSBub25jZQ==";
+        for (keys, want) in [
+            (&[example][..], Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")),
+            (&[], None),
+            (&[""], None),
+            (&["x"], None),
+            (&["dGhlIHNhbXBsZQ=="], None),
+            (&[example, example], None),
+        ] {
+            let key = |key: &&'static str| (SEC_WEBSOCKET_KEY, HeaderValue::from_static(key));
+            let headers: HeaderMap = keys.iter().map(key).collect();
+            let proof = proof(&headers).ok();
+            assert_eq!(proof.as_ref().map(|proof| proof.to_str().unwrap()), want);
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::{
+    follow::Follower,
     message::{Reply, Request},
     operator::{Facts, Operator},
-    report::ModuleReport,
+    report::{ConfigReport, ModuleReport},
 };
 use crate::proxy::{BackendStatus, Backends};
 
@@ -15,8 +16,16 @@ use crate::proxy::{BackendStatus, Backends};
 pub enum Operated {
     /// An app whose processes we keep.
     Supervised(Operator),
-    /// One that somebody else runs: its status can be asked for, and nothing else.
-    Addresses(Backends),
+    /// One that somebody else runs: its status can be asked for, and its configuration read again.
+    Addresses(Addresses),
+}
+
+/// An app that somebody else runs, and who follows its configuration.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    backends: Backends,
+    /// `None` where it is not read from a file.
+    follower: Option<Follower>,
 }
 
 impl From<Operator> for Operated {
@@ -27,7 +36,7 @@ impl From<Operator> for Operated {
 
 impl From<Backends> for Operated {
     fn from(backends: Backends) -> Self {
-        Self::Addresses(backends)
+        Self::Addresses(Addresses::new(backends, None))
     }
 }
 
@@ -39,6 +48,8 @@ pub struct AddressesReport {
     pub state: &'static str,
     /// Each of them, and each name that has none.
     pub backends: Vec<BackendStatus>,
+    /// The configuration; none where it is not read from a file.
+    pub config: Option<ConfigReport>,
     /// Who forwards to them.
     pub module: ModuleReport,
 }
@@ -46,15 +57,43 @@ pub struct AddressesReport {
 impl Operated {
     /// Does what `request` says. `facts`: since when this is served.
     pub(super) async fn answer(&self, request: Request, facts: &Facts) -> Reply {
-        match (self, request) {
-            (Self::Supervised(operator), request) => operator.answer(request).await,
-            (Self::Addresses(backends), Request::Status {}) => Reply::Addresses {
-                status: Box::new(report(backends, facts)),
+        match self {
+            Self::Supervised(operator) => operator.answer(request).await,
+            Self::Addresses(addresses) => addresses.answer(request, facts).await,
+        }
+    }
+}
+
+impl Addresses {
+    /// Those of `backends`, which follow their configuration if somebody does that.
+    pub(crate) const fn new(backends: Backends, follower: Option<Follower>) -> Self {
+        Self { backends, follower }
+    }
+
+    async fn answer(&self, request: Request, facts: &Facts) -> Reply {
+        match (request, &self.follower) {
+            (Request::Status {}, _) => Reply::Addresses {
+                status: Box::new(self.report(facts)),
             },
-            (Self::Addresses(_), Request::Logs { .. }) => Reply::Logs { logs: Vec::new() },
+            (Request::Logs { .. }, _) => Reply::Logs { logs: Vec::new() },
+            (Request::Restart {}, Some(follower)) => match follower.reload().await {
+                Ok(()) => Reply::Done {
+                    note: Some(
+                        "not the app, which somebody else runs: its configuration was read again"
+                            .to_owned(),
+                    ),
+                },
+                Err(errors) => Reply::Failed {
+                    error: format!(
+                        "the configuration is wrong, nothing was changed:\n{}",
+                        errors.join("\n")
+                    ),
+                    output: None,
+                },
+            },
             (
-                Self::Addresses(_),
                 Request::Restart {} | Request::Stop {} | Request::Offline {} | Request::Online {},
+                _,
             ) => Reply::Failed {
                 error: "somebody else runs this app: nothing of it is started or stopped here"
                     .to_owned(),
@@ -62,14 +101,16 @@ impl Operated {
             },
         }
     }
-}
 
-fn report(backends: &Backends, facts: &Facts) -> AddressesReport {
-    let backends = backends.status();
-    let ready = backends.iter().any(|backend| backend.state == "up");
-    AddressesReport {
-        state: if ready { "ready" } else { "unreachable" },
-        backends,
-        module: ModuleReport::new(facts),
+    fn report(&self, facts: &Facts) -> AddressesReport {
+        let backends = self.backends.status();
+        let ready = backends.iter().any(|backend| backend.state == "up");
+        let follower = self.follower.as_ref();
+        AddressesReport {
+            state: if ready { "ready" } else { "unreachable" },
+            backends,
+            config: follower.map(|follower| ConfigReport::new(&follower.configured())),
+            module: ModuleReport::new(facts),
+        }
     }
 }

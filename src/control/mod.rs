@@ -31,6 +31,9 @@
 //! * `restart.txt` or `tmp/restart.txt` in the content root, when it is made or touched;
 //! * a file of `recycleOnFileChange`.
 //!
+//! An app that [somebody else runs](crate::config::Config::destinations) is not restarted, but its configuration is read again
+//! in the same cases: other addresses and health checks are in force at once, and no request is lost over it.
+//!
 //! Files count once they have been quiet for half a second, or after five seconds of unrest.
 //!
 //! # Socket
@@ -42,6 +45,7 @@
 
 mod addresses;
 mod answer;
+mod follow;
 mod message;
 mod operator;
 mod reload;
@@ -49,11 +53,14 @@ mod report;
 mod socket;
 mod task;
 
-pub(crate) use self::operator::{Parts, Running, operate};
 pub use self::{
-    addresses::{AddressesReport, Operated},
+    addresses::{Addresses, AddressesReport, Operated},
     message::{Log, Reply, Request, Seen},
     operator::{Operator, RestartError},
     report::{AppReport, ConfigReport, ModuleReport, OfflineReport, Report},
     socket::{Socket, ask, socket_path},
+};
+pub(crate) use self::{
+    follow::{Followed, Follower, follow},
+    operator::{Parts, Running, operate},
 };

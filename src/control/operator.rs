@@ -66,6 +66,12 @@ pub(crate) struct Running {
     task: JoinHandle<()>,
 }
 
+impl Running {
+    pub(super) const fn new(task: JoinHandle<()>) -> Self {
+        Self { task }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
@@ -112,7 +118,7 @@ pub(crate) fn operate(parts: Parts) -> io::Result<(Operator, Running)> {
     let operator = Operator {
         shared: Arc::new(shared),
     };
-    Ok((operator, Running { task }))
+    Ok((operator, Running::new(task)))
 }
 
 impl Operator {

@@ -1,13 +1,21 @@
 //! Reads a configuration again, and says what of it can't be had without a new start.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tracing::warn;
 
 use crate::{
     config::{Config, Errors, Source, Vars, Warning},
-    watch::{self, Files},
+    watch::{self, Change, Files},
 };
+
+/// How long files have to be quiet before they count: a deployment touches many.
+pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 /// How the app is configured now.
 #[derive(Clone, Debug)]
@@ -35,6 +43,33 @@ impl Configured {
         }
     }
 
+    /// `reloaded` is in force. `newest`: nothing was read after it.
+    pub(super) fn take(&mut self, reloaded: Reloaded, newest: bool) {
+        let Reloaded { config, file } = reloaded;
+        self.config = config;
+        self.file = file;
+        self.since = SystemTime::now();
+        if newest {
+            self.errors.clear();
+        }
+        self.pending = !newest;
+    }
+
+    /// What was read is wrong.
+    pub(super) fn refuse(&mut self, errors: &[String]) {
+        self.errors = errors.to_vec();
+        self.pending = true;
+    }
+
+    /// Whether what was `seen` is for somebody to ask for.
+    ///
+    /// ANCM: it takes no notice. Here the next restart, whoever asks for it, takes it.
+    pub(super) fn waits(&self, seen: &BTreeSet<Change>) -> bool {
+        let settings = self.config.handler_settings();
+        let only_configuration = |change: &Change| matches!(change, Change::Configuration(_));
+        settings.disallow_rotation_on_config_change() && seen.iter().all(only_configuration)
+    }
+
     /// The files whose change asks for a restart.
     pub(super) fn files(&self, source: Option<&Source>) -> Files {
         let mut configuration = source.map(Source::candidates).unwrap_or_default();
@@ -60,20 +95,30 @@ pub(super) struct Reloaded {
     pub(super) file: Option<PathBuf>,
 }
 
-/// Reads the configuration again, on a thread that may block.
+/// Reads the configuration again, on a thread that may block. What of it can't change while the program runs stays as it
+/// is in `old`.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with it.
-pub(super) async fn read(source: Source, vars: Arc<dyn Vars>) -> Result<Reloaded, Vec<String>> {
+pub(super) async fn read(
+    source: Source,
+    vars: Arc<dyn Vars>,
+    old: &Config,
+) -> Result<Reloaded, Vec<String>> {
     let read = move || source.load(&*vars);
     let loaded = match tokio::task::spawn_blocking(read).await {
         Ok(loaded) => loaded.map_err(|errors| lines(&errors))?,
         Err(error) => return Err(vec![error.to_string()]),
     };
     loaded.warnings.iter().for_each(Warning::log);
+    if loaded.config.destinations().is_empty() != old.destinations().is_empty() {
+        let why = "whether the app is started here, by `processPath`, or is somewhere else takes effect when the module is \
+                   started again";
+        return Err(vec![why.to_owned()]);
+    }
     Ok(Reloaded {
-        config: Arc::new(loaded.config),
+        config: fit(Arc::new(loaded.config), old),
         file: loaded.source,
     })
 }
@@ -83,7 +128,7 @@ fn lines(errors: &Errors) -> Vec<String> {
 }
 
 /// `new`, but with what can't change while the program runs as it is in `old`.
-pub(super) fn fit(new: Arc<Config>, old: &Config) -> Arc<Config> {
+fn fit(new: Arc<Config>, old: &Config) -> Arc<Config> {
     for what in fixed(&new, old) {
         warn!(
             setting = what,

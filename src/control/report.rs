@@ -97,18 +97,22 @@ impl Report {
                 path_base: config.path_base().to_string(),
                 command: CommandLine::to_string(config.command()),
             },
-            config: ConfigReport {
-                file: configured
-                    .file
-                    .as_ref()
-                    .map(|file| file.display().to_string()),
-                since: rfc3339(configured.since),
-                pending: configured.pending,
-                errors: configured.errors.clone(),
-            },
+            config: ConfigReport::new(configured),
             offline,
             processes,
             module: ModuleReport::new(facts),
+        }
+    }
+}
+
+impl ConfigReport {
+    pub(super) fn new(configured: &Configured) -> Self {
+        let file = configured.file.as_ref();
+        Self {
+            file: file.map(|file| file.display().to_string()),
+            since: rfc3339(configured.since),
+            pending: configured.pending,
+            errors: configured.errors.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The one who looks after an app: stops it while it is offline, restarts it when it is to be.
 
-use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::{
     operator::{Parts, RestartError},
-    reload::{self, Configured, Reloaded},
+    reload::{self, Configured, QUIET, Reloaded},
 };
 use crate::{
     config::Config,
@@ -20,9 +20,6 @@ use crate::{
     supervisor::Supervisor,
     watch::{self as files, Change, Changes, Watcher},
 };
-
-/// How long files have to be quiet before they count: a deployment touches many.
-const QUIET: Duration = Duration::from_millis(500);
 
 /// Somebody wants a restart, and to hear of it.
 pub(super) struct Order {
@@ -113,13 +110,7 @@ impl Task {
 
     async fn seen(&mut self, seen: &BTreeSet<Change>) {
         let paths: Vec<_> = seen.iter().map(|change| change.path().display()).collect();
-        let config = Arc::clone(&self.configured.borrow().config);
-        let fixed = config
-            .handler_settings()
-            .disallow_rotation_on_config_change();
-        let only_configuration = |change: &Change| matches!(change, Change::Configuration(_));
-        if fixed && seen.iter().all(only_configuration) {
-            // ANCM: it takes no notice. Here the next restart, whoever asks for it, takes it.
+        if self.configured.borrow().waits(seen) {
             info!(?paths, "Configuration changed, which restarts nothing here");
             self.configured.send_modify(|now| now.pending = true);
             return;
@@ -157,9 +148,8 @@ impl Task {
         let Some(source) = self.parts.source.clone() else {
             return Ok(None);
         };
-        let mut reloaded = reload::read(source, Arc::clone(&self.parts.vars)).await?;
         let old = Arc::clone(&self.configured.borrow().config);
-        reloaded.config = reload::fit(reloaded.config, &old);
+        let reloaded = reload::read(source, Arc::clone(&self.parts.vars), &old).await?;
         Ok(Some(reloaded))
     }
 
@@ -168,10 +158,7 @@ impl Task {
             ?errors,
             "Configuration is wrong, the app goes on with the old one"
         );
-        self.configured.send_modify(|now| {
-            now.errors.clone_from(&errors);
-            now.pending = true;
-        });
+        self.configured.send_modify(|now| now.refuse(&errors));
         tell(done, Err(RestartError::Configuration(errors)));
     }
 
@@ -202,14 +189,12 @@ impl Task {
 
     /// A configuration is in force.
     fn apply(&mut self, reloaded: Reloaded, number: u64) {
-        let Reloaded { config, file } = reloaded;
-        (self.parts.apply)(&config);
+        (self.parts.apply)(&reloaded.config);
         let newest = number == self.begun;
         self.configured.send_modify(|now| {
-            now.config = config;
-            now.file = file;
-            now.since = SystemTime::now();
-            now.pending = !(newest && now.errors.is_empty());
+            // What was found wrong since then still is.
+            let newest = newest && now.errors.is_empty();
+            now.take(reloaded, newest);
         });
         let files = self.configured.borrow().files(self.parts.source.as_ref());
         self.watcher.replace(files);

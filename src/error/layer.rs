@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, Version,
+    HeaderValue, Request, Response, Version,
     header::{ACCEPT, CONNECTION},
 };
 use pin_project_lite::pin_project;
@@ -17,7 +17,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use super::{CorrelationId, Error, ErrorPage, chain, page::Format};
+use super::{CorrelationId, Error, ErrorPage, chain, grpc, page::Format};
 use crate::ResponseBody;
 
 /// Answers with an [`ErrorPage`] where the service inside ends in an [`Error`].
@@ -80,7 +80,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let accept = Accept::of(request.headers());
+        let accept = Accept::of(&request);
         let http1 = request.version() <= Version::HTTP_11;
         let state = match self.broken.take() {
             Some(error) => State::Broken { error: Some(error) },
@@ -153,7 +153,12 @@ enum Accept {
 }
 
 impl Accept {
-    fn of(headers: &HeaderMap) -> Self {
+    fn of<B>(request: &Request<B>) -> Self {
+        let headers = request.headers();
+        // gRPC is HTTP/2 alone, so that no other request pays for the look.
+        if request.version() == Version::HTTP_2 && grpc::is_call(headers) {
+            return Self::Known(Format::Grpc);
+        }
         // A walk, because it costs less than a look-up where there are not many.
         let mut lines = headers.iter().filter(|(name, _)| *name == ACCEPT);
         match (lines.next(), lines.next()) {
@@ -188,6 +193,7 @@ fn answer(page: &ErrorPage, error: &Error, format: Format) -> Response<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
     use http_body_util::{BodyExt, Empty};
     use tower::{ServiceExt, service_fn};
 
@@ -230,6 +236,26 @@ mod tests {
             let response = service.oneshot(request).await.unwrap();
             let closes = response.headers().contains_key(CONNECTION);
             assert_eq!(closes, want, "{version:?} {}", response.status());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_of_grpc_is_answered_in_its_head() {
+        for (version, status) in [(Version::HTTP_2, 200), (Version::HTTP_11, 503)] {
+            let inner = service_fn(|_: Request<()>| async {
+                Err::<Response<Empty<Bytes>>, _>(Error::queue_full())
+            });
+            let mut request = Request::new(());
+            *request.version_mut() = version;
+            let call = HeaderValue::from_static("application/grpc+proto");
+            request.headers_mut().insert(CONTENT_TYPE, call);
+            let service = ErrorPageLayer::default().layer(inner);
+            let response = service.oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            let is_call = version == Version::HTTP_2;
+            assert_eq!(response.headers().contains_key("grpc-status"), is_call);
+            // Its end is that of the head, as in an answer of trailers alone.
+            assert_eq!(http_body::Body::is_end_stream(response.body()), is_call);
         }
     }
 

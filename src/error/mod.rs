@@ -1,5 +1,6 @@
 //! Why a request got no answer from the app: typed inside, mapped to a status in one place.
 
+mod grpc;
 mod layer;
 mod page;
 mod start;
@@ -128,6 +129,19 @@ impl Error {
         Self {
             kind: Kind::ProtocolRefused,
             source: None,
+        }
+    }
+
+    /// A WebSocket for an app that is spoken to in HTTP/2 and does not offer any there (RFC 8441, 3): 501.
+    #[must_use]
+    pub fn no_tunnel() -> Self {
+        Self {
+            kind: Kind::ProtocolRefused,
+            source: Some(
+                "the app is spoken to in HTTP/2 and offers no WebSockets there (RFC 8441, 3: \
+                 SETTINGS_ENABLE_CONNECT_PROTOCOL)"
+                    .into(),
+            ),
         }
     }
 

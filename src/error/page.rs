@@ -13,7 +13,7 @@ use http::{
 };
 use serde_json::json;
 
-use super::{Error, StartFailure};
+use super::{Error, StartFailure, grpc};
 
 /// Ties an answer to the line in the log that explains it: 64 random bits in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +42,8 @@ pub enum Format {
     Html,
     /// `application/problem+json` (RFC 9457), for programs.
     Json,
+    /// `grpc-status` and `grpc-message` under an HTTP status of 200, for clients of gRPC.
+    Grpc,
 }
 
 impl Format {
@@ -141,11 +143,16 @@ impl ErrorPage {
     /// The answer to a client whose request ended in `error`.
     #[must_use]
     pub fn render(&self, error: &Error, id: CorrelationId, format: Format) -> Response<Bytes> {
+        if format == Format::Grpc {
+            return grpc::answer(error.status(), &self.message(error, id));
+        }
         let (content_type, body) = match error.start_failure() {
             Some(_) if self.startup_page_disabled => (None, String::new()),
             _ => match format {
                 Format::Json => (Some("application/problem+json"), self.json(error, id)),
-                Format::Html => (Some("text/html; charset=utf-8"), self.html(error, id)),
+                Format::Html | Format::Grpc => {
+                    (Some("text/html; charset=utf-8"), self.html(error, id))
+                }
             },
         };
         let mut response = Response::new(Bytes::from(body));
@@ -163,6 +170,22 @@ impl ErrorPage {
             headers.insert(ALLOW, HeaderValue::from_static(""));
         }
         response
+    }
+
+    /// A line for a client that shows no page.
+    fn message(&self, error: &Error, id: CorrelationId) -> String {
+        match error.start_failure() {
+            Some(_) if self.startup_page_disabled => String::new(),
+            Some(failure) => {
+                let reason = if self.detailed { &*failure.reason } else { "" };
+                let what = failure.stage.explanation();
+                format!("{}. {what}. {reason} Correlation id: {id}", title(error))
+            }
+            None => {
+                let (title, hint) = (title(error), hint(error.status()));
+                format!("{title}. {hint} Correlation id: {id}")
+            }
+        }
     }
 
     /// RFC 9457 members, and the module's own beside them.
@@ -474,6 +497,29 @@ mod tests {
         assert!(text.contains(
             "<a href=\"http://localhost/?a&amp;b\"> <cite> http://localhost/?a&amp;b </cite></a>"
         ));
+    }
+
+    #[test]
+    fn a_client_of_grpc_gets_a_status_of_its_own() {
+        let render = |page: ErrorPage, error: Error| {
+            let answer = page.render(&error, CorrelationId(0xabc), Format::Grpc);
+            assert!(answer.status() == 200 && answer.body().is_empty());
+            let field = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+            (field("grpc-status"), field("grpc-message"))
+        };
+        let (code, message) = render(ErrorPage::new(), Error::queue_full());
+        assert_eq!(code, "14");
+        assert_eq!(
+            message,
+            "HTTP Error 503 - Service Unavailable. The application is not available right now. Try again in a moment. \
+             Correlation id: 0000000000000abc"
+        );
+        let (code, message) = render(ErrorPage::new(), failed_start());
+        assert!(code == "14" && !message.contains("<ended>"), "{message}");
+        let (_, message) = render(ErrorPage::new().detailed(true), failed_start());
+        assert!(message.contains("it <ended>"), "{message}");
+        let page = ErrorPage::new().startup_page_disabled(true);
+        assert_eq!(render(page, failed_start()).1, "");
     }
 
     #[test]

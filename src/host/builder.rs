@@ -19,7 +19,7 @@ use crate::{
     app::AncmLayer,
     authentication::{CheckPassword, Passwords, negotiate::Mechanism},
     config::{self, Config, HostingModel, ProcessVars, Vars},
-    control::{Parts, operate},
+    control::{Followed, Parts, follow, operate},
     error::{BoxError, ErrorPage},
     in_process::{Factory, RequestBody, Startup},
     offline,
@@ -131,8 +131,7 @@ impl Builder {
         self
     }
 
-    /// Makes the host. Its process starts with the first request, if it is [not somewhere else](Config::destinations): then
-    /// the configuration stays as it is, whatever its [source](Self::source).
+    /// Makes the host. Its process starts with the first request, if it is [not somewhere else](Config::destinations).
     ///
     /// # Errors
     ///
@@ -159,7 +158,16 @@ impl Builder {
             proxy,
         }));
         if !config.destinations().is_empty() {
-            return elsewhere(&config, settings, tunnels);
+            let app = Elsewhere {
+                config,
+                settings: Arc::clone(&settings),
+                tunnels,
+            };
+            return app.host(
+                source,
+                Arc::clone(&vars),
+                apply(settings, vars, proofs, told, false),
+            );
         }
         let (gate, files) = offline::watch(config.content_root())?;
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
@@ -200,18 +208,47 @@ impl Builder {
     }
 }
 
-/// An app that is somewhere: there is nothing to start, to stop or to watch.
-fn elsewhere(config: &Config, settings: Arc<Live<Settings>>, tunnels: Tunnels) -> io::Result<Host> {
-    let backends = Backends::builder(config.destinations().iter().cloned())
-        .protocol(config.forwarding().protocol())
-        .health_check(config.health_check().clone())
-        .build()?;
-    Ok(Host::of(App {
-        path_base: config.path_base().clone(),
-        source: Source::Balanced(backends),
-        tunnels,
-        settings,
-    }))
+/// An app that is somewhere: there is nothing to start or to stop.
+struct Elsewhere {
+    config: Arc<Config>,
+    settings: Arc<Live<Settings>>,
+    tunnels: Tunnels,
+}
+
+impl Elsewhere {
+    /// The configuration is followed where it has a `source`.
+    fn host(
+        self,
+        source: Option<config::Source>,
+        vars: Arc<dyn Vars>,
+        apply: Box<Told>,
+    ) -> io::Result<Host> {
+        let config = self.config;
+        let backends = Backends::builder(config.destinations().iter().cloned())
+            .protocol(config.forwarding().protocol())
+            .health_check(config.health_check().clone())
+            .build()?;
+        let path_base = config.path_base().clone();
+        let follow = |source| {
+            follow(Followed {
+                config,
+                source,
+                vars,
+                backends: backends.clone(),
+                apply,
+            })
+        };
+        let following = source.map(follow).transpose()?;
+        Ok(Host::of(App {
+            path_base,
+            source: Source::Balanced {
+                backends,
+                following,
+            },
+            tunnels: self.tunnels,
+            settings: self.settings,
+        }))
+    }
 }
 
 /// Has the settings follow the configuration.

@@ -23,7 +23,7 @@ use crate::{
     Connection, PathBase, ResponseBody,
     authentication::AuthenticationLayer,
     config::{Config, ProcessVars, Vars},
-    control::Operator,
+    control::{Addresses, Operated, Operator},
     error::{BoxError, ErrorPage},
     in_process::{RequestBody, Startup},
     proxy::{self, Address, Backend, Backends, Proxy, ProxyOptions, Tunnels},
@@ -144,7 +144,11 @@ impl Host {
     /// An app at several addresses, or behind a name, that nobody here starts or stops; no token goes to it.
     #[must_use]
     pub fn to_backends(backends: Backends, options: ProxyOptions) -> Self {
-        Self::elsewhere(Source::Balanced(backends), options)
+        let source = Source::Balanced {
+            backends,
+            following: None,
+        };
+        Self::elsewhere(source, options)
     }
 
     fn elsewhere(source: Source, options: ProxyOptions) -> Self {
@@ -193,7 +197,7 @@ impl Host {
     pub fn supervisor(&self) -> Option<&Supervisor> {
         match &self.app.source {
             Source::Supervised { supervisor, .. } => Some(supervisor),
-            Source::Fixed(_) | Source::Balanced(_) => None,
+            Source::Fixed(_) | Source::Balanced { .. } => None,
         }
     }
 
@@ -203,7 +207,24 @@ impl Host {
     pub fn operator(&self) -> Option<&Operator> {
         match &self.app.source {
             Source::Supervised { operator, .. } => Some(operator),
-            Source::Fixed(_) | Source::Balanced(_) => None,
+            Source::Fixed(_) | Source::Balanced { .. } => None,
+        }
+    }
+
+    /// What a [control socket](crate::control::Socket) can answer for; `None` for an app at one address that nobody looks after.
+    #[must_use]
+    pub fn operated(&self) -> Option<Operated> {
+        match &self.app.source {
+            Source::Supervised { operator, .. } => Some(operator.clone().into()),
+            Source::Balanced {
+                backends,
+                following,
+            } => {
+                let follower = following.as_ref().map(|(follower, _)| follower.clone());
+                let addresses = Addresses::new(backends.clone(), follower);
+                Some(Operated::Addresses(addresses))
+            }
+            Source::Fixed(_) => None,
         }
     }
 
@@ -211,7 +232,7 @@ impl Host {
     #[must_use]
     pub fn backends(&self) -> Option<&Backends> {
         match &self.app.source {
-            Source::Balanced(backends) => Some(backends),
+            Source::Balanced { backends, .. } => Some(backends),
             Source::Supervised { .. } | Source::Fixed(_) => None,
         }
     }
@@ -228,7 +249,7 @@ impl Host {
         match &self.app.source {
             Source::Supervised { supervisor, .. } => supervisor.in_flight(),
             Source::Fixed(backend) => backend.in_flight(),
-            Source::Balanced(backends) => backends.in_flight(),
+            Source::Balanced { backends, .. } => backends.in_flight(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::{live::Live, route::Route};
 use crate::{
     Connection, PathBase,
     authentication::{Authenticated, AuthenticationLayer},
-    control::{Operator, Running},
+    control::{Follower, Operator, Running},
     error::{ErrorPage, ErrorPageLayer, ErrorPages},
     offline::{self, Gate, Offline, OfflineLayer},
     proxy::{Backend, Backends, BalancedLayer, FixedLayer, Proxy, Tunnels},
@@ -46,7 +46,11 @@ pub(super) enum Source {
     /// Somewhere else.
     Fixed(Backend),
     /// At several places somewhere else.
-    Balanced(Backends),
+    Balanced {
+        backends: Backends,
+        /// Who follows the configuration, where there is one.
+        following: Option<(Follower, Running)>,
+    },
 }
 
 impl App {
@@ -77,7 +81,7 @@ impl App {
                     Route::Fixed(service).for_connection(connection),
                 )
             }
-            Source::Balanced(backends) => {
+            Source::Balanced { backends, .. } => {
                 let service = BalancedLayer::new(backends.clone()).layer(proxy);
                 (
                     Gate::open(),

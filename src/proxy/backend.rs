@@ -1,84 +1,23 @@
-//! Where to forward to, and the right to do so once.
+//! Where to forward to.
 
 use std::{
     fmt,
-    net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use http::{HeaderValue, Request};
 use tokio::sync::Notify;
 
-use super::{h2c::Links, instance::Instance, pool::Pool};
-use crate::{Connection, PairingToken, config::Protocol, error::Error};
-
-/// Where an app listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Address {
-    /// A TCP port.
-    Tcp(SocketAddr),
-    /// A Unix socket.
-    #[cfg(unix)]
-    Unix(std::path::PathBuf),
-    /// Nowhere: the app runs in this process.
-    InProcess(Instance),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            #[cfg(unix)]
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::InProcess(_) => f.write_str("in process"),
-        }
-    }
-}
-
-/// Tells whether the listener at a backend's address is still the app's own.
-///
-/// Asked after each dial and before the pairing token is sent, so that a stranger who took the port never sees it.
-pub trait Owner: Send + Sync {
-    /// Whether the app owns the listener now.
-    fn owns_listener(&self) -> bool;
-
-    /// Copies a user's token, with all that its handle may do, into the process that listens; the number that the
-    /// copy has there, which is that process's to close.
-    ///
-    /// # Errors
-    ///
-    /// When the token can't be copied; in any case, unless it is implemented.
-    #[cfg(windows)]
-    fn give_token(&self, token: std::os::windows::io::BorrowedHandle<'_>) -> std::io::Result<u32> {
-        let _ = token;
-        Err(std::io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Finds another process for a request that the first one can take no more.
-pub trait Renew: Send + Sync {
-    /// A lease of another process than `gone`, as soon as there is one.
-    ///
-    /// # Errors
-    ///
-    /// When none comes in time, or none can be started.
-    fn renew(self: Arc<Self>, gone: Backend) -> Renewal;
-
-    /// Told that no connection to `backend` could be opened, and why; whether another one may be asked even where that
-    /// only took too long. Defaults to `false`: one that is slow is not gone.
-    fn failed(&self, backend: &Backend, error: &Error) -> bool {
-        let _ = (backend, error);
-        false
-    }
-}
-
-/// The future of [`Renew::renew`].
-pub type Renewal = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
+use super::{
+    address::{Address, Owner},
+    h2c::Links,
+    instance::Instance,
+    lease::Lease,
+    pool::Pool,
+};
+use crate::{PairingToken, config::Protocol};
 
 /// One process of an app, as the proxy sees it: an address, its pairing token, the requests under way.
 ///
@@ -230,10 +169,14 @@ impl Backend {
     #[must_use]
     pub fn lease(&self) -> Lease {
         self.shared.requests.fetch_add(ONE_MORE, Ordering::AcqRel);
-        Lease {
-            backend: self.clone(),
-            renew: None,
-            cookie: None,
+        Lease::new(self.clone())
+    }
+
+    /// A request is no longer under way.
+    pub(super) fn let_go(&self) {
+        let requests = &self.shared.requests;
+        if requests.fetch_sub(1, Ordering::AcqRel) & UNDER_WAY == 1 {
+            self.shared.drained.notify_waiters();
         }
     }
 
@@ -300,101 +243,5 @@ impl fmt::Debug for Backend {
             .field("address", &self.shared.address)
             .field("in_flight", &self.in_flight())
             .finish_non_exhaustive()
-    }
-}
-
-/// The right to use a backend for one request; ends when it is dropped.
-///
-/// It rides in the response's body, or in the tunnel that an upgrade became.
-pub struct Lease {
-    backend: Backend,
-    renew: Option<Arc<dyn Renew>>,
-    /// In a box: most leases have none.
-    cookie: Option<Box<HeaderValue>>,
-}
-
-impl Lease {
-    /// Where the request goes.
-    #[must_use]
-    pub fn backend(&self) -> &Backend {
-        &self.backend
-    }
-
-    /// The same lease, for which `renew` finds another one if its process is gone before it took the request.
-    #[must_use]
-    pub fn renewed_by(mut self, renew: Arc<dyn Renew>) -> Self {
-        self.renew = Some(renew);
-        self
-    }
-
-    /// The same lease, whose answer sets `cookie`.
-    pub(crate) fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
-        self.cookie = cookie.map(Box::new);
-        self
-    }
-
-    /// What the answer is to say in `Set-Cookie`, beside what the app says.
-    pub(super) fn take_cookie(&mut self) -> Option<HeaderValue> {
-        self.cookie.take().map(|cookie| *cookie)
-    }
-
-    /// Whether another process can take the request.
-    pub(super) fn is_renewable(&self) -> bool {
-        self.renew.is_some()
-    }
-
-    /// Whoever can find another process is told that this one took no connection; whether it is to be asked for one
-    /// whatever the reason was.
-    pub(super) fn failed(&self, error: &Error) -> bool {
-        let renew = self.renew.as_ref();
-        renew.is_some_and(|renew| renew.failed(&self.backend, error))
-    }
-
-    /// Another lease in place of this one, if there is anybody to ask for it.
-    pub(super) async fn renew(&self) -> Option<Result<Self, Error>> {
-        let renew = Arc::clone(self.renew.as_ref()?);
-        Some(renew.renew(self.backend.clone()).await)
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("backend", &self.backend)
-            .field("renewable", &self.is_renewable())
-            .finish()
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let shared = &self.backend.shared;
-        if shared.requests.fetch_sub(1, Ordering::AcqRel) & UNDER_WAY == 1 {
-            shared.drained.notify_waiters();
-        }
-    }
-}
-
-/// A request and where it goes: what the proxy takes, and what only a supervisor (or the owner of a fixed backend) can make.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Forward<B> {
-    /// Where it goes.
-    pub lease: Lease,
-    /// The client's connection.
-    pub connection: Connection,
-    /// The request as the front received it.
-    pub request: Request<B>,
-}
-
-impl<B> Forward<B> {
-    /// `request` of `connection`, to be forwarded under `lease`.
-    #[must_use]
-    pub const fn new(lease: Lease, connection: Connection, request: Request<B>) -> Self {
-        Self {
-            lease,
-            connection,
-            request,
-        }
     }
 }

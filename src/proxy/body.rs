@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::{
-    backend::Lease, driven::Driven, h2c, instance::InstanceBody, limit::Ending, wire::Answer,
+    driven::Driven, h2c, instance::InstanceBody, lease::Lease, limit::Ending, wire::Answer,
 };
 use crate::error::Error;
 

@@ -12,7 +12,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{backend::Lease, stall::Stall, upstream::Upstream};
+use super::{lease::Lease, stall::Stall, upstream::Upstream};
 use crate::{error::Error, headers::clean_trailers};
 
 /// The body of such an answer, by way of hyper's client, and what lasts as long.

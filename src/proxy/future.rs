@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use tower_service::Service;
 
-use super::{backend::Forward, body::Body, instance::Exchange, service::Proxy};
+use super::{body::Body, instance::Exchange, lease::Forward, service::Proxy};
 use crate::error::{BoxError, Error};
 
 impl<B> Service<Forward<B>> for Proxy

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{Connection, Informational};
 
-/// Who hears of a `103 Early Hints` and its like (RFC 9110, 15.2): a client of HTTP/1.1 whose front can say it.
+/// Who hears of a `103 Early Hints` and its like (RFC 9110, 15.2): a client of HTTP/1.1 whose front can say it, whatever
+/// the app speaks.
 #[derive(Clone, Debug)]
-pub(super) struct Hints {
+pub(in crate::proxy) struct Hints {
     connection: Connection,
     version: Version,
 }

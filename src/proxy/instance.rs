@@ -16,8 +16,8 @@ use http::{
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::{Forward, Lease},
     body::Body,
+    lease::{Forward, Lease},
     limit,
     options::ProxyOptions,
     request::{Sender, receive},

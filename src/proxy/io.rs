@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::backend::Address;
+use super::address::Address;
 
 /// Whether an error of this kind says that the other side went away.
 pub(super) const fn is_gone(kind: io::ErrorKind) -> bool {

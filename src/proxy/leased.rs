@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use http::Request;
+use http::{HeaderMap, Request};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -15,7 +15,16 @@ use super::{Forward, Lease};
 use crate::{Connection, error::Error};
 
 /// Boxed: a request that finds a backend ready never makes one.
-pub(crate) type Waiting = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
+type Waiting = Pin<Box<dyn Future<Output = Result<Lease, Error>> + Send>>;
+
+/// Who has the right to use a backend.
+pub(crate) trait Leases: Clone {
+    /// That for a request with these fields, where there is one at once.
+    fn at_hand(&self, headers: &HeaderMap) -> Option<Lease>;
+
+    /// That for any request, after a wait.
+    fn wait(self) -> impl Future<Output = Result<Lease, Error>> + Send + 'static;
+}
 
 pin_project! {
     /// The future of a request to a supervised app, or to one at several addresses.
@@ -48,7 +57,29 @@ impl<S, B> Leased<S, B>
 where
     S: Service<Forward<B>, Error = Error>,
 {
-    pub(crate) fn forward(mut inner: S, forward: Forward<B>) -> Self {
+    /// Forwards `request`, of the connection that is `known` or else of that which its extensions say, once `leases` let
+    /// it.
+    pub(crate) fn under(
+        leases: &impl Leases,
+        inner: S,
+        known: Option<&Connection>,
+        request: Request<B>,
+    ) -> Self {
+        let connection = known.cloned();
+        let connection = connection.unwrap_or_else(|| Connection::of(request.extensions()));
+        match leases.at_hand(request.headers()) {
+            Some(lease) => Self::forward(inner, Forward::new(lease, connection, request)),
+            None => {
+                let rest = Some(Box::new((inner, connection, request)));
+                let lease = Box::pin(leases.clone().wait());
+                Self {
+                    state: State::Wait { lease, rest },
+                }
+            }
+        }
+    }
+
+    fn forward(mut inner: S, forward: Forward<B>) -> Self {
         let state = match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => State::Call {
                 future: inner.call(forward),
@@ -61,18 +92,6 @@ where
             },
         };
         Self { state }
-    }
-
-    pub(crate) fn wait(
-        inner: S,
-        lease: Waiting,
-        connection: Connection,
-        request: Request<B>,
-    ) -> Self {
-        let rest = Some(Box::new((inner, connection, request)));
-        Self {
-            state: State::Wait { lease, rest },
-        }
     }
 }
 

@@ -15,7 +15,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{
     body::Body,
-    upload::{RequestBody, TooLong, Upload},
+    progress::Upload,
+    upload::{RequestBody, TooLong},
 };
 use crate::error::{BoxError, Error};
 

@@ -15,7 +15,7 @@
 //! | `X-Forwarded-*`, `Forwarded` | replaced; appended to if the peer is [trusted](ProxyOptions::trusted_proxies) |
 //! | `Connection`, what it nominates, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings` | dropped |
 //! | `TE` | dropped but for `trailers` |
-//! | `Upgrade` | dropped but for a valid request for a WebSocket over HTTP/1.1 |
+//! | `Upgrade` | dropped but for a valid request for a WebSocket over HTTP/1.1, which to an app of HTTP/2 is a `CONNECT` (RFC 8441) |
 //! | `Content-Length`, `Transfer-Encoding` | made anew from the body |
 //! | target, `Host`, method, everything else, `Proxy-Authorization` too | passes |
 //! | `CONNECT`, `TRACE` | refused: 405 |
@@ -71,28 +71,34 @@
 //! # }
 //! ```
 
+mod address;
 mod backend;
 mod body;
 mod dial;
 mod driven;
 mod fixed;
 mod future;
+mod gate;
 mod h2c;
 mod hints;
 mod instance;
 mod io;
+mod lease;
 mod leased;
 mod limit;
 mod linger;
 mod options;
 mod pool;
+mod prepare;
 pub(crate) mod probe;
+mod progress;
 mod request;
 mod response;
 mod send;
 mod service;
 mod several;
 mod stall;
+mod switch;
 mod trust;
 mod upgrade;
 mod upload;
@@ -101,11 +107,13 @@ mod user;
 mod wire;
 
 pub use self::{
-    backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
+    address::{Address, Owner},
+    backend::Backend,
     body::Body,
     fixed::{Fixed, FixedLayer},
     future::ResponseFuture,
     instance::Instance,
+    lease::{Forward, Lease, Renew, Renewal},
     leased::Leased,
     options::ProxyOptions,
     service::Proxy,
@@ -118,6 +126,7 @@ pub use self::{
 pub(crate) use self::{
     instance::{InstanceBody, Serve, Serving},
     io::Io,
+    leased::Leases,
     trust::Ranges,
 };
 #[doc(hidden)]

@@ -4,13 +4,16 @@ use http::{Request, Response};
 use tracing::debug;
 
 use super::{
-    backend::{Backend, Lease},
+    backend::Backend,
     dial::dial,
+    gate::Opener,
     hints::Hints,
     io::Io,
+    lease::Lease,
     limit,
     options::ProxyOptions,
-    upload::{Opener, RequestBody, Upload},
+    progress::Upload,
+    upload::RequestBody,
     user::User,
     wire::{Failure, Listener, Wire},
 };
@@ -35,7 +38,7 @@ pub(super) struct Errand {
     /// The process that may have taken it, and closed the connection instead of an answer.
     taken_by: Option<Backend>,
     user: User,
-    hints: Hints,
+    pub(super) hints: Hints,
 }
 
 impl Errand {

@@ -4,31 +4,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE},
+    Response,
+    header::{CONTENT_LENGTH, SET_COOKIE},
 };
-use hyper::upgrade::OnUpgrade;
 
 use super::{
-    backend::{Forward, Lease},
     body::Body,
-    driven::Driven,
     h2c,
-    hints::Hints,
+    lease::{Forward, Lease},
     limit,
     options::ProxyOptions,
-    request::{Sender, frame, is_last, rewrite},
+    prepare::{Prepared, Settled, prepare},
     response::{self, Client},
-    send::{Errand, send},
+    send::send,
     upgrade::Tunnels,
-    upstream::Upstream,
-    user::User,
     wire::{Answer, Wire},
 };
 use crate::{
     config::Protocol,
     error::{BoxError, Error},
-    websocket::Handshake,
 };
 
 /// Forwards requests to an app; see the [module](super).
@@ -102,7 +96,7 @@ impl Proxy {
         B::Error: Into<BoxError>,
     {
         // Here and not in the future, which is smaller so; and lent there, as what is given lies in it twice.
-        let mut prepared = self.prepare(forward);
+        let mut prepared = prepare(forward, self.options());
         let proxy = self.clone();
         async move {
             let (answer, wire) = match &mut prepared {
@@ -138,8 +132,8 @@ impl Proxy {
     }
 
     async fn exchange(&self, mut prepared: Prepared) -> Result<Response<Body>, Error> {
-        if prepared.tunnel.is_some() {
-            return self.upgrade(prepared).await;
+        if let Some(wanted) = prepared.tunnel.take() {
+            return self.tunnel(prepared.errand, prepared.client, *wanted).await;
         }
         if prepared.errand.lease.backend().protocol() == Protocol::H2c {
             let sent = h2c::send(&mut prepared.errand, &self.shared.options);
@@ -152,7 +146,7 @@ impl Proxy {
     }
 
     /// What the client gets of an answer that came by HTTP/2.
-    fn streamed(
+    pub(super) fn streamed(
         &self,
         answer: Response<()>,
         exchange: h2c::Exchange,
@@ -186,151 +180,5 @@ impl Proxy {
         }
         let body = Answer::new(wire, lease, options.body_limit());
         Response::from_parts(parts, Body::wire(body))
-    }
-
-    /// What the app gets, and what has to be remembered meanwhile.
-    fn prepare<B>(&self, forward: Forward<B>) -> Result<Prepared, Settled>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let Forward {
-            lease,
-            connection,
-            request,
-        } = forward;
-        let (mut parts, body) = request.into_parts();
-        if is_last(&mut parts) {
-            return Err(Settled::Answered);
-        }
-        let options = &self.shared.options;
-        let handshake = Handshake::begin(&mut parts)?;
-        let (mut body, upload) = limit::upload(body, parts.version, options.said.max_body_size)?;
-        let client = Client {
-            version: parts.version,
-            hears_close: options.forward_response_connection_header,
-        };
-        // Only a front that can hand its connection over can be asked for a tunnel, and only an app that can do so too: over
-        // HTTP/2, `Upgrade` does not exist (RFC 9113, 8.6), and the app sees an ordinary request.
-        let upgrade = (parts.headers.contains_key(UPGRADE)
-            && upload.is_none()
-            && lease.backend().protocol() == Protocol::Http1)
-            .then(|| parts.extensions.remove::<OnUpgrade>())
-            .flatten();
-        let sender = Sender {
-            connection: &connection,
-            token: lease.backend().token(),
-            options,
-        };
-        let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
-        if handshake.is_some() && !asked.upgrade {
-            return Err(Error::protocol_refused().into());
-        }
-        frame(&mut parts, asked, http_body::Body::size_hint(&body).exact());
-        #[cfg(all(unix, feature = "in-process"))]
-        if lease.backend().is_worker() {
-            super::request::brief(&mut parts.headers, &connection);
-        }
-        let user = User::of(&connection, &mut parts.extensions, options);
-        parts.extensions.clear();
-        // A front on hyper says `100 Continue` to its client when the body is first asked for, which is then.
-        let opener =
-            (asked.expect && upload.is_some()).then(|| body.hold(options.said.continue_timeout));
-        let request = Request::from_parts(parts, body);
-        let hints = Hints::new(connection, client.version);
-        Ok(Prepared {
-            errand: Errand::new(lease, request, upload, opener, user, hints),
-            client,
-            tunnel: upgrade
-                .filter(|_| asked.upgrade)
-                .map(|client| Box::new(Wanted { client, handshake })),
-        })
-    }
-
-    /// Asks the app for a tunnel, on a connection of its own that nobody uses after it.
-    async fn upgrade(&self, prepared: Prepared) -> Result<Response<Body>, Error> {
-        let Prepared {
-            mut errand,
-            client,
-            tunnel,
-        } = prepared;
-        let options = &self.shared.options;
-        let mut upstream = Upstream::new(errand.dial(options).await?).await?;
-        errand.introduce()?;
-        let Errand {
-            mut lease, request, ..
-        } = errand;
-        let answer = upstream.send(request, options.head_limit()).await?;
-        let handshake = tunnel.as_ref().and_then(|wanted| wanted.handshake.as_ref());
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let (mut parts, inner) = answer.into_parts();
-            if let Some(handshake) = handshake {
-                handshake.finish(&mut parts).map_err(Error::backend)?;
-            }
-            response::rewrite(&mut parts, client, options.via.as_ref());
-            if let Some(cookie) = lease.take_cookie() {
-                parts.headers.append(SET_COOKIE, cookie);
-            }
-            let body = Driven::new(inner, upstream, lease, options.body_limit());
-            return Ok(Response::from_parts(parts, Body::driven(body)));
-        }
-        let (mut parts, _) = answer.into_parts();
-        let app = parts.extensions.remove::<OnUpgrade>();
-        let app = app.filter(|_| response::agrees(&parts.headers));
-        let Some((wanted, app)) = tunnel.as_ref().zip(app) else {
-            return Err(Error::backend(
-                "it switches to a protocol that nobody asked for",
-            ));
-        };
-        response::switch(&mut parts, client, options.via.as_ref());
-        if let Some(handshake) = &wanted.handshake {
-            handshake.finish(&mut parts).map_err(Error::backend)?;
-        }
-        upstream.detach();
-        let cut = wanted
-            .handshake
-            .as_ref()
-            .map(|handshake| handshake.cut().clone());
-        let client = wanted.client.clone();
-        self.shared.tunnels.open(client, cut, app, lease);
-        Ok(Response::from_parts(parts, Body::empty()))
-    }
-}
-
-/// A request that can be sent.
-struct Prepared {
-    errand: Errand,
-    client: Client,
-    /// In a box, because it is seldom.
-    tunnel: Option<Box<Wanted>>,
-}
-
-/// A tunnel that is asked for.
-struct Wanted {
-    client: OnUpgrade,
-    /// Where the client asks for it by HTTP/2.
-    handshake: Option<Handshake>,
-}
-
-/// Why a request is not forwarded.
-enum Settled {
-    /// It can't be.
-    Refused(Error),
-    /// It said itself that it goes no further.
-    Answered,
-}
-
-impl Settled {
-    fn into_answer(self) -> Result<Response<Body>, Error> {
-        match self {
-            Self::Refused(error) => Err(error),
-            Self::Answered => Ok(response::of_the_last_hop()),
-        }
-    }
-}
-
-impl From<Error> for Settled {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
     }
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, debug};
 
-use super::backend::Lease;
+use super::{h2c, lease::Lease};
 use crate::{error::BoxError, websocket::Cut};
 
 /// What is read at once from either side of a tunnel.
@@ -55,7 +55,7 @@ impl Tunnels {
 
     /// Opens one. It ends when both sides have ended or one has failed, and `lease` with it. The client's side is a stream of
     /// HTTP/2 where it has a `cut`.
-    pub(super) fn open(&self, client: OnUpgrade, cut: Option<Cut>, app: OnUpgrade, lease: Lease) {
+    pub(super) fn open(&self, client: OnUpgrade, cut: Option<Cut>, app: AppSide, lease: Lease) {
         let close = self.close.clone();
         let tunnel = async move {
             tokio::select! {
@@ -72,13 +72,30 @@ impl Tunnels {
     }
 }
 
-async fn relay(
-    client: OnUpgrade,
+/// The app's side of a tunnel.
+pub(super) enum AppSide {
+    /// A connection of HTTP/1.1, which becomes one.
+    Upgrade(OnUpgrade),
+    /// A stream of HTTP/2, which is one.
+    Stream(h2c::Tunnel),
+}
+
+async fn relay(client: OnUpgrade, cut: Option<Cut>, app: AppSide) -> Result<(u64, u64), BoxError> {
+    match app {
+        AppSide::Upgrade(app) => {
+            let (client, app) = tokio::try_join!(client, app)?;
+            copy(client, cut, TokioIo::new(app)).await
+        }
+        AppSide::Stream(app) => copy(client.await?, cut, app).await,
+    }
+}
+
+async fn copy(
+    client: Upgraded,
     cut: Option<Cut>,
-    app: OnUpgrade,
+    mut app: impl AsyncRead + AsyncWrite + Unpin,
 ) -> Result<(u64, u64), BoxError> {
-    let (client, app) = tokio::try_join!(client, app)?;
-    let (mut client, mut app) = (TokioIo::new(client), TokioIo::new(app));
+    let mut client = TokioIo::new(client);
     let copied: io::Result<_> = if let Some(cut) = cut {
         let mut client = Multiplexed::new(client, cut);
         let copied = copy_bidirectional_with_sizes(&mut client, &mut app, BUFFER, BUFFER).await;

@@ -1,13 +1,9 @@
-//! The body of a request on its way to the app, and what is known of it meanwhile.
+//! The body of a request on its way to the app.
 
 use std::{
     any::Any,
     fmt,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,12 +12,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, Sleep, sleep},
-};
 
-use super::linger;
+use super::{
+    gate::{Gate, Opener},
+    linger,
+    progress::Upload,
+};
 use crate::{error::BoxError, headers::clean_trailers};
 
 /// The body of a request on its way to the app: of whatever type the front's bodies are, in one type.
@@ -88,12 +84,9 @@ impl RequestBody {
 
     /// Holds the body back until the app says `100 Continue`, or for `limit`.
     pub(super) fn hold(&mut self, limit: Duration) -> Opener {
-        let (opener, opened) = oneshot::channel();
-        self.gate = Some(Gate {
-            opened: Some(opened),
-            limit: Box::pin(sleep(limit)),
-        });
-        Opener(Mutex::new(Some(opener)))
+        let (gate, opener) = Gate::new(limit);
+        self.gate = Some(gate);
+        opener
     }
 }
 
@@ -236,115 +229,5 @@ impl Inner {
 impl fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestBody").finish_non_exhaustive()
-    }
-}
-
-/// Keeps a body back.
-struct Gate {
-    /// `None` once nobody will open it any more.
-    opened: Option<oneshot::Receiver<()>>,
-    limit: Pin<Box<Sleep>>,
-}
-
-impl Gate {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(opened) = &mut self.opened {
-            match Pin::new(opened).poll(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(()),
-                // The app has answered without having said it, so it may not want the body at all.
-                Poll::Ready(Err(_)) => self.opened = None,
-                Poll::Pending => {}
-            }
-        }
-        self.limit.as_mut().poll(cx)
-    }
-}
-
-/// Lets a body that is held back go.
-#[derive(Debug)]
-pub(super) struct Opener(Mutex<Option<oneshot::Sender<()>>>);
-
-impl Opener {
-    pub(super) fn open(&self) {
-        let opener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Nobody waits any more where the time was up.
-        let _ = opener.map(|opener| opener.send(()));
-    }
-}
-
-/// How a request's body is getting on.
-#[derive(Clone, Debug)]
-pub(super) struct Upload {
-    state: Arc<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    phase: AtomicU8,
-    begun: Instant,
-    /// When a part of it was last taken, or else when the client was first waited for after that, in milliseconds
-    /// after it began.
-    moved: AtomicU64,
-}
-
-/// The app is taking it.
-const SENDING: u8 = 0;
-/// The client has not sent more yet.
-const WAITING: u8 = 1;
-/// The app's connection has taken all of it.
-const DONE: u8 = 2;
-/// The client broke it off.
-const BROKEN: u8 = 3;
-
-impl Upload {
-    fn begin() -> Self {
-        let state = State {
-            // Until the app's connection asks for it, nobody waits for the client.
-            phase: AtomicU8::new(SENDING),
-            begun: Instant::now(),
-            moved: AtomicU64::new(0),
-        };
-        Self {
-            state: Arc::new(state),
-        }
-    }
-
-    /// Whether the client broke it off.
-    pub(super) fn is_broken(&self) -> bool {
-        self.state.phase.load(Ordering::Acquire) == BROKEN
-    }
-
-    /// Since when the app keeps it waiting, or `None` where the client does.
-    pub(super) fn since(&self) -> Option<Instant> {
-        match self.state.phase.load(Ordering::Acquire) {
-            SENDING | DONE => Some(self.moved()),
-            _ => None,
-        }
-    }
-
-    /// Since when the client keeps the app waiting, or `None` where it does not.
-    pub(super) fn client_since(&self) -> Option<Instant> {
-        (self.state.phase.load(Ordering::Acquire) == WAITING).then(|| self.moved())
-    }
-
-    fn moved(&self) -> Instant {
-        self.state.begun + Duration::from_millis(self.state.moved.load(Ordering::Acquire))
-    }
-
-    fn note<T>(&self, polled: &Poll<Option<Result<T, BoxError>>>, ended: bool) {
-        let phase = match polled {
-            Poll::Pending => WAITING,
-            Poll::Ready(Some(Err(_))) => BROKEN,
-            Poll::Ready(None) => DONE,
-            Poll::Ready(Some(Ok(_))) if ended => DONE,
-            Poll::Ready(Some(Ok(_))) => SENDING,
-        };
-        // Asked again in vain, the client is waited for no less long.
-        if phase != WAITING || self.state.phase.load(Ordering::Acquire) != WAITING {
-            let moved = self.state.begun.elapsed().as_millis();
-            let moved = u64::try_from(moved).unwrap_or(u64::MAX);
-            self.state.moved.store(moved, Ordering::Release);
-        }
-        self.state.phase.store(phase, Ordering::Release);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::Request;
+use http::{HeaderMap, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -13,7 +13,7 @@ use super::handle::Supervisor;
 use crate::{
     Connection,
     error::Error,
-    proxy::{Forward, Leased},
+    proxy::{Forward, Lease, Leased, Leases},
 };
 
 /// Gives each request the process it goes to; see the [module documentation](super).
@@ -82,17 +82,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let known = self.connection.clone();
-        let connection = known.unwrap_or_else(|| Connection::of(request.extensions()));
-        let inner = self.inner.clone();
-        match self.supervisor.try_lease_for(request.headers()) {
-            Some(lease) => Leased::forward(inner, Forward::new(lease, connection, request)),
-            None => {
-                let supervisor = self.supervisor.clone();
-                let lease = Box::pin(async move { supervisor.lease().await });
-                Leased::wait(inner, lease, connection, request)
-            }
-        }
+        let (inner, known) = (self.inner.clone(), self.connection.as_ref());
+        Leased::under(&self.supervisor, inner, known, request)
+    }
+}
+
+impl Leases for Supervisor {
+    fn at_hand(&self, headers: &HeaderMap) -> Option<Lease> {
+        self.try_lease_for(headers)
+    }
+
+    async fn wait(self) -> Result<Lease, Error> {
+        self.lease().await
     }
 }
 

@@ -10,6 +10,7 @@
 mod support;
 
 mod commands;
+mod follow;
 mod load;
 mod reload;
 mod site;

@@ -147,3 +147,41 @@ fn kestrel_is_called_in_all_four_ways() {
         .run();
     call(module.address(), &["break"]);
 }
+
+/// An error page would be an answer that is not gRPC's: no code but by guess, and nothing for people.
+#[test]
+fn an_error_of_ours_has_a_code_a_message_and_is_tried_again() {
+    // Bound, so that nobody else has the port, and not listening.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let module = Start::to([nobody.local_addr().unwrap()])
+        .listen(LISTEN)
+        .run();
+    let output = python("errors.py")
+        .arg(module.address().to_string())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let why = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = said.lines().collect();
+    let [once, details, retried] = lines[..] else {
+        panic!("{said}\n{why}");
+    };
+    assert_eq!((once, retried), ("UNAVAILABLE", "UNAVAILABLE"));
+    assert!(
+        details.starts_with("HTTP Error 502 - Bad Gateway. "),
+        "{details}"
+    );
+    let (_, id) = details.split_once("Correlation id: ").unwrap();
+    let log = module.log().text();
+    let failed: Vec<_> = log
+        .lines()
+        .filter_map(|line| event(line, "Request failed"))
+        .collect();
+    assert_eq!(failed.len(), 1 + 3, "one attempt, and then three: {log}");
+    assert!(
+        failed.iter().any(|line| line.to_string().contains(id)),
+        "{log}"
+    );
+}

@@ -22,42 +22,42 @@ use tokio::{
 use crate::support::{Wire, front, soon};
 
 /// An app: whoever accepts speaks for it.
-struct App(TcpListener);
+pub(crate) struct App(TcpListener);
 
 impl App {
-    async fn bind() -> Self {
+    pub(crate) async fn bind() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    fn backend(&self) -> Backend {
+    pub(crate) fn backend(&self) -> Backend {
         let address = Address::Tcp(self.0.local_addr().unwrap());
         let token = PairingToken::new("secret").unwrap();
         Backend::paired(address, token, None).speaking(Protocol::H2c)
     }
 
     /// The next connection, driven from here on.
-    async fn accept(&self) -> Link {
+    pub(crate) async fn accept(&self) -> Link {
         self.accept_with(&mut server::Builder::new()).await
     }
 
-    async fn accept_with(&self, builder: &mut server::Builder) -> Link {
+    pub(crate) async fn accept_with(&self, builder: &mut server::Builder) -> Link {
         let (stream, _) = soon(self.0.accept()).await.unwrap();
         let connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
         Link::drive(connection)
     }
 
     /// Whether nobody has dialled that was not accepted.
-    async fn is_quiet(&self) -> bool {
+    pub(crate) async fn is_quiet(&self) -> bool {
         tokio::time::timeout(Duration::from_millis(50), self.0.accept())
             .await
             .is_err()
     }
 }
 
-type Asked = (Request<RecvStream>, SendResponse<Bytes>);
+pub(crate) type Asked = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// A connection on the app's side.
-struct Link {
+pub(crate) struct Link {
     asked: mpsc::Receiver<Asked>,
     orders: mpsc::Sender<Order>,
 }
@@ -90,7 +90,7 @@ impl Link {
         Self { asked, orders }
     }
 
-    async fn request(&mut self) -> Asked {
+    pub(crate) async fn request(&mut self) -> Asked {
         soon(self.asked.recv()).await.expect("a request comes")
     }
 
@@ -104,7 +104,7 @@ async fn chain(app: &App) -> SendRequest<Bytes> {
     client(front(Proxy::new(), app.backend()).await).await
 }
 
-async fn client(address: SocketAddr) -> SendRequest<Bytes> {
+pub(crate) async fn client(address: SocketAddr) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
@@ -131,21 +131,21 @@ fn get() -> Request<()> {
 }
 
 /// The next data of a body.
-async fn data(body: &mut RecvStream) -> Bytes {
+pub(crate) async fn data(body: &mut RecvStream) -> Bytes {
     let data = soon(body.data()).await.expect("there is more").unwrap();
     body.flow_control().release_capacity(data.len()).unwrap();
     data
 }
 
 /// Waits for the end of a body that has no more data.
-async fn ended(body: &mut RecvStream) {
+pub(crate) async fn ended(body: &mut RecvStream) {
     while let Some(data) = soon(body.data()).await {
         assert_eq!(data.unwrap(), "");
     }
 }
 
 /// How a body ends that is not whole.
-async fn broken(body: &mut RecvStream) -> Option<Reason> {
+pub(crate) async fn broken(body: &mut RecvStream) -> Option<Reason> {
     loop {
         match soon(body.data()).await {
             Some(Ok(_)) => {}
@@ -165,7 +165,7 @@ fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-fn ok() -> Response<()> {
+pub(crate) fn ok() -> Response<()> {
     Response::new(())
 }
 
@@ -607,25 +607,6 @@ async fn who_does_not_read_is_not_sent_to() {
         assert!(sent >= CHUNK);
     }
     drop((asked, answer));
-}
-
-#[tokio::test]
-async fn an_upgrade_is_an_ordinary_request() {
-    let app = App::bind().await;
-    let mut client = Wire::connect(front(Proxy::new(), app.backend()).await).await;
-    client
-        .say(
-            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-        )
-        .await;
-    let mut link = app.accept().await;
-    let (asked, mut reply) = link.request().await;
-    assert!(!asked.headers().contains_key("upgrade"));
-    let mut head = ok();
-    *head.status_mut() = StatusCode::UPGRADE_REQUIRED;
-    reply.send_response(head, true).unwrap();
-    assert!(client.head().await.starts_with("http/1.1 426"));
 }
 
 #[tokio::test]

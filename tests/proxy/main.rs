@@ -17,6 +17,8 @@ mod site;
 mod smuggling;
 mod streaming;
 mod support;
+#[cfg(feature = "front")]
+mod tunnel;
 mod upgrade;
 #[cfg(windows)]
 mod user;

@@ -408,3 +408,123 @@ async fn nobody_is_asked_any_more_when_all_are_gone() {
     }
     panic!("it is still checked");
 }
+
+fn reconfigured(backends: &Backends, apps: &[&App], check: &HealthCheck) {
+    let to: Vec<_> = apps.iter().map(|app| app.destination()).collect();
+    backends
+        .reconfigure(&to, check, Protocol::Http1)
+        .expect("within a runtime");
+}
+
+#[tokio::test]
+async fn other_addresses_are_taken_while_the_old_ones_finish() {
+    let (goes, stays, comes) = (App::start().await, App::start().await, App::start().await);
+    let check = HealthCheck::new();
+    let backends = group(&[&goes, &stays], check.clone());
+    let host = Host::to_backends(backends.clone(), ProxyOptions::new());
+    shares(&host, 20).await;
+    let before = backends.status();
+    let mut late = Vec::new();
+    while !late
+        .iter()
+        .any(|lease: &ancm::proxy::Lease| *lease.backend().address() == Address::Tcp(goes.address))
+    {
+        late.push(backends.try_lease().unwrap());
+    }
+    reconfigured(&backends, &[&stays, &comes], &check);
+    // What had begun goes on where it was.
+    let lease = late.pop().unwrap();
+    let request = Request::get("/").header("host", "a");
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let forward = Forward::new(lease, Connection::unknown(), request);
+    let answer = soon(Proxy::new().forward(forward)).await.unwrap();
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(text, goes.address.port().to_string());
+    drop(late);
+    // What comes now goes to the new ones, of which one is an old one and known as such.
+    let ports = shares(&host, 100).await;
+    let new: Vec<_> = [&stays, &comes]
+        .map(|app| app.address.port().to_string())
+        .into();
+    assert!(ports.len() == 2 && new.iter().all(|port| ports.contains_key(port)));
+    assert_eq!(state(&backends, &goes), "unknown");
+    let requests = |status: &[ancm::proxy::BackendStatus]| {
+        let address = stays.address.to_string();
+        let mut all = status.iter();
+        let one = all.find(|one| one.address.as_deref() == Some(&address));
+        one.unwrap().requests
+    };
+    let share = u32::try_from(ports[&stays.address.port().to_string()]).unwrap();
+    assert!(requests(&backends.status()) >= requests(&before) + share);
+}
+
+#[tokio::test]
+async fn no_request_is_lost_over_other_addresses() {
+    let apps = [App::start().await, App::start().await, App::start().await];
+    let [a, b, c] = apps.each_ref();
+    let check = HealthCheck::new();
+    let backends = group(&[a], check.clone());
+    let host = Host::to_backends(backends.clone(), ProxyOptions::new());
+    let (answered, done) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let mut clients = JoinSet::new();
+    for _ in 0..4 {
+        let (host, answered, done) = (host.clone(), Arc::clone(&answered), Arc::clone(&done));
+        clients.spawn(async move {
+            while !done.load(Ordering::SeqCst) {
+                let (status, why) = get(&host).await;
+                assert_eq!(status, 200, "{why}");
+                answered.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    for to in [&[b][..], &[a, b], &[c], &[a], &[b, c], &[c, a, b]].repeat(5) {
+        reconfigured(&backends, to, &check);
+        let before = answered.load(Ordering::SeqCst);
+        until("requests pass", || {
+            answered.load(Ordering::SeqCst) >= before + 8
+        })
+        .await;
+    }
+    // A name has no address yet when it is taken, and is waited for.
+    let name = Destination::Name {
+        host: "localhost".to_owned(),
+        port: a.address.port(),
+    };
+    backends
+        .reconfigure(&[name], &check, Protocol::Http1)
+        .unwrap();
+    let before = answered.load(Ordering::SeqCst);
+    until("requests pass", || {
+        answered.load(Ordering::SeqCst) >= before + 8
+    })
+    .await;
+    reconfigured(&backends, &[b], &check);
+    assert_eq!(backends.status().len(), 1);
+    done.store(true, Ordering::SeqCst);
+    while let Some(client) = soon(clients.join_next()).await {
+        client.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn other_checks_and_another_protocol_are_taken() {
+    let (ill, well) = (App::start().await, App::start().await);
+    ill.well.store(false, Ordering::SeqCst);
+    let backends = group(&[&ill, &well], HealthCheck::new());
+    let host = Host::to_backends(backends.clone(), ProxyOptions::new());
+    assert_eq!(shares(&host, 100).await.len(), 2);
+    reconfigured(&backends, &[&ill, &well], &often());
+    until("it is down", || state(&backends, &ill) == "down").await;
+    let to = [ill.destination(), well.destination()];
+    backends
+        .reconfigure(&to, &HealthCheck::new(), Protocol::H2c)
+        .unwrap();
+    assert_eq!(
+        backends.lease().await.unwrap().backend().protocol(),
+        Protocol::H2c
+    );
+    assert_eq!(shares(&host, 100).await.len(), 2);
+}

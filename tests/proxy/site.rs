@@ -14,8 +14,8 @@ use tower_layer::Layer as _;
 use crate::support::App;
 
 /// An app behind our front, which takes WebSockets over HTTP/2.
-pub(crate) struct Site {
-    pub(crate) app: App,
+pub(crate) struct Site<A = App> {
+    pub(crate) app: A,
     pub(crate) backend: Backend,
     pub(crate) proxy: Proxy,
     pub(crate) address: SocketAddr,
@@ -37,6 +37,18 @@ impl Site {
     pub(crate) async fn with(options: ProxyOptions, front: Front) -> Self {
         let app = App::bind().await;
         let backend = app.backend();
+        Self::before(app, backend, options, front).await
+    }
+}
+
+impl<A> Site<A> {
+    /// An app of another kind, at `backend`.
+    pub(crate) async fn before(
+        app: A,
+        backend: Backend,
+        options: ProxyOptions,
+        front: Front,
+    ) -> Self {
         let proxy = Proxy::with_options(options);
         let front = front.threads(NonZeroUsize::MIN);
         let bound = front.bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();

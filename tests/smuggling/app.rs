@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 pub(crate) const TOKEN: &str = "the-right-token";
 
@@ -66,7 +68,20 @@ impl App {
             let found = parse(&bytes)
                 .map_err(|why| format!("BAD {why}: {:?}", String::from_utf8_lossy(&bytes)))?;
             match found {
-                Found::Whole { shown, length } => {
+                Found::Whole {
+                    shown,
+                    length,
+                    switch: Some(proof),
+                } => {
+                    bytes.drain(..length);
+                    let tunnel = switch(&mut stream, &proof, bytes).await;
+                    self.seen
+                        .lock()
+                        .unwrap()
+                        .push(format!("{shown} | {tunnel}"));
+                    return Ok(());
+                }
+                Found::Whole { shown, length, .. } => {
                     bytes.drain(..length);
                     self.seen.lock().unwrap().push(shown);
                     continued = false;
@@ -89,9 +104,27 @@ impl App {
     }
 }
 
+/// Becomes a tunnel, and gives what came by it until the client ended it, `begun` before all.
+async fn switch(stream: &mut TcpStream, proof: &str, mut begun: Vec<u8>) -> String {
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {proof}\r\n\r\n"
+    );
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.read_to_end(&mut begun).await;
+    lossy(&begun)
+}
+
 enum Found {
-    Whole { shown: String, length: usize },
-    Part { expects: bool },
+    Whole {
+        shown: String,
+        length: usize,
+        /// What proves that it is understood, where it asks for a WebSocket at `/tunnel`.
+        switch: Option<String>,
+    },
+    Part {
+        expects: bool,
+    },
 }
 
 type Flaw = String;
@@ -102,12 +135,17 @@ fn parse(bytes: &[u8]) -> Result<Found, Flaw> {
     };
     let head = text(&bytes[..end])?;
     let (line, fields) = head.split_once("\r\n").ok_or("no fields")?;
-    let line = request_line(line)?;
+    let mut line = request_line(line)?;
     let fields = fields
         .split("\r\n")
         .map(field)
         .collect::<Result<Vec<_>, _>>()?;
     let framing = judge(&fields)?;
+    let proof = websocket(&fields)?;
+    let switch = proof.clone().filter(|_| line == "GET /tunnel");
+    if proof.is_some() {
+        line += " as websocket";
+    }
     let start = end + 4;
     let body = match framing {
         Framing::Length(length) => bytes
@@ -119,6 +157,7 @@ fn parse(bytes: &[u8]) -> Result<Found, Flaw> {
         Some((body, length)) => Found::Whole {
             shown: format!("{line} {body}").trim_end().to_owned(),
             length,
+            switch,
         },
         None => Found::Part {
             expects: value(&fields, "expect").is_some(),
@@ -150,6 +189,32 @@ fn field(line: &str) -> Result<(&str, &str), Flaw> {
     } else {
         Err(format!("field {line:?}"))
     }
+}
+
+/// What proves that a request for a WebSocket with a sound key was understood; an upgrade is to nothing else, and has no
+/// body.
+fn websocket(fields: &[(&str, &str)]) -> Result<Option<String>, Flaw> {
+    let upgrade = value(fields, "upgrade");
+    if upgrade.is_some() != (value(fields, "connection") == Some("Upgrade")) {
+        return Err("half an upgrade".to_owned());
+    }
+    let Some(protocol) = upgrade else {
+        return Ok(None);
+    };
+    let length = value(fields, "content-length").unwrap_or("0");
+    if protocol != "websocket" || length != "0" || value(fields, "transfer-encoding").is_some() {
+        return Err(format!("upgrade to {protocol:?} with {length} bytes"));
+    }
+    let mut keys = fields
+        .iter()
+        .filter(|(name, _)| *name == "sec-websocket-key");
+    let (key, more) = (keys.next(), keys.next());
+    if more.is_some() {
+        return Err("two keys".to_owned());
+    }
+    let sound = |key: &&str| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16);
+    let key = key.map(|(_, key)| *key).filter(sound);
+    Ok(key.map(|key| derive_accept_key(key.as_bytes())))
 }
 
 enum Framing {

@@ -66,6 +66,8 @@ pub(crate) struct Outcome {
     /// The statuses of the answers on a stream: `Some` where it is one that has a number of its own in HPACK.
     pub(crate) answers: Vec<(u32, Option<u16>)>,
     pub(crate) resets: Vec<u32>,
+    /// The streams that the other end brought to their end.
+    pub(crate) ended: Vec<u32>,
     pub(crate) goaway: bool,
 }
 
@@ -77,33 +79,56 @@ impl Outcome {
 }
 
 /// Says `bytes` on a new connection, and listens until stream `last` was answered or the connection ends.
-pub(crate) async fn exchange(mut stream: TcpStream, bytes: &[u8], last: u32) -> Outcome {
+pub(crate) async fn exchange(stream: TcpStream, bytes: &[u8], last: u32) -> Outcome {
+    exchange_until(
+        stream,
+        bytes,
+        |outcome| outcome.answer(last).is_some(),
+        last,
+    )
+    .await
+}
+
+/// Says `bytes` on a new connection, and listens until stream `last` has come to its end or the connection has.
+pub(crate) async fn exchange_whole(stream: TcpStream, bytes: &[u8], last: u32) -> Outcome {
+    exchange_until(stream, bytes, |outcome| outcome.ended.contains(&last), last).await
+}
+
+async fn exchange_until(
+    mut stream: TcpStream,
+    bytes: &[u8],
+    enough: impl Fn(&Outcome) -> bool,
+    last: u32,
+) -> Outcome {
     let said = [PREFACE, &frame(SETTINGS, 0, 0, &[]), bytes].concat();
     // The other end may have closed before it took all of it.
     let _ = soon(stream.write_all(&said)).await;
     let mut outcome = Outcome::default();
-    while let Some((kind, on, payload)) = soon(next(&mut stream)).await {
+    while let Some((kind, flags, on, payload)) = soon(next(&mut stream)).await {
+        if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
+            outcome.ended.push(on);
+        }
         match kind {
             HEADERS => outcome.answers.push((on, status(&payload))),
             RESET => outcome.resets.push(on),
             GOAWAY => outcome.goaway = true,
             _ => {}
         }
-        if outcome.answer(last).is_some() || outcome.resets.contains(&last) {
+        if enough(&outcome) || outcome.resets.contains(&last) {
             break;
         }
     }
     outcome
 }
 
-async fn next(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
+async fn next(stream: &mut TcpStream) -> Option<(u8, u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.ok()?;
-    let [a, b, c, kind, _, on @ ..] = head;
+    let [a, b, c, kind, flags, on @ ..] = head;
     let length = u32::from_be_bytes([0, a, b, c]);
     let mut payload = vec![0; usize::try_from(length).ok()?];
     stream.read_exact(&mut payload).await.ok()?;
-    Some((kind, u32::from_be_bytes(on), payload))
+    Some((kind, flags, u32::from_be_bytes(on), payload))
 }
 
 /// The status that a header block begins with, if it is one of the static table (RFC 7541, appendix A).

@@ -11,7 +11,7 @@ use crate::{
 
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Want {
+pub(crate) enum Want {
     /// A reset, `GOAWAY` or 4xx; the app sees nothing of it.
     Refused,
     /// The app sees this, whole and well-formed.
@@ -22,9 +22,9 @@ enum Want {
 
 use Want::{BreaksOff, One, Refused};
 
-type Fields = [(&'static str, &'static str)];
+pub(crate) type Fields = [(&'static str, &'static str)];
 
-const WHOLE: u8 = END_STREAM | END_HEADERS;
+pub(crate) const WHOLE: u8 = END_STREAM | END_HEADERS;
 const GET: &Fields = &[
     (":method", "GET"),
     (":scheme", "http"),
@@ -39,7 +39,7 @@ const POST: &Fields = &[
 ];
 
 /// A sound GET of `/end`.
-fn end(stream: u32) -> Vec<u8> {
+pub(crate) fn end(stream: u32) -> Vec<u8> {
     headers(
         stream,
         WHOLE,
@@ -53,8 +53,7 @@ fn end(stream: u32) -> Vec<u8> {
 }
 
 /// Plays the frames of stream 1, and says how it went wrong, if it did.
-async fn play(frames: &[u8], want: Want) -> Result<(), String> {
-    let site = Site::start().await;
+pub(crate) async fn play(site: Site, frames: &[u8], want: Want) -> Result<(), String> {
     let said = [frames, &end(3)].concat();
     let outcome = exchange(site.connect().await, &said, 3).await;
     let mut seen = site.end().await;
@@ -73,7 +72,7 @@ async fn play(frames: &[u8], want: Want) -> Result<(), String> {
 async fn play_all(rows: impl IntoIterator<Item = (String, Vec<u8>, Want)>) {
     let mut wrong = Vec::new();
     for (what, frames, want) in rows {
-        if let Err(why) = play(&frames, want).await {
+        if let Err(why) = play(Site::start().await, &frames, want).await {
             wrong.push(format!("{what}\n    {why}"));
         }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod app;
+mod extended;
 mod frames;
 mod http1;
 mod http2;

@@ -44,13 +44,22 @@ impl Site {
     }
 
     pub(crate) async fn with(options: ProxyOptions) -> Self {
+        Self::behind(Front::new(), options).await
+    }
+
+    /// One whose clients may ask for a WebSocket over HTTP/2.
+    pub(crate) async fn extended() -> Self {
+        Self::behind(Front::new().extended_connect(true), ProxyOptions::new()).await
+    }
+
+    async fn behind(front: Front, options: ProxyOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let behind = listener.local_addr().unwrap();
         let address = Address::Tcp(behind);
         let app = App::start(listener);
         let backend = Backend::paired(address, PairingToken::new(TOKEN).unwrap(), None);
         let proxy = Proxy::with_options(options);
-        let front = Front::new().threads(NonZeroUsize::MIN);
+        let front = front.threads(NonZeroUsize::MIN);
         let bound = front.bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let address = *bound.local_addresses().first().unwrap();
         let (stop, stopped) = oneshot::channel();

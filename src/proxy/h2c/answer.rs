@@ -16,7 +16,7 @@ use super::{ask::Exchange, link::Place, reset::Broken, rest::Rest};
 use crate::{
     error::Error,
     headers::clean_trailers,
-    proxy::{backend::Lease, stall::Stall},
+    proxy::{lease::Lease, stall::Stall},
 };
 
 /// The rest of an exchange: what it still reads from, and its places on the connection and in the backend.

@@ -18,10 +18,12 @@ use super::{
     upload::Upload,
 };
 use crate::proxy::{
+    options::ProxyOptions,
+    progress::Upload as Progress,
     send::Errand,
     stall::Stall,
-    upload::{Opener, RequestBody, Upload as Progress},
-    wire::Patience,
+    upload::RequestBody,
+    wire::{Listener, Patience},
 };
 
 /// What an answer's head leaves: its stream, what is still sent of the request, and their place on the connection.
@@ -39,7 +41,7 @@ pub(super) async fn ask(
     link: &Link,
     place: Place,
     errand: &mut Errand,
-    patience: Patience,
+    options: &ProxyOptions,
 ) -> Result<(Response<()>, Exchange), Refused> {
     let has_body = errand.upload.is_some();
     let mut sender = link.sender.clone();
@@ -53,15 +55,20 @@ pub(super) async fn ask(
         answer,
         upload: Upload::new(has_body.then_some(stream)),
         timers: Timers {
-            patience,
+            patience: options.patience(),
             begun: Instant::now(),
             app: None,
             client: None,
         },
     };
-    let (progress, opener) = (errand.upload.as_ref(), errand.opener.as_ref());
+    let progress = errand.upload.as_ref();
+    let listener = Listener {
+        opener: errand.opener.as_ref(),
+        hints: &errand.hints,
+        via: options.via.as_ref(),
+    };
     let body = errand.request.body_mut();
-    let answered = poll_fn(|cx| asking.poll(cx, body, progress, opener)).await;
+    let answered = poll_fn(|cx| asking.poll(cx, body, progress, listener)).await;
     let touched = asking.upload.is_touched();
     let answered = answered.map_err(|failure| Refused { failure, touched })?;
     let body = std::mem::replace(errand.request.body_mut(), RequestBody::empty());
@@ -96,13 +103,13 @@ impl Asking {
         cx: &mut Context<'_>,
         body: &mut RequestBody,
         progress: Option<&Progress>,
-        opener: Option<&Opener>,
+        listener: Listener<'_>,
     ) -> Poll<Result<Response<RecvStream>, Failure>> {
         loop {
             if let Poll::Ready(Err(error)) = self.upload.poll(cx, body) {
                 return Poll::Ready(Err(Failure::Body(error)));
             }
-            let (continues, is_next) = self.poll_informational(cx, opener);
+            let (continues, is_next) = self.poll_informational(cx, listener);
             // Asked before it is next, h2 would drop what the app says before it.
             if is_next && let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
                 return Poll::Ready(answer.map_err(|error| Failure::of(&error)));
@@ -115,18 +122,22 @@ impl Asking {
     }
 
     /// Takes what is no answer yet; whether it lets the body go, and whether the answer, or the end, is next.
-    fn poll_informational(
-        &mut self,
-        cx: &mut Context<'_>,
-        opener: Option<&Opener>,
-    ) -> (bool, bool) {
+    fn poll_informational(&mut self, cx: &mut Context<'_>, listener: Listener<'_>) -> (bool, bool) {
         let mut continues = false;
         loop {
             match self.answer.poll_informational(cx) {
                 Poll::Ready(Some(Ok(interim))) => {
-                    if let (StatusCode::CONTINUE, Some(opener)) = (interim.status(), opener) {
-                        opener.open();
-                        continues = true;
+                    let (parts, ()) = interim.into_parts();
+                    match (parts.status, listener.opener) {
+                        (StatusCode::CONTINUE, Some(opener)) => {
+                            opener.open();
+                            continues = true;
+                        }
+                        (StatusCode::CONTINUE, None) => {}
+                        (status, _) => {
+                            let Listener { hints, via, .. } = listener;
+                            hints.pass(status, parts.headers, via);
+                        }
                     }
                 }
                 Poll::Ready(Some(Err(_)) | None) => return (continues, true),

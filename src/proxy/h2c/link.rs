@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
@@ -52,6 +53,12 @@ pub(super) struct State {
     /// It has brought an answer before.
     proven: AtomicBool,
     spoken: AtomicU8,
+    /// The app's settings are known: it has answered anything that was sent.
+    settled: AtomicBool,
+    /// Somebody asked for that.
+    settling: AtomicBool,
+    /// Told when they are, or when there is nothing more to wait for.
+    told: Notify,
 }
 
 impl Link {
@@ -119,6 +126,7 @@ impl State {
     /// No more requests.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+        self.told.notify_waiters();
     }
 
     /// Somebody waited in vain: is it still there? Until that is known, nothing new is sent on it.
@@ -131,6 +139,29 @@ impl State {
     /// It is.
     pub(super) fn trust(&self) {
         self.doubted.store(false, Ordering::Release);
+        self.settle();
+    }
+
+    /// Something came that the app can only have said after its settings (RFC 9113, 3.4).
+    fn settle(&self) {
+        if !self.settled.swap(true, Ordering::AcqRel) {
+            self.told.notify_waiters();
+        }
+    }
+
+    /// Waits until the app's settings are known, for which it is asked something that it has to answer after them, or until
+    /// the connection takes no more requests. Cancel safe.
+    pub(super) async fn settled(&self) {
+        let mut told = pin!(self.told.notified());
+        // Before the look: what is told between the two is heard.
+        told.as_mut().enable();
+        if self.settled.load(Ordering::Acquire) || self.is_retired() {
+            return;
+        }
+        if !self.settling.swap(true, Ordering::AcqRel) {
+            self.doubt.notify_one();
+        }
+        told.await;
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -158,6 +189,7 @@ impl State {
     pub(super) fn prove(&self) {
         self.hear();
         self.proven.store(true, Ordering::Relaxed);
+        self.settle();
     }
 
     /// Whether it has brought an answer before, so that the app may have been about to close it.

@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod connect;
 mod driver;
 mod failure;
 mod head;
@@ -19,6 +20,14 @@ mod opening;
 mod reset;
 mod rest;
 mod send;
+mod tunnel;
 mod upload;
 
-pub(super) use self::{answer::Answer, ask::Exchange, links::Links, send::send};
+pub(super) use self::{
+    answer::Answer,
+    ask::Exchange,
+    connect::{Opened, connect},
+    links::Links,
+    send::send,
+    tunnel::Tunnel,
+};

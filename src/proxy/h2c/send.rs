@@ -30,7 +30,7 @@ pub(in crate::proxy) async fn send(
         } = take(errand, options).await?;
         errand.introduce()?;
         let proven = link.state.is_proven();
-        let asked = ask(&link, place, errand, options.patience()).await;
+        let asked = ask(&link, place, errand, options).await;
         let (failure, touched) = match asked {
             Ok(answer) => return Ok(answer),
             Err(unanswered) => (unanswered.failure, unanswered.touched),
@@ -71,7 +71,7 @@ pub(in crate::proxy) async fn send(
 }
 
 /// A place on a connection that is at hand, or else on a new one, of another process if this one takes none.
-async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<Taken, Error> {
+pub(super) async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<Taken, Error> {
     loop {
         let backend = errand.lease.backend().clone();
         let Some(links) = backend.links() else {

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::Request;
+use http::{HeaderMap, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -13,7 +13,10 @@ use super::group::Backends;
 use crate::{
     Connection,
     error::Error,
-    proxy::{Forward, leased::Leased},
+    proxy::{
+        Forward, Lease,
+        leased::{Leased, Leases},
+    },
 };
 
 /// Sends each request to one of several addresses.
@@ -75,17 +78,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let known = self.connection.clone();
-        let connection = known.unwrap_or_else(|| Connection::of(request.extensions()));
-        let inner = self.inner.clone();
-        match self.backends.try_lease() {
-            Some(lease) => Leased::forward(inner, Forward::new(lease, connection, request)),
-            None => {
-                let backends = self.backends.clone();
-                let lease = Box::pin(async move { backends.lease().await });
-                Leased::wait(inner, lease, connection, request)
-            }
-        }
+        let (inner, known) = (self.inner.clone(), self.connection.as_ref());
+        Leased::under(&self.backends, inner, known, request)
+    }
+}
+
+impl Leases for Backends {
+    fn at_hand(&self, _: &HeaderMap) -> Option<Lease> {
+        self.try_lease()
+    }
+
+    async fn wait(self) -> Result<Lease, Error> {
+        self.lease().await
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, header};
 use http_body_util::Empty;
 use tokio::time::{sleep, timeout};
 
-use super::{HealthCheck, group::Group, health::Event, member::Member};
+use super::{HealthCheck, health::Event, member::Member, members::Group};
 use crate::{
     error::chain,
     proxy::{Address, Backend, io::Io, probe},
@@ -27,7 +27,7 @@ pub(super) async fn after(member: Weak<Member>, group: Group) {
         let (Some(one), Some(all)) = (member.upgrade(), group.upgrade()) else {
             return;
         };
-        let check = all.check.clone();
+        let check = all.settings().check.clone();
         let (pause, changed) = (one.health().pause(), Arc::clone(&one.changed));
         let interval = check.interval.unwrap_or(SETTLE);
         let wait = match pause {

@@ -63,6 +63,20 @@ impl Member {
         origins.is_empty() && before > 0
     }
 
+    /// Only `origins` may still have it; whether nobody does.
+    pub(super) fn leave_all_but(&self, origins: &[Arc<str>]) -> bool {
+        let mut mine = lock(&self.origins);
+        mine.retain(|origin| origins.contains(origin));
+        mine.is_empty()
+    }
+
+    /// One of the same names, of which nothing is known yet.
+    pub(super) fn replaced_by(&self, backend: Backend) -> Self {
+        let mut new = Self::new(backend, Arc::from(""));
+        new.origins = Mutex::new(lock(&self.origins).clone());
+        new
+    }
+
     pub(super) fn is_of(&self, origin: &Arc<str>) -> bool {
         lock(&self.origins).contains(origin)
     }

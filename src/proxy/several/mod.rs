@@ -11,17 +11,20 @@
 //! A name is resolved again and again; all its addresses are used. Those that it loses finish what they have. Where it
 //! can't be resolved, the addresses that it had stay.
 
+mod builder;
 mod choose;
 mod group;
 mod health;
 mod layer;
 mod look;
 mod member;
+mod members;
 mod resolve;
 mod status;
 
 pub use self::{
-    group::{Backends, BackendsBuilder},
+    builder::BackendsBuilder,
+    group::Backends,
     layer::{Balanced, BalancedLayer},
     status::BackendStatus,
 };

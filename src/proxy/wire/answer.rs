@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::Wire;
-use crate::{error::Error, headers::clean_trailers, proxy::backend::Lease};
+use crate::{error::Error, headers::clean_trailers, proxy::lease::Lease};
 
 /// The rest of an exchange: what it still reads from, and its place in the backend.
 pub(in crate::proxy) struct Answer {

@@ -1,4 +1,4 @@
-//! The heads of messages: a request's into bytes, an answer's out of them (RFC 9112).
+//! The head of an answer, out of its bytes (RFC 9112).
 //!
 //! Pure. As strict as hyper, against which the tests compare it, and stricter where noted.
 
@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use httparse::{ParserConfig, Status};
@@ -14,9 +14,9 @@ use hyper::ext::ReasonPhrase;
 
 use super::{
     decode::{Decoder, Flaw},
+    framing::{Seen, framing, keeps_alive},
     usual,
 };
-use crate::headers::list;
 
 /// How many fields a section has at most, but for one in thousands: there is room for those on the stack.
 pub(super) const MAX_FIELDS: usize = 100;
@@ -29,44 +29,11 @@ const TOO_MANY: Flaw = "its head has too many fields";
 /// What a head may take, before it is known to be whole.
 pub(super) const MAX_HEAD: usize = 408 * 1024;
 
-/// What hyper can count to.
-pub(super) const LONGEST: u64 = u64::MAX - 2;
-
-/// Writes the head of a request, as it stands.
-pub(super) fn encode<B>(request: &Request<B>, to: &mut Vec<u8>) {
-    to.extend_from_slice(request.method().as_str().as_bytes());
-    to.push(b' ');
-    to.extend_from_slice(request.uri().path().as_bytes());
-    if let Some(query) = request.uri().query() {
-        to.push(b'?');
-        to.extend_from_slice(query.as_bytes());
-    }
-    to.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in request.headers() {
-        encode_field(name, value, to);
-    }
-    to.extend_from_slice(b"\r\n");
-}
-
-/// [`encode`] by itself, to be measured.
-#[doc(hidden)]
-pub fn encode_head<B>(request: &Request<B>, to: &mut Vec<u8>) {
-    encode(request, to);
-}
-
 /// [`parse`] by itself, to be measured: what the answer to a GET says, if it says it whole.
 #[doc(hidden)]
 pub fn parse_head(bytes: &mut BytesMut, spare: &mut HeaderMap) -> Option<Response<()>> {
     let head = parse(bytes, false, spare, &mut Early::default());
     head.ok().flatten().map(|head| head.response)
-}
-
-/// Writes one line.
-pub(super) fn encode_field(name: &HeaderName, value: &HeaderValue, to: &mut Vec<u8>) {
-    to.extend_from_slice(name.as_str().as_bytes());
-    to.extend_from_slice(b": ");
-    to.extend_from_slice(value.as_bytes());
-    to.extend_from_slice(b"\r\n");
 }
 
 /// What an answer's head says.
@@ -152,7 +119,7 @@ fn parse_any(
         let mut fields = std::mem::take(spare);
         fields.clear();
         let seen = section.fields(bytes, places, &mut fields)?;
-        let body = framing(&section, to_head, seen, &fields)?;
+        let body = framing((section.status, section.version), to_head, seen, &fields)?;
         let keeps_alive = match seen.connection {
             _ if body == Decoder::UntilClose => false,
             // Chunks overrule a length, but who says both may mean another end of it (RFC 9112, 6.3).
@@ -178,14 +145,6 @@ struct Section {
     reason: Option<ReasonPhrase>,
     length: usize,
     count: usize,
-}
-
-/// What stands in a head that it is framed by.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    connection: bool,
-    coding: bool,
-    length: bool,
 }
 
 /// Where a field's name begins and ends, and its value.
@@ -302,68 +261,4 @@ pub(super) fn field_name(text: &[u8]) -> Result<HeaderName, Flaw> {
 
 pub(super) fn field_value(text: Bytes) -> Result<HeaderValue, Flaw> {
     HeaderValue::from_maybe_shared(text).map_err(|_| "the value of a field is not valid")
-}
-
-/// Whether the connection lasts (RFC 9112, 9.3); one `close` outweighs all else.
-fn keeps_alive(version: Version, fields: &HeaderMap) -> bool {
-    let mut keeps = version == Version::HTTP_11;
-    for line in fields.get_all(CONNECTION) {
-        for option in list(line.as_bytes()) {
-            if option.eq_ignore_ascii_case(b"close") {
-                return false;
-            }
-            keeps |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-    keeps
-}
-
-/// How the body ends (RFC 9112, 6.3).
-fn framing(head: &Section, to_head: bool, seen: Seen, fields: &HeaderMap) -> Result<Decoder, Flaw> {
-    if to_head || matches!(head.status.as_u16(), 204 | 304) {
-        return Ok(Decoder::Length(0));
-    }
-    match (seen.coding, seen.length) {
-        (true, _) if head.version == Version::HTTP_10 => Err("HTTP/1.0 has no transfer codings"),
-        (true, _) if is_chunked(fields) => Ok(Decoder::chunked()),
-        // What is coded in another way would come out as what it is not.
-        (true, _) => Err("it has a transfer coding other than chunked"),
-        (false, false) => Ok(Decoder::UntilClose),
-        (false, true) => length(fields).map(Decoder::Length),
-    }
-}
-
-/// Whether `chunked` is the one coding that is named, once.
-fn is_chunked(fields: &HeaderMap) -> bool {
-    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
-    let only = codings.next().filter(|_| codings.next().is_none());
-    only.is_some_and(|coding| {
-        coding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"chunked")
-    })
-}
-
-/// One number, however often it is said.
-fn length(fields: &HeaderMap) -> Result<u64, Flaw> {
-    const FLAW: Flaw = "its length is not valid";
-    let mut length = None;
-    for line in fields.get_all(CONTENT_LENGTH) {
-        for text in line.as_bytes().split(|&byte| byte == b',') {
-            let number = digits(text.trim_ascii()).ok_or(FLAW)?;
-            if length.replace(number).is_some_and(|other| other != number) {
-                return Err(FLAW);
-            }
-        }
-    }
-    length.filter(|&length| length <= LONGEST).ok_or(FLAW)
-}
-
-pub(super) fn digits(text: &[u8]) -> Option<u64> {
-    (!text.is_empty()).then_some(())?;
-    text.iter().try_fold(0_u64, |sum, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        sum.checked_mul(10)?.checked_add(digit)
-    })
 }

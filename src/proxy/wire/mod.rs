@@ -10,7 +10,9 @@ mod answer;
 #[cfg(any(test, fuzzing))]
 pub(super) mod beside_hyper;
 mod decode;
+mod encode;
 mod failure;
+mod framing;
 mod head;
 mod outgoing;
 mod stream;
@@ -18,9 +20,9 @@ mod stream;
 mod tests;
 mod usual;
 
-#[doc(hidden)]
-pub use self::head::{encode_head, parse_head};
 pub(super) use self::{answer::Answer, failure::Failure};
+#[doc(hidden)]
+pub use self::{encode::encode_head, head::parse_head};
 
 use std::{
     fmt,
@@ -42,12 +44,8 @@ use self::{
     stream::Stream,
 };
 use super::{
-    backend::Backend,
-    hints::Hints,
-    io::Io,
-    request::Via,
-    stall::Stall,
-    upload::{Opener, RequestBody, Upload},
+    backend::Backend, gate::Opener, hints::Hints, io::Io, progress::Upload, request::Via,
+    stall::Stall, upload::RequestBody,
 };
 use crate::error::BoxError;
 

@@ -17,8 +17,12 @@ use http::{
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
-use super::head;
-use crate::{error::BoxError, headers::list, proxy::upload::RequestBody};
+use super::encode;
+use crate::{
+    error::BoxError,
+    headers::{list, write_line},
+    proxy::upload::RequestBody,
+};
 
 /// What is to be written, in this order, and what follows.
 #[derive(Debug, Default)]
@@ -58,7 +62,7 @@ impl Outgoing {
         self.text.clear();
         self.written = 0;
         self.touched = false;
-        head::encode(request, &mut self.text);
+        encode::encode(request, &mut self.text);
         self.rest = match (has_body, request.body().size_hint().exact()) {
             (false, _) => Rest::Nothing,
             (true, Some(length)) => Rest::Length(length),
@@ -157,7 +161,7 @@ impl Outgoing {
                 let fields = end.err().and_then(|frame| frame.into_trailers().ok());
                 for (name, value) in fields.iter().flatten() {
                     if names.contains(name) {
-                        head::encode_field(name, value, &mut self.text);
+                        write_line(name, value, &mut self.text);
                     }
                 }
                 self.text.extend_from_slice(b"\r\n");

@@ -17,7 +17,8 @@ use http::{
 
 use super::{
     decode::{Decoder, Flaw},
-    head::{Head, LONGEST, digits, field_value, response},
+    framing::{LONGEST, digits},
+    head::{Head, field_value, response},
 };
 use crate::lines::line_end;
 

@@ -36,6 +36,9 @@ pub(super) fn status(report: &Value) -> String {
     let mut text = String::new();
     row(&mut text, "state", &state(report));
     if report.get("backends").is_some() {
+        if report.get("config").is_some_and(|config| !config.is_null()) {
+            configuration(&mut text, report);
+        }
         row(&mut text, "ancm", &module(report));
         text.push('\n');
         text.push_str(&table(&ADDRESSES, list(report.get("backends"))));
@@ -44,10 +47,7 @@ pub(super) fn status(report: &Value) -> String {
     row(&mut text, "command", &at("/app/command"));
     row(&mut text, "folder", &at("/app/content_root"));
     row(&mut text, "path base", &at("/app/path_base"));
-    row(&mut text, "config", &config(report));
-    for error in list(report.pointer("/config/errors")) {
-        row(&mut text, "  wrong", &shown(Some(error)));
-    }
+    configuration(&mut text, report);
     let processes = list(report.get("processes"));
     let in_flight: u64 = processes
         .iter()
@@ -88,6 +88,14 @@ fn state(report: &Value) -> String {
         (false, false) => {}
     }
     state
+}
+
+/// Which configuration is in force, and what is wrong with a newer one.
+fn configuration(text: &mut String, report: &Value) {
+    row(text, "config", &config(report));
+    for error in list(report.pointer("/config/errors")) {
+        row(text, "  wrong", &shown(Some(error)));
+    }
 }
 
 fn config(report: &Value) -> String {

@@ -4,7 +4,6 @@ use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use ancm::{
     Connection, Host,
-    control::Operated,
     error::chain,
     front::{Bound, Drained, Standby},
     supervisor::Supervisor,
@@ -33,9 +32,7 @@ pub(crate) fn serve(
             .map(|config| config.content_root().to_owned());
         let live = live.map(Arc::new);
         let host = target.host(bound.https_port(), workers, live.clone())?;
-        let addresses = || host.backends().cloned().map(Operated::from);
-        let operated = host.operator().cloned().map(Operated::from);
-        if let Some(operated) = operated.or_else(addresses) {
+        if let Some(operated) = host.operated() {
             control::listen(control, folder.as_deref(), operated)?;
         }
         for endpoint in bound.endpoints() {
