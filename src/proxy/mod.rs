@@ -100,6 +100,8 @@ mod upstream;
 mod user;
 mod wire;
 
+#[cfg(all(feature = "in-process", unix))]
+pub(crate) use self::request::judge;
 pub use self::{
     backend::{Address, Backend, Forward, Lease, Owner, Renew, Renewal},
     body::Body,
