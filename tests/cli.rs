@@ -878,7 +878,8 @@ mod linux {
         // One that comes too soon is taken for the first.
         while run.is_running() {
             run.signal(Signal::TERM);
-            thread::sleep(Duration::from_millis(50));
+            let line = run.log.recv_timeout(Duration::from_millis(50));
+            run.seen.extend(line);
         }
         assert_eq!(run.ended().code(), Some(1), "{:?}", run.seen);
     }

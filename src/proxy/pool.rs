@@ -78,6 +78,16 @@ impl Pool {
         }
     }
 
+    /// Closes all of them, so that their files can be another's; whether there were any.
+    pub(super) fn clear(&self) -> bool {
+        let mut any = false;
+        for shard in &self.shards {
+            let idle = std::mem::take(&mut *shard.lock());
+            any |= !idle.is_empty();
+        }
+        any
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
