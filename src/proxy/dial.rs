@@ -18,12 +18,21 @@ pub(super) async fn dial(backend: &Backend, limit: Duration) -> Result<Io, Error
         Ok(connected) => connected.map_err(Error::connect)?,
         Err(_) => return Err(Error::timeout("take a connection")),
     };
-    // Where there is no file left to look with, nobody is known to be the owner.
     if is_owned(backend).await || (make_room() && is_owned(backend).await) {
-        Ok(io)
-    } else {
-        Err(Error::not_owner())
+        return Ok(io);
     }
+    // Where there is no file left to look with, nobody is known to be the owner.
+    Err(match io.probe() {
+        Err(error) if lacks_files(&error) => Error::connect(error),
+        _ => Error::not_owner(),
+    })
+}
+
+/// Whether `error` says that no connection could be opened because of what else is open, which is nothing that the app did.
+pub(super) fn is_shortage(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    error.is_unconnected() && io.is_some_and(lacks_files)
 }
 
 /// What `open` gives, and once more what it gives after `make_room` has closed something, where no more files may be open.
@@ -86,6 +95,15 @@ mod tests {
         };
         let done = with_room(open, || closes).await;
         (count.get(), done.is_ok())
+    }
+
+    #[test]
+    fn a_shortage_is_told_from_what_an_app_does() {
+        let error = |code| io::Error::from_raw_os_error(code);
+        assert!(is_shortage(&Error::connect(error(libc::EMFILE))));
+        assert!(!is_shortage(&Error::connect(error(libc::ECONNREFUSED))));
+        assert!(!is_shortage(&Error::backend(error(libc::EMFILE))));
+        assert!(!is_shortage(&Error::not_owner()));
     }
 
     #[tokio::test]

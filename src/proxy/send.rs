@@ -1,11 +1,14 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
+use std::time::Duration;
+
 use http::{Request, Response};
+use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use super::{
     backend::{Backend, Lease},
-    dial::dial,
+    dial::{dial, is_shortage},
     hints::Hints,
     io::Io,
     limit,
@@ -21,6 +24,12 @@ use crate::{
 
 /// How often a request may move to another process: one that dies as soon as it listens must not keep it for ever.
 const MOVES: u8 = 3;
+
+/// How long a request that finds no room for a connection waits until it looks for one that others are done with.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// In every how many pauses it tries to open one, which takes more.
+const PAUSES: u32 = 10;
 
 /// A request on its way to a process: which one, and how often it may still move.
 #[derive(Debug)]
@@ -64,6 +73,8 @@ impl Errand {
         loop {
             let backend = self.lease.backend();
             match dial(backend, options.said.connect_timeout).await {
+                // Another process is no easier to reach.
+                Err(error) if is_shortage(&error) => return Err(error),
                 Err(error) => self.unconnected(error, options).await?,
                 dialled => return dialled,
             }
@@ -134,7 +145,35 @@ impl Errand {
             return Ok(wire);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
-        Box::pin(self.dial(options)).await.map(Wire::new)
+        Box::pin(self.open(options)).await
+    }
+
+    /// A new connection, or one that another request is done with, where as many files are open as may be: one connection
+    /// of HTTP/2 brings as many requests as it has streams, and each needs one to an app of HTTP/1.1.
+    async fn open(&mut self, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
+        let give_up = Instant::now() + options.said.connect_timeout;
+        let mut pauses = 0_u32;
+        let mut shortage = None;
+        loop {
+            if pauses.is_multiple_of(PAUSES) {
+                match self.dial(options).await {
+                    Err(error) if is_shortage(&error) => shortage = Some(error),
+                    dialled => return dialled.map(Wire::new),
+                }
+            }
+            if Instant::now() >= give_up
+                && let Some(error) = shortage
+            {
+                return Err(error);
+            }
+            sleep(PAUSE).await;
+            pauses += 1;
+            if self.taken_by.is_none()
+                && let Some(wire) = Wire::reuse(self.lease.backend())
+            {
+                return Ok(wire);
+            }
+        }
     }
 
     /// Whether the request may be sent once more if its connection closes instead of an answer: one without a body, whose
