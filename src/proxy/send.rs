@@ -1,9 +1,7 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
-use std::time::Duration;
-
 use http::{Request, Response};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
@@ -24,12 +22,6 @@ use crate::{
 
 /// How often a request may move to another process: one that dies as soon as it listens must not keep it for ever.
 const MOVES: u8 = 3;
-
-/// How long a request that finds no room for a connection waits until it looks for one that others are done with.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// In every how many pauses it tries to open one, which takes more.
-const PAUSES: u32 = 10;
 
 /// A request on its way to a process: which one, and how often it may still move.
 #[derive(Debug)]
@@ -149,25 +141,22 @@ impl Errand {
     }
 
     /// A new connection, or one that another request is done with, where as many files are open as may be: one connection
-    /// of HTTP/2 brings as many requests as it has streams, and each needs one to an app of HTTP/1.1.
+    /// of HTTP/2 brings as many requests as it has streams, and each needs one to an app of HTTP/1.1. Those wait as long as
+    /// for the answer.
     async fn open(&mut self, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
-        let give_up = Instant::now() + options.said.connect_timeout;
-        let mut pauses = 0_u32;
-        let mut shortage = None;
+        let begin = Instant::now();
         loop {
-            if pauses.is_multiple_of(PAUSES) {
-                match self.dial(options).await {
-                    Err(error) if is_shortage(&error) => shortage = Some(error),
-                    dialled => return dialled.map(Wire::new),
-                }
-            }
-            if Instant::now() >= give_up
-                && let Some(error) = shortage
+            let error = match self.dial(options).await {
+                Err(error) if is_shortage(&error) => error,
+                dialled => return dialled.map(Wire::new),
+            };
+            if options
+                .head_limit()
+                .is_some_and(|limit| begin.elapsed() >= limit)
             {
                 return Err(error);
             }
-            sleep(PAUSE).await;
-            pauses += 1;
+            self.lease.backend().pool().room().await;
             if self.taken_by.is_none()
                 && let Some(wire) = Wire::reuse(self.lease.backend())
             {
