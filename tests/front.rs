@@ -92,6 +92,8 @@ impl App {
             "/hang" => pending().await,
             "/panic" => panic!("as the test wants it"),
             "/big" => Ok(text(&"x".repeat(32 * 1024 * 1024))),
+            // Of a length that nobody says.
+            "/stream" => Ok(text("streamed").map(|body| body.map_frame(|frame| frame).boxed())),
             "/tunnel" => Ok(tunnel(request, StatusCode::SWITCHING_PROTOCOLS)),
             _ if request.method() == Method::CONNECT => Ok(tunnel(request, StatusCode::OK)),
             "/headers" => {
@@ -308,6 +310,17 @@ async fn http10_closes_unless_asked_to_stay() {
         let said = raw.response(0).await;
         assert!(said.contains("connection: keep-alive"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn http10_is_not_told_to_stay_where_the_end_is_the_connections() {
+    let server = start(one());
+    let said = server
+        .exchange("GET /stream HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+        .await;
+    assert!(said.contains("connection: close\r\n"), "{said}");
+    assert!(!said.contains("keep-alive"), "{said}");
+    assert!(said.ends_with("\r\n\r\nstreamed"), "{said}");
 }
 
 #[tokio::test]

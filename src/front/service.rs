@@ -10,7 +10,10 @@ use std::{
 };
 
 use h2::Reason;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -43,6 +46,7 @@ impl<S, B> hyper::service::Service<Request<Incoming>> for Adapter<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Response = Response<Counted<B>>;
     type Error = BoxError;
@@ -54,6 +58,7 @@ where
         // Of a stream that was reset as its answer came: what hyper spawns next is this request.
         drop(self.pulse.take_switched());
         let connects = Connects::of(&mut request);
+        let old = request.version() == Version::HTTP_10;
         let mut service = self.inner.borrow_mut();
         // Most services are ready at once: theirs need not wait for the future's first poll. One
         // that is not is asked again there, a clone of its own and with a waker that wakes.
@@ -76,6 +81,7 @@ where
             span,
             turn: Some(turn),
             connects,
+            old,
             state,
         }
     }
@@ -178,6 +184,8 @@ pin_project! {
         span: Span,
         turn: Option<Turn>,
         connects: Connects,
+        // The client speaks HTTP/1.0.
+        old: bool,
         #[pin]
         state: State<S, F, R>,
     }
@@ -208,6 +216,7 @@ impl<S, B> Future for Exchange<S, S::Future, Response<B>>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<Counted<B>>, BoxError>;
 
@@ -222,7 +231,7 @@ where
                         let response = Some(Box::new(response));
                         State::Held { response }
                     } else {
-                        return Poll::Ready(begin(this.turn, this.connects, response));
+                        return Poll::Ready(begin(this.turn, this.connects, *this.old, response));
                     }
                 }
                 // hyper flushes now, whereby it is written, and asks again.
@@ -231,7 +240,7 @@ where
                 }
                 StateProj::Held { response } => {
                     let response = response.take().expect("not polled after completion");
-                    return Poll::Ready(begin(this.turn, this.connects, *response));
+                    return Poll::Ready(begin(this.turn, this.connects, *this.old, *response));
                 }
                 StateProj::Failed { error } => {
                     let error = error.take().expect("not polled after completion");
@@ -252,9 +261,10 @@ where
 }
 
 /// The answer begins: nothing goes before it any more.
-fn begin<B>(
+fn begin<B: Body>(
     turn: &mut Option<Turn>,
     connects: &Connects,
+    old: bool,
     mut response: Response<B>,
 ) -> Result<Response<Counted<B>>, BoxError> {
     if response.extensions().get::<Http11Required>().is_some() {
@@ -265,11 +275,22 @@ fn begin<B>(
     turn.pulse.set_answered();
     if connects.switches(response.status()) {
         connects.tell(&turn.pulse);
-    } else if turn.pulse.is_retiring() {
+    } else if turn.pulse.is_retiring() || (old && ends_by_closing(&response)) {
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if old {
+            // hyper puts `keep-alive` in its place otherwise, where the client asked for that.
+            *response.version_mut() = Version::HTTP_10;
+        }
     }
     Ok(response.map(|inner| Counted { inner, turn }))
+}
+
+/// Whether nothing but the end of the connection tells a client of HTTP/1.0 where the answer ends (RFC 9112, 6.3).
+fn ends_by_closing<B: Body>(response: &Response<B>) -> bool {
+    response.body().size_hint().exact().is_none()
+        && !response.body().is_end_stream()
+        && !response.headers().contains_key(CONTENT_LENGTH)
 }
 
 pin_project! {

@@ -49,6 +49,21 @@ impl Io {
         }
     }
 
+    /// Fails where no more files may be open.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsFd as _;
+            let file = match self {
+                Self::Tcp(stream) => stream.as_fd(),
+                Self::Unix(stream) => stream.as_fd(),
+            };
+            file.try_clone_to_owned().map(drop)
+        }
+        #[cfg(not(unix))]
+        Ok(())
+    }
+
     /// Whether nothing has come that was not read, the end of the connection included.
     ///
     /// Without a system call where the runtime has heard of nothing.

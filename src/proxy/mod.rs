@@ -106,6 +106,8 @@ mod upstream;
 mod user;
 mod wire;
 
+#[cfg(all(feature = "in-process", unix))]
+pub(crate) use self::request::judge;
 pub use self::{
     address::{Address, Owner},
     backend::Backend,

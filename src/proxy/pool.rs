@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use super::wire::Wire;
 
@@ -25,11 +28,17 @@ const READY_PER_SHARD: usize = 64;
 /// How long a connection is kept, counted from when its last request was sent: one look at the clock serves both. Well below what apps do (Kestrel: 130 s), so that they are not the ones who close.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// When a request that waits for room looks for it although nobody said that there is some.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A stack for each thread: what came last is used first, so that what is not needed grows old and goes.
 ///
 /// The lock of a stack is its thread's alone, so nobody waits for it.
 pub(super) struct Pool {
     shards: Box<[Shard]>,
+    /// How many requests wait for room, and who tells the one that waits longest.
+    waiting: AtomicUsize,
+    freed: Notify,
 }
 
 /// In boxes, which go from exchange to exchange: a connection is too large to be moved that often.
@@ -46,7 +55,11 @@ struct Shard {
 impl Pool {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
-        Self { shards }
+        Self {
+            shards,
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+        }
     }
 
     /// The connection that was used last, at `now`, where there is one that is young enough.
@@ -65,6 +78,20 @@ impl Pool {
 
     /// Keeps `wire`, whose request is over, for the next one.
     pub(super) fn put(&self, wire: Box<Wire>) {
+        self.keep(wire);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Waits until a request is done with its connection, which is kept here or closed; but not for long. Cancel safe.
+    pub(super) async fn room(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _one = Waiting(&self.waiting);
+        let _ = timeout(LOOK, self.freed.notified()).await;
+    }
+
+    fn keep(&self, wire: Box<Wire>) {
         let mut idle = self.shard();
         if idle.len() >= IDLE_PER_SHARD {
             return;
@@ -76,6 +103,16 @@ impl Pool {
         {
             deep.slim();
         }
+    }
+
+    /// Closes all of them, so that their files can be another's; whether there were any.
+    pub(super) fn clear(&self) -> bool {
+        let mut any = false;
+        for shard in &self.shards {
+            let idle = std::mem::take(&mut *shard.lock());
+            any |= !idle.is_empty();
+        }
+        any
     }
 
     /// How many there are.
@@ -97,6 +134,15 @@ pub(super) fn own<T>(shards: &[T]) -> &T {
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of those who wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

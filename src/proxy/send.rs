@@ -1,11 +1,12 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
 use http::{Request, Response};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
     backend::Backend,
-    dial::dial,
+    dial::{dial, is_shortage},
     gate::Opener,
     hints::Hints,
     io::Io,
@@ -67,6 +68,8 @@ impl Errand {
         loop {
             let backend = self.lease.backend();
             match dial(backend, options.said.connect_timeout).await {
+                // Another process is no easier to reach.
+                Err(error) if is_shortage(&error) => return Err(error),
                 Err(error) => self.unconnected(error, options).await?,
                 dialled => return dialled,
             }
@@ -137,7 +140,32 @@ impl Errand {
             return Ok(wire);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
-        Box::pin(self.dial(options)).await.map(Wire::new)
+        Box::pin(self.open(options)).await
+    }
+
+    /// A new connection, or one that another request is done with, where as many files are open as may be: one connection
+    /// of HTTP/2 brings as many requests as it has streams, and each needs one to an app of HTTP/1.1. Those wait as long as
+    /// for the answer.
+    async fn open(&mut self, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
+        let begin = Instant::now();
+        loop {
+            let error = match self.dial(options).await {
+                Err(error) if is_shortage(&error) => error,
+                dialled => return dialled.map(Wire::new),
+            };
+            if options
+                .head_limit()
+                .is_some_and(|limit| begin.elapsed() >= limit)
+            {
+                return Err(error);
+            }
+            self.lease.backend().pool().room().await;
+            if self.taken_by.is_none()
+                && let Some(wire) = Wire::reuse(self.lease.backend())
+            {
+                return Ok(wire);
+            }
+        }
     }
 
     /// Whether the request may be sent once more if its connection closes instead of an answer: one without a body, whose

@@ -116,7 +116,7 @@ impl<S: Spawn> Start for Launched<S> {
             Box::new(Failed { failure, critical })
         })?;
         let capture = match process.take_output() {
-            Some(pipe) => Capture::of(pipe, log, process.id()),
+            Some(pipe) => Capture::of(pipe, log, process.id(), Some(token.clone())),
             None => Capture::none(),
         };
         Ok(Begun {

@@ -100,7 +100,9 @@ impl Search<'_, '_> {
         for suffix in os::SUFFIXES {
             let file = lexical(&self.places.root.join(format!("{path}{suffix}")));
             if !file.is_file() {
-                self.looked_for.push(format!("`{}`", file.display()));
+                let folder = if file.is_dir() { ", a folder" } else { "" };
+                self.looked_for
+                    .push(format!("`{}`{folder}", file.display()));
             } else if os::is_executable(&file) {
                 return Ok(Some(file));
             } else if os::without_exe(path).is_none() {

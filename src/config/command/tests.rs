@@ -171,6 +171,12 @@ fn a_program_of_windows_is_the_last_choice() {
 }
 
 #[test]
+fn a_folder_is_told_from_what_is_not_there() {
+    let site = Site::with(&["App/readme.txt"]);
+    site.assert_problem("./App", "", &["`{app}/App`, a folder"]);
+}
+
+#[test]
 fn a_missing_exec_bit_is_told() {
     let site = Site::with(&["App", "App.dll"]);
     site.assert_problem("App", "", &["`{app}/App` is not executable", "chmod +x"]);

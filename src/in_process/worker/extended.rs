@@ -1,17 +1,23 @@
-//! A WebSocket of HTTP/2 as the app knows it: an upgrade of HTTP/1.1, as it comes by the parent.
+//! What the parent makes of a request before it comes by it, and what it refuses, for one that comes straight from its client: a
+//! WebSocket of HTTP/2 as the app knows it, an upgrade of HTTP/1.1, and nothing without one valid host.
 
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, Version, header::HOST, request::Parts};
+use http::{
+    HeaderValue, Request, Response, Version,
+    header::{CONNECTION, HOST},
+    request::Parts,
+};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::debug;
 
 use crate::{
     error::Error,
+    proxy::judge,
     websocket::{Extended, Handshake},
 };
 
@@ -42,19 +48,25 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        match Handshake::begin(&mut parts) {
-            Ok(handshake) => {
-                if handshake.is_some() {
-                    settle(&mut parts);
-                }
-                UpgradeFuture::Called {
-                    inner: self.inner.call(Request::from_parts(parts, body)),
-                    handshake: handshake.map(Box::new),
-                }
-            }
-            Err(error) => UpgradeFuture::Refused { error },
+        let http1 = parts.version <= Version::HTTP_11;
+        match admit(&mut parts) {
+            Ok(handshake) => UpgradeFuture::Called {
+                inner: self.inner.call(Request::from_parts(parts, body)),
+                handshake: handshake.map(Box::new),
+            },
+            Err(error) => UpgradeFuture::Refused { error, http1 },
         }
     }
+}
+
+/// The app gets what the client sent, so that only what the parent would refuse is refused.
+fn admit(parts: &mut Parts) -> Result<Option<Handshake>, Error> {
+    let handshake = Handshake::begin(parts)?;
+    if handshake.is_some() {
+        settle(parts);
+    }
+    judge(parts)?;
+    Ok(handshake)
 }
 
 /// HTTP/1.1 names the host in a field.
@@ -82,6 +94,7 @@ pin_project! {
         },
         Refused {
             error: Error,
+            http1: bool,
         },
     }
 }
@@ -96,7 +109,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (inner, handshake) = match self.project() {
             UpgradeProj::Called { inner, handshake } => (inner, handshake),
-            UpgradeProj::Refused { error } => return Poll::Ready(Ok(refusal(error))),
+            UpgradeProj::Refused { error, http1 } => {
+                let mut response = refusal(error);
+                if *http1 && error.ends_connection() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                return Poll::Ready(Ok(response));
+            }
         };
         let response = ready!(inner.poll(cx))?;
         let Some(handshake) = handshake else {
@@ -111,7 +131,7 @@ where
 }
 
 fn refusal<R: Default>(error: &Error) -> Response<R> {
-    debug!(%error, "WebSocket refused");
+    debug!(%error, "Request refused");
     let mut response = Response::new(R::default());
     *response.status_mut() = error.status();
     response
@@ -155,5 +175,60 @@ mod tests {
         assert_eq!(status(connect("websocket"), 200).await, 500);
         assert_eq!(status(connect("websocket"), 101).await, 500, "no proof");
         assert_eq!(status(connect("connect-udp"), 200).await, 501);
+    }
+
+    /// The status of a request over HTTP/1.1 that asks for `target`, and whether its connection ends.
+    async fn asked(method: &str, target: &str, hosts: &[&str]) -> (StatusCode, bool) {
+        let mut request = Request::builder().method(method).uri(target);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let app = service_fn(|_| async { Ok::<_, Infallible>(Response::new("app")) });
+        let request = request.body(()).unwrap();
+        let answer = Upgrades::new(app).oneshot(request).await.unwrap();
+        let closes = answer.headers().contains_key(CONNECTION);
+        assert_eq!(closes, *answer.body() != "app", "{method} {target}");
+        (answer.status(), closes)
+    }
+
+    #[tokio::test]
+    async fn what_has_no_single_valid_host_does_not_reach_the_app() {
+        for hosts in [
+            &[][..],
+            &["a", "a"],
+            &["a", "b"],
+            &["a b"],
+            &["a/b"],
+            &["u@a"],
+            &["a:b"],
+        ] {
+            assert_eq!(
+                asked("GET", "/", hosts).await,
+                (StatusCode::BAD_REQUEST, true),
+                "{hosts:?}"
+            );
+        }
+        for target in ["*", "other", "http://other/"] {
+            assert_eq!(
+                asked("GET", target, &["a"]).await,
+                (StatusCode::BAD_REQUEST, true),
+                "{target}"
+            );
+        }
+        for method in ["TRACE", "CONNECT"] {
+            assert_eq!(asked(method, "/", &["a"]).await.0, 405, "{method}");
+        }
+        for (method, target, host) in [
+            ("GET", "/", "a:80"),
+            ("OPTIONS", "*", "[::1]"),
+            ("GET", "http://A/x", "a"),
+            ("GET", "/", ""),
+        ] {
+            assert_eq!(
+                asked(method, target, &[host]).await.0,
+                200,
+                "{method} {target}"
+            );
+        }
     }
 }

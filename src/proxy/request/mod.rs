@@ -98,6 +98,17 @@ pub(super) fn receive(
     Ok(asked)
 }
 
+/// Says why a request can't be given to an app that gets it as it came.
+///
+/// # Errors
+///
+/// What [`rewrite`] refuses of its method, its host and its target.
+#[cfg(all(feature = "in-process", unix))]
+pub(crate) fn judge(parts: &Parts) -> Result<(), Error> {
+    refuse(&parts.method)?;
+    target::judge(parts)
+}
+
 /// What [`rewrite`] makes of a request without a body that could become a tunnel: the rules by themselves, to be tried on
 /// whatever comes to mind.
 ///

@@ -6,6 +6,20 @@ use crate::error::Error;
 
 /// One valid `Host`, and the target in origin-form (RFC 9112, 3.2).
 pub(super) fn settle(parts: &mut Parts) -> Result<(), Error> {
+    judge(parts)?;
+    if names_host(parts) {
+        return settle_absolute(parts);
+    }
+    // The client of HTTP/1.0 names no host and can't be asked to: an empty one is what is left (RFC 9112, 3.2).
+    if parts.version < Version::HTTP_11 && !parts.headers.contains_key(HOST) {
+        parts.headers.insert(HOST, HeaderValue::from_static(""));
+    }
+    Ok(())
+}
+
+/// Whether there is one valid host, and a target that is a path of it: what has to be so for a request to be [settled](settle),
+/// and for one that nobody changes on its way to the app.
+pub(super) fn judge(parts: &Parts) -> Result<(), Error> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let (host, more) = (hosts.next(), hosts.next());
     if more.is_some() {
@@ -16,22 +30,43 @@ pub(super) fn settle(parts: &mut Parts) -> Result<(), Error> {
     {
         return Err(Error::bad_request("the Host is not valid"));
     }
-    if parts.uri.authority().is_some() || parts.uri.scheme().is_some() {
-        return settle_absolute(parts);
+    if names_host(parts) {
+        judge_absolute(parts, host)?;
+    } else if host.is_none() && parts.version >= Version::HTTP_11 {
+        return Err(Error::bad_request("no Host"));
+    }
+    judge_asterisk(parts)
+}
+
+/// Whether the target is in absolute-form, or HTTP/2's.
+fn names_host(parts: &Parts) -> bool {
+    parts.uri.authority().is_some() || parts.uri.scheme().is_some()
+}
+
+/// Absolute-form, or HTTP/2: the host stands in the target, and may stand in `Host` too.
+fn judge_absolute(parts: &Parts, host: Option<&HeaderValue>) -> Result<(), Error> {
+    let Some(authority) = parts.uri.authority() else {
+        return Err(Error::bad_request("the target names no host"));
+    };
+    let authority = authority.as_str().as_bytes();
+    if !is_host(authority) {
+        return Err(Error::bad_request("the host of the target is not valid"));
     }
     match host {
-        Some(_) => {}
-        // The client of HTTP/1.0 names no host and can't be asked to: an empty one is what is left (RFC 9112, 3.2).
-        None if parts.version < Version::HTTP_11 => {
-            parts.headers.insert(HOST, HeaderValue::from_static(""));
-        }
-        None => return Err(Error::bad_request("no Host")),
+        Some(host) if host.as_bytes().eq_ignore_ascii_case(authority) => {}
+        // Stricter than RFC 9112, 3.2.2, which lets the target win: whoever sends two hosts wants one of us fooled.
+        Some(_) => return Err(Error::bad_request("the Host is not the target's")),
+        None if parts.version == Version::HTTP_11 => return Err(Error::bad_request("no Host")),
+        None => {}
     }
-    settle_asterisk(parts)
+    match parts.uri.path_and_query() {
+        Some(_) => Ok(()),
+        None => Err(Error::bad_request("the target is no path")),
+    }
 }
 
 /// Asterisk-form asks about the server as a whole, so it is for OPTIONS alone (RFC 9112, 3.2.4).
-fn settle_asterisk(parts: &Parts) -> Result<(), Error> {
+fn judge_asterisk(parts: &Parts) -> Result<(), Error> {
     match parts.uri.path() {
         "*" if parts.method != Method::OPTIONS => {
             Err(Error::bad_request("the target * is for OPTIONS"))
@@ -40,28 +75,15 @@ fn settle_asterisk(parts: &Parts) -> Result<(), Error> {
     }
 }
 
-/// Absolute-form, or HTTP/2: the host stands in the target, and may stand in `Host` too.
+/// Origin-form of what was [judged](judge).
 fn settle_absolute(parts: &mut Parts) -> Result<(), Error> {
     let target = std::mem::take(&mut parts.uri).into_parts();
-    let Some(authority) = target.authority else {
-        return Err(Error::bad_request("the target names no host"));
-    };
-    if !is_host(authority.as_str().as_bytes()) {
-        return Err(Error::bad_request("the host of the target is not valid"));
-    }
-    match parts.headers.get(HOST) {
-        Some(host)
-            if host
-                .as_bytes()
-                .eq_ignore_ascii_case(authority.as_str().as_bytes()) => {}
-        // Stricter than RFC 9112, 3.2.2, which lets the target win: whoever sends two hosts wants one of us fooled.
-        Some(_) => return Err(Error::bad_request("the Host is not the target's")),
-        None if parts.version == Version::HTTP_11 => return Err(Error::bad_request("no Host")),
-        None => {
-            let host = HeaderValue::from_str(authority.as_str())
-                .map_err(|_| Error::bad_request("the host of the target is not valid"))?;
-            parts.headers.insert(HOST, host);
-        }
+    if let Some(authority) = target.authority
+        && !parts.headers.contains_key(HOST)
+    {
+        let host = HeaderValue::from_str(authority.as_str())
+            .map_err(|_| Error::bad_request("the host of the target is not valid"))?;
+        parts.headers.insert(HOST, host);
     }
     let path = target.path_and_query;
     parts.uri = Uri::from(path.ok_or_else(|| Error::bad_request("the target is no path"))?);
@@ -69,7 +91,7 @@ fn settle_absolute(parts: &mut Parts) -> Result<(), Error> {
         // What is left where nothing but a fragment follows the host, which is no part of a target (RFC 9110, 4.1).
         parts.uri = Uri::from_static("/");
     }
-    settle_asterisk(parts)
+    Ok(())
 }
 
 /// Whether `text` is `uri-host [ ":" port ]` (RFC 9112, 3.2), be it empty; a name with a comma is two to some.

@@ -6,6 +6,7 @@
 //! process and never grows our memory.
 
 mod file;
+mod mask;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Level, debug, warn};
 
 pub(crate) use self::file::{LogFile, LogFiles};
+use self::mask::Mask;
 use super::tail::{Lines, Tail, printable};
+use crate::PairingToken;
 
 /// What is read at once.
 const CHUNK: usize = 16 * 1024;
@@ -50,8 +53,13 @@ impl Capture {
         }
     }
 
-    /// Reads `pipe` to its end, on a task of its own, and writes it to `file` too.
-    pub(super) fn of<R>(pipe: R, file: Option<LogFile>, pid: u32) -> Self
+    /// Reads `pipe` to its end, on a task of its own, and writes it to `file` too. Nobody sees `token` in it.
+    pub(super) fn of<R>(
+        pipe: R,
+        file: Option<LogFile>,
+        pid: u32,
+        token: Option<PairingToken>,
+    ) -> Self
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
@@ -60,6 +68,7 @@ impl Capture {
         let reader = Reader {
             tail: Arc::clone(&tail),
             lines: Lines::default(),
+            mask: Mask::new(token),
             pid,
         };
         let guard = ended.clone().drop_guard();
@@ -111,6 +120,7 @@ impl Drop for Capture {
 struct Reader {
     tail: Arc<Mutex<Tail>>,
     lines: Lines,
+    mask: Mask,
     pid: u32,
 }
 
@@ -120,7 +130,8 @@ impl Reader {
         let mut buffer = vec![0; CHUNK];
         // A pipe that can't be read is one that ended.
         while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
-            let chunk = buffer.get(..length).unwrap_or_default();
+            let chunk = buffer.get_mut(..length).unwrap_or_default();
+            self.mask.apply(chunk);
             self.keep(chunk);
             if let Some(sink) = &mut sink {
                 sink.write(chunk);
@@ -234,12 +245,33 @@ mod tests {
             .create()
             .unwrap();
         let (mut app, pipe) = tokio::io::duplex(64);
-        let capture = Capture::of(pipe, Some(file), 1);
+        let capture = Capture::of(pipe, Some(file), 1, None);
         app.write_all(b"one\ntwo\n").await.unwrap();
         drop(app);
         capture.finish().await;
         assert_eq!(capture.text(), "one\ntwo\n");
         assert_eq!(only_file(root.path()).unwrap(), "one\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn what_an_app_says_of_its_token_is_seen_by_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        let file = LogFiles::new(root.path().join("stdout"), 1)
+            .create()
+            .unwrap();
+        let token = PairingToken::generate();
+        let said = format!(
+            "ASPNETCORE_TOKEN={}\n",
+            token.header_value().to_str().unwrap()
+        );
+        let (mut app, pipe) = tokio::io::duplex(64);
+        let capture = Capture::of(pipe, Some(file), 1, Some(token));
+        app.write_all(said.as_bytes()).await.unwrap();
+        drop(app);
+        capture.finish().await;
+        let seen = format!("ASPNETCORE_TOKEN={}\n", "*".repeat(32));
+        assert_eq!(capture.text(), seen);
+        assert_eq!(only_file(root.path()).unwrap(), seen);
     }
 
     #[tokio::test]
@@ -249,7 +281,7 @@ mod tests {
             .create()
             .unwrap();
         let (app, pipe) = tokio::io::duplex(64);
-        let capture = Capture::of(pipe, Some(file), 1);
+        let capture = Capture::of(pipe, Some(file), 1, None);
         drop(app);
         capture.finish().await;
         assert_eq!(only_file(root.path()), None);
@@ -258,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_without_a_line_end_is_read_to_its_end() {
         let (mut app, pipe) = tokio::io::duplex(4096);
-        let capture = Capture::of(pipe, None, 1);
+        let capture = Capture::of(pipe, None, 1, None);
         let chunk = [b'x'; 64 * 1024];
         for _ in 0..160 {
             app.write_all(&chunk).await.unwrap();
@@ -272,7 +304,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn does_not_wait_for_a_pipe_that_somebody_holds() {
         let (mut app, pipe) = tokio::io::duplex(64);
-        let capture = Capture::of(pipe, None, 1);
+        let capture = Capture::of(pipe, None, 1, None);
         app.write_all(b"said").await.unwrap();
         let begin = tokio::time::Instant::now();
         capture.finish().await;

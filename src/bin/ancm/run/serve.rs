@@ -8,7 +8,7 @@ use ancm::{
     front::{Bound, Drained, Standby},
     supervisor::Supervisor,
 };
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
 use tracing::{info, warn};
@@ -119,12 +119,22 @@ async fn only_tunnels_left(host: &Host, stop: &CancellationToken) {
     }
 }
 
+/// What comes so soon after a signal is the same one: `timeout` signals its command and its group, a terminal that closes
+/// sends more than one, and no hand is so fast.
+const ONE_SIGNAL: Duration = Duration::from_millis(200);
+
 /// Stops with the first signal, and at once with the second.
 async fn stop_by(signals: &mut Signals, stop: &CancellationToken) -> std::convert::Infallible {
     let signal = signals.next().await;
     info!(signal, "Stopping; a second signal stops at once");
     stop.cancel();
-    let signal = signals.next().await;
+    let first = Instant::now();
+    let signal = loop {
+        let signal = signals.next().await;
+        if first.elapsed() >= ONE_SIGNAL {
+            break signal;
+        }
+    };
     warn!(signal, "Stopped at once");
     // Nothing is waited for. The app's processes die with this one.
     std::process::exit(1)
