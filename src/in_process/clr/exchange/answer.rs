@@ -15,6 +15,9 @@ use crate::front::lend::Post;
 /// It may go on once hyper took what there is, which it does only while its own buffer has room.
 const HIGH_WATER: usize = 64 * 1024;
 
+/// Who writes a piece of this length writes more of them, most likely. In bytes.
+const LONG_PIECE: usize = 16 * 1024;
+
 /// How far an answer came.
 pub(in super::super) enum Phase {
     /// No head yet.
@@ -168,12 +171,24 @@ impl Answer {
     }
 
     fn put(&mut self, body: &[u8]) -> i32 {
+        self.make_room(body.len());
         self.out.extend_from_slice(body);
         if self.out.len() > HIGH_WATER && !self.ended {
             self.owes_write = true;
             return abi::PENDING;
         }
         abi::OK
+    }
+
+    /// Takes room at once for all that a writer of long pieces may be ahead: nothing is moved then when the next piece comes, and
+    /// what hyper has sent is used again.
+    fn make_room(&mut self, piece: usize) {
+        let room = self.out.capacity() - self.out.len();
+        if piece > room && piece >= LONG_PIECE && !self.ended {
+            let most = HIGH_WATER + piece;
+            self.out
+                .reserve(most.saturating_sub(self.out.len()).max(piece));
+        }
     }
 
     /// Takes the trailers, after which nothing comes.
