@@ -15,8 +15,8 @@ pub(super) fn keep() {
 mod glibc {
     use std::ffi::c_int;
 
-    /// So much may be free at the end of a heap, in bytes.
-    const KEPT: c_int = 8 << 20;
+    /// So much may be free at the end of a heap, in bytes: of which there are as many as threads that allocate at once.
+    const KEPT: c_int = 2 << 20;
     /// What is larger comes from the system each time, in bytes: a body is read and written in pieces of at most 400 KiB.
     const LARGE: c_int = 4 << 20;
     /// Each of them says how the allocator is to be.
@@ -27,16 +27,30 @@ mod glibc {
     ];
 
     pub(super) fn keep() {
-        if VARIABLES
-            .iter()
-            .any(|name| std::env::var_os(name).is_some())
-        {
+        if is_set_up(|name| std::env::var_os(name).is_some()) {
             return;
         }
         // SAFETY: `mallopt` takes no pointer; both parameters are known, and no other thread is here yet.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
             libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        }
+    }
+
+    fn is_set_up(is_said: impl Fn(&str) -> bool) -> bool {
+        VARIABLES.into_iter().any(is_said)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn whoever_set_it_up_is_not_overruled() {
+            for name in VARIABLES {
+                assert!(is_set_up(|said| said == name), "{name}");
+            }
+            assert!(!is_set_up(|said| said == "MALLOC_ARENA_MAX"));
         }
     }
 }

@@ -371,3 +371,29 @@ pub(in super::super) enum Rest {
     Tunnel(OnUpgrade),
     Broken(Broken),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_pieces_are_not_moved_when_more_come() {
+        let mut answer = Answer::new(false, false, None);
+        let piece = vec![7; HIGH_WATER - 1];
+        assert_eq!(answer.start(Response::new(()), &piece, false), abi::OK);
+        let before = answer.out.as_ptr();
+        assert_eq!(answer.write(&piece, false), abi::PENDING);
+        assert_eq!(answer.out.as_ptr(), before);
+        assert_eq!(answer.out.len(), 2 * piece.len());
+        drop(answer.out.split());
+        assert_eq!(answer.write(&piece, false), abi::OK);
+        assert_eq!(answer.out.as_ptr(), before, "what was sent is used again");
+    }
+
+    #[test]
+    fn short_pieces_take_no_more_than_they_need() {
+        let mut answer = Answer::new(false, false, None);
+        answer.start(Response::new(()), &[7; 100], false);
+        assert!(answer.out.capacity() < LONG_PIECE);
+    }
+}
