@@ -108,6 +108,9 @@ impl Host {
     /// # Ok(()) }
     /// ```
     ///
+    /// A `Router` makes services of its handlers anew for each request, unless that was done before: `axum::serve` does it, and
+    /// here `routes().with_state(())` saves what it costs.
+    ///
     /// The configuration's program is what errors name; nothing of it is started. A WebSocket of the app is no request
     /// under way any more: it hears of the end by the app's [`Shutdown`](crate::Shutdown).
     ///

@@ -31,7 +31,8 @@ pub(crate) async fn serve(listen: &str, routes: fn() -> Router) -> io::Result<Ex
         .build()
         .unwrap();
     // The one line in which the two models differ: `Host::new(config)` starts a process of its own.
-    let host = Host::in_process(config, move |_| async move { Ok::<_, io::Error>(routes()) })?;
+    let app = move || routes().with_state(());
+    let host = Host::in_process(config, move |_| async move { Ok::<_, io::Error>(app()) })?;
     let mut front = Front::new().extended_connect(true);
     if let Some(threads) = crate::number::<NonZeroUsize>("TWIN_THREADS") {
         front = front.threads(threads);

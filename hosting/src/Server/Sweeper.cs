@@ -9,30 +9,45 @@ namespace Ancm.Hosting.Server
     /// app runs without a pause, so that a small answer crosses to native once; an app that blocks its thread
     /// after a flush is overtaken here.
     /// </summary>
+    /// <remarks>
+    /// By a thread of its own, which sleeps most of the time. A timer would wake one of the pool's each time, and those spin
+    /// before they sleep again.
+    /// </remarks>
     internal sealed class Sweeper
     {
         private const int PeriodMilliseconds = 20;
+        private const int StackSize = 256 * 1024;
 
         private readonly RequestTable _requests;
-        private readonly Timer _timer;
+        private readonly AutoResetEvent _wanted = new AutoResetEvent(false);
         private int _armed;
         private int _round;
 
         public Sweeper(RequestTable requests)
         {
             _requests = requests;
-            _timer = new Timer(state => ((Sweeper)state!).Sweep(), this, Timeout.Infinite, Timeout.Infinite);
+            new Thread(Run, StackSize) { IsBackground = true, Name = "Ancm.Hosting sweeper" }.Start();
         }
 
-        /// <summary>Tells what is held now from what was held when the timer came last.</summary>
+        /// <summary>Tells what is held now from what was held when the thread came last.</summary>
         public int Round => Volatile.Read(ref _round);
 
-        /// <summary>Something is held now. The timer only runs while this is said.</summary>
+        /// <summary>Something is held now. The thread sleeps while this is not said.</summary>
         public void Arm()
         {
             if (Volatile.Read(ref _armed) == 0 && Interlocked.Exchange(ref _armed, 1) == 0)
             {
-                _timer.Change(PeriodMilliseconds, Timeout.Infinite);
+                _wanted.Set();
+            }
+        }
+
+        private void Run()
+        {
+            while (true)
+            {
+                _wanted.WaitOne();
+                Thread.Sleep(PeriodMilliseconds);
+                Sweep();
             }
         }
 

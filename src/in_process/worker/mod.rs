@@ -15,6 +15,7 @@ mod extended;
 mod forwarded;
 mod inherit;
 mod load;
+mod memory;
 mod run;
 mod unix;
 

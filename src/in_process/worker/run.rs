@@ -10,7 +10,7 @@ use super::{
     channel::{self, Orders, Reports},
     direct::Direct,
     forwarded::Forwarded,
-    unix,
+    memory, unix,
 };
 use crate::{
     error::SubStatus,
@@ -30,6 +30,7 @@ const TELL: Duration = Duration::from_millis(250);
 
 /// Never returns: what an app leaves behind in a process ends with that.
 pub(super) fn run<A: App>(worker: Worker, app: A) -> ExitCode {
+    memory::keep();
     let served = || -> io::Result<i32> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("ancm-worker")

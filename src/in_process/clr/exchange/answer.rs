@@ -15,6 +15,9 @@ use crate::front::lend::Post;
 /// It may go on once hyper took what there is, which it does only while its own buffer has room.
 const HIGH_WATER: usize = 64 * 1024;
 
+/// Who writes a piece of this length writes more of them, most likely. In bytes.
+const LONG_PIECE: usize = 16 * 1024;
+
 /// How far an answer came.
 pub(in super::super) enum Phase {
     /// No head yet.
@@ -168,12 +171,24 @@ impl Answer {
     }
 
     fn put(&mut self, body: &[u8]) -> i32 {
+        self.make_room(body.len());
         self.out.extend_from_slice(body);
         if self.out.len() > HIGH_WATER && !self.ended {
             self.owes_write = true;
             return abi::PENDING;
         }
         abi::OK
+    }
+
+    /// Takes room at once for all that a writer of long pieces may be ahead: nothing is moved then when the next piece comes, and
+    /// what hyper has sent is used again.
+    fn make_room(&mut self, piece: usize) {
+        let room = self.out.capacity() - self.out.len();
+        if piece > room && piece >= LONG_PIECE && !self.ended {
+            let most = HIGH_WATER + piece;
+            self.out
+                .reserve(most.saturating_sub(self.out.len()).max(piece));
+        }
     }
 
     /// Takes the trailers, after which nothing comes.
@@ -355,4 +370,30 @@ pub(in super::super) enum Rest {
     Stream,
     Tunnel(OnUpgrade),
     Broken(Broken),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_pieces_are_not_moved_when_more_come() {
+        let mut answer = Answer::new(false, false, None);
+        let piece = vec![7; HIGH_WATER - 1];
+        assert_eq!(answer.start(Response::new(()), &piece, false), abi::OK);
+        let before = answer.out.as_ptr();
+        assert_eq!(answer.write(&piece, false), abi::PENDING);
+        assert_eq!(answer.out.as_ptr(), before);
+        assert_eq!(answer.out.len(), 2 * piece.len());
+        drop(answer.out.split());
+        assert_eq!(answer.write(&piece, false), abi::OK);
+        assert_eq!(answer.out.as_ptr(), before, "what was sent is used again");
+    }
+
+    #[test]
+    fn short_pieces_take_no_more_than_they_need() {
+        let mut answer = Answer::new(false, false, None);
+        answer.start(Response::new(()), &[7; 100], false);
+        assert!(answer.out.capacity() < LONG_PIECE);
+    }
 }
