@@ -148,7 +148,9 @@ impl Builder {
             factory,
         } = self;
         let config = Arc::new(config);
-        let in_worker = worker.is_ok() && config.hosting_model() == HostingModel::InProcess;
+        let ours = factory.is_none() && config.destinations().is_empty();
+        let hosted = ours && config.hosting_model() == HostingModel::InProcess;
+        let in_worker = hosted && worker.is_ok();
         let proxy = Proxy::with_options(proxy_options(&config, in_worker));
         let tunnels = proxy.tunnels().clone();
         let page = error_page(&config, &*vars);
@@ -173,9 +175,7 @@ impl Builder {
         let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
         match worker {
             Ok(worker) => supervisor = supervisor.worker(worker),
-            Err(reason)
-                if config.hosting_model() == HostingModel::InProcess && factory.is_none() =>
-            {
+            Err(reason) if hosted => {
                 warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
             }
             Err(_) => {}

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::UdpSocket,
+    net::{TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -30,8 +30,7 @@ impl Realm {
     /// When MIT Kerberos is not installed: `apt-get install krb5-kdc krb5-admin-server krb5-user`.
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let port = free_port();
-        configure(folder.path(), port);
+        configure(folder.path(), free_port());
         let admin = |query: &str| tool(folder.path(), "kadmin.local", &["-q", query]);
         tool(
             folder.path(),
@@ -49,12 +48,7 @@ impl Realm {
             "ktadd -k {}/keytab {SERVICE}",
             folder.path().display()
         ));
-        let kdc = command(folder.path(), "krb5kdc")
-            .arg("-n")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("krb5kdc starts");
+        let kdc = start(folder.path());
         Self { folder, kdc }
     }
 
@@ -162,8 +156,36 @@ fn configure(folder: &Path, port: u16) {
     }
 }
 
-/// Free a moment ago, for UDP and so most likely for TCP too.
+/// A KDC that listens. One whose port somebody else took meanwhile ends, and is started on another.
+fn start(folder: &Path) -> Child {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "krb5kdc does not run");
+        let port = free_port();
+        configure(folder, port);
+        let mut kdc = command(folder, "krb5kdc")
+            .arg("-n")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("krb5kdc starts");
+        while kdc.try_wait().expect("it is ours").is_none() {
+            assert!(begun.elapsed() < PATIENCE, "krb5kdc does not listen");
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return kdc;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Free a moment ago, for UDP and for TCP.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("it is bound").port()
+    loop {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        if TcpListener::bind(address).is_ok() {
+            return address.port();
+        }
+    }
 }
