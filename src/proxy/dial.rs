@@ -8,7 +8,11 @@ use super::{backend::Backend, io::Io};
 use crate::error::Error;
 
 /// How many may ask at once whose a listener is: each has files open for it, besides its connection.
-static LOOKS: Semaphore = Semaphore::const_new(16);
+static LOOKS: Semaphore = Semaphore::const_new(AT_ONCE);
+const AT_ONCE: usize = 16;
+
+/// Files that are open for one such look.
+const FILES: usize = 4;
 
 /// A new connection, whose listener is known to be the app's own.
 pub(super) async fn dial(backend: &Backend, limit: Duration) -> Result<Io, Error> {
@@ -22,7 +26,7 @@ pub(super) async fn dial(backend: &Backend, limit: Duration) -> Result<Io, Error
         return Ok(io);
     }
     // Where there is no file left to look with, nobody is known to be the owner.
-    Err(match io.probe() {
+    Err(match io.probe(AT_ONCE * FILES) {
         Err(error) if lacks_files(&error) => Error::connect(error),
         _ => Error::not_owner(),
     })

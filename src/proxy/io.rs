@@ -49,8 +49,8 @@ impl Io {
         }
     }
 
-    /// Fails where no more files may be open.
-    pub(super) fn probe(&self) -> io::Result<()> {
+    /// Fails where not even so many files more may be open.
+    pub(super) fn probe(&self, files: usize) -> io::Result<()> {
         #[cfg(unix)]
         {
             use std::os::fd::AsFd as _;
@@ -58,10 +58,14 @@ impl Io {
                 Self::Tcp(stream) => stream.as_fd(),
                 Self::Unix(stream) => stream.as_fd(),
             };
-            file.try_clone_to_owned().map(drop)
+            let open = (0..files).map(|_| file.try_clone_to_owned());
+            open.collect::<io::Result<Vec<_>>>().map(drop)
         }
         #[cfg(not(unix))]
-        Ok(())
+        {
+            let _ = files;
+            Ok(())
+        }
     }
 
     /// Whether nothing has come that was not read, the end of the connection included.
