@@ -10,48 +10,54 @@ const SHORTEST: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Mask {
     token: Option<PairingToken>,
-    /// The end of what was seen, too short for the whole token.
-    before: Vec<u8>,
+    /// What was seen last, masked.
+    seen: Vec<u8>,
+    /// How much of that was shown. The rest, shorter than the token, may be its beginning.
+    shown: usize,
 }
 
 impl Mask {
     pub(super) fn new(token: Option<PairingToken>) -> Self {
-        let token = token.filter(|token| token.header_value().len() >= SHORTEST);
-        let before = Vec::new();
-        Self { token, before }
+        Self {
+            token: token.filter(|token| token.header_value().len() >= SHORTEST),
+            ..Self::default()
+        }
     }
 
-    /// Masks what of the token is in `chunk`, which follows the one before. A beginning that the one before ended with
-    /// is gone already, and of no use without the rest.
-    pub(super) fn apply(&mut self, chunk: &mut [u8]) {
+    /// What may be shown once `chunk` has come: it may end later than that, and begin earlier.
+    pub(super) fn apply<'a>(&'a mut self, chunk: &'a [u8]) -> &'a [u8] {
         let Some(token) = &self.token else {
-            return;
+            return chunk;
         };
         let secret = token.header_value().as_bytes();
-        let overlap = secret.len() - 1;
-        let old = self.before.len();
-        self.before.extend(chunk.iter().take(overlap));
-        let crossing = memchr::memmem::find(&self.before, secret);
-        self.before.truncate(old);
-        let ending = chunk.get(chunk.len().saturating_sub(overlap)..);
-        self.before.extend(ending.unwrap_or_default());
-        let excess = self.before.len().saturating_sub(overlap);
-        self.before.drain(..excess);
-        if let Some(start) = crossing {
-            hide(chunk, 0, (start + secret.len()).saturating_sub(old));
+        self.seen.drain(..self.shown);
+        self.seen.extend_from_slice(chunk);
+        let mut rest = self.seen.as_mut_slice();
+        while let Some(at) = memchr::memmem::find(rest, secret)
+            && let Some((found, after)) = rest
+                .get_mut(at..)
+                .and_then(|found| found.split_at_mut_checked(secret.len()))
+        {
+            found.fill(b'*');
+            rest = after;
         }
-        let mut from = 0;
-        while let Some(at) = memchr::memmem::find(chunk.get(from..).unwrap_or_default(), secret) {
-            hide(chunk, from + at, secret.len());
-            from += at + secret.len();
-        }
+        self.shown = self.seen.len() - beginning(&self.seen, secret);
+        self.seen.get(..self.shown).unwrap_or_default()
+    }
+
+    /// What was held back, once nothing more will come: it was not the token.
+    pub(super) fn rest(&self) -> &[u8] {
+        self.seen.get(self.shown..).unwrap_or_default()
     }
 }
 
-fn hide(chunk: &mut [u8], from: usize, length: usize) {
-    if let Some(shown) = chunk.get_mut(from..from + length) {
-        shown.fill(b'*');
-    }
+/// How long a beginning of `secret`, but not all of it, `text` ends with.
+fn beginning(text: &[u8], secret: &[u8]) -> usize {
+    let ends = |length: &usize| {
+        let begins = secret.get(..*length);
+        begins.is_some_and(|begins| text.ends_with(begins))
+    };
+    (1..secret.len()).rev().find(ends).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -64,10 +70,9 @@ mod tests {
         let mut mask = Mask::new(Some(PairingToken::new(token).unwrap()));
         let mut all = Vec::new();
         for chunk in chunks {
-            let mut chunk = chunk.as_bytes().to_vec();
-            mask.apply(&mut chunk);
-            all.extend(chunk);
+            all.extend(mask.apply(chunk.as_bytes()));
         }
+        all.extend(mask.rest());
         String::from_utf8(all).unwrap()
     }
 
@@ -80,25 +85,30 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_shows_more_than_a_beginning() {
+    fn no_cut_shows_any_of_it() {
         let said = format!("token={SECRET} rest");
+        let expected = format!("token={} rest", "*".repeat(SECRET.len()));
         for first in 0..said.len() {
             for second in first..said.len() {
                 let chunks = [&said[..first], &said[first..second], &said[second..]];
-                let seen = masked(SECRET, &chunks);
-                let inside = |end: usize| end > 6 && end < 6 + SECRET.len();
-                // What a chunk ends with is shown already when the rest comes.
-                let shown = [first, second].into_iter().filter(|&end| inside(end)).max();
-                let expected: String = said
-                    .char_indices()
-                    .map(|(at, char)| match at {
-                        6..38 if shown.is_none_or(|end| at >= end) => '*',
-                        _ => char,
-                    })
-                    .collect();
-                assert_eq!(seen, expected, "{first} {second}");
+                assert_eq!(masked(SECRET, &chunks), expected, "{first} {second}");
             }
         }
+        let (bytes, mut buffer) = (said.bytes(), [0; 4]);
+        let each: Vec<_> = bytes
+            .map(|byte| char::from(byte).encode_utf8(&mut buffer).to_owned())
+            .collect();
+        let each: Vec<_> = each.iter().map(String::as_str).collect();
+        assert_eq!(masked(SECRET, &each), expected);
+    }
+
+    #[test]
+    fn what_is_no_beginning_is_shown_at_once() {
+        let mut mask = Mask::new(Some(PairingToken::new(SECRET).unwrap()));
+        assert_eq!(mask.apply(b"a line\n"), b"a line\n");
+        assert_eq!(mask.apply(b"a prompt: 01"), b"a prompt: ");
+        assert_eq!(mask.apply(b"3"), b"013");
+        assert_eq!(mask.rest(), b"");
     }
 
     #[test]
@@ -106,7 +116,10 @@ mod tests {
         let near = &SECRET[..31];
         let said = format!("{near} {near}0 {}", SECRET.to_uppercase());
         assert_eq!(masked(SECRET, &[&said]), said);
+        assert_eq!(masked(SECRET, &[near]), near, "held back, and then not");
         assert_eq!(masked("abc", &["abc"]), "abc", "a word");
         assert_eq!(masked(SECRET, &[""]), "");
+        let stars = "*".repeat(20);
+        assert_eq!(masked(&stars, &[&stars, "x"]), format!("{stars}x"));
     }
 }

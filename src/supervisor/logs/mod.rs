@@ -65,16 +65,18 @@ impl Capture {
     {
         let tail = Arc::<Mutex<Tail>>::default();
         let ended = CancellationToken::new();
-        let reader = Reader {
+        let kept = Kept {
             tail: Arc::clone(&tail),
             lines: Lines::default(),
-            mask: Mask::new(token),
+            sink: file.map(Sink::new),
             pid,
         };
+        let mask = Mask::new(token);
+        let reader = Reader { mask, kept };
         let guard = ended.clone().drop_guard();
         let task = tokio::spawn(async move {
             let _guard = guard;
-            reader.run(pipe, file).await;
+            reader.run(pipe).await;
         });
         Self {
             tail,
@@ -118,39 +120,53 @@ impl Drop for Capture {
 }
 
 struct Reader {
-    tail: Arc<Mutex<Tail>>,
-    lines: Lines,
     mask: Mask,
-    pid: u32,
+    kept: Kept,
 }
 
 impl Reader {
-    async fn run<R: AsyncRead + Unpin>(mut self, mut pipe: R, file: Option<LogFile>) {
-        let mut sink = file.map(Sink::new);
+    async fn run<R: AsyncRead + Unpin>(mut self, mut pipe: R) {
         let mut buffer = vec![0; CHUNK];
         // A pipe that can't be read is one that ended.
         while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
-            let chunk = buffer.get_mut(..length).unwrap_or_default();
-            self.mask.apply(chunk);
-            self.keep(chunk);
-            if let Some(sink) = &mut sink {
-                sink.write(chunk);
-            }
+            let chunk = buffer.get(..length).unwrap_or_default();
+            self.kept.add(self.mask.apply(chunk));
         }
-        let pid = self.pid;
-        self.lines.finish(|line| show(pid, line));
-        if let Some(sink) = sink {
-            sink.finish().await;
-        }
+        self.kept.add(self.mask.rest());
+        self.kept.finish().await;
     }
+}
 
-    fn keep(&mut self, chunk: &[u8]) {
+/// What is kept of an output, in all places.
+struct Kept {
+    tail: Arc<Mutex<Tail>>,
+    lines: Lines,
+    sink: Option<Sink>,
+    pid: u32,
+}
+
+impl Kept {
+    fn add(&mut self, chunk: &[u8]) {
+        if chunk.is_empty() {
+            return;
+        }
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         tail.push(chunk);
         drop(tail);
         if tracing::enabled!(target: "ancm::stdout", Level::DEBUG) {
             let pid = self.pid;
             self.lines.push(chunk, |line| show(pid, line));
+        }
+        if let Some(sink) = &mut self.sink {
+            sink.write(chunk);
+        }
+    }
+
+    async fn finish(mut self) {
+        let pid = self.pid;
+        self.lines.finish(|line| show(pid, line));
+        if let Some(sink) = self.sink {
+            sink.finish().await;
         }
     }
 }
