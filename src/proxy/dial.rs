@@ -34,9 +34,14 @@ pub(super) async fn dial(backend: &Backend, limit: Duration) -> Result<Io, Error
 
 /// Whether `error` says that no connection could be opened because of what else is open, which is nothing that the app did.
 pub(super) fn is_shortage(error: &Error) -> bool {
-    let source = std::error::Error::source(error);
-    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    error.is_unconnected() && io.is_some_and(lacks_files)
+    shortage(error).is_some()
+}
+
+/// What the system said, if [it is that](is_shortage).
+pub(super) fn shortage(error: &Error) -> Option<i32> {
+    let source = std::error::Error::source(error).filter(|_| error.is_unconnected())?;
+    let io = source.downcast_ref::<io::Error>()?;
+    io.raw_os_error().filter(|_| lacks_files(io))
 }
 
 /// What `open` gives, and once more what it gives after `make_room` has closed something, where no more files may be open.
@@ -54,7 +59,7 @@ where
 }
 
 /// Whether this process, or the system, has as many files open as it may.
-fn lacks_files(error: &io::Error) -> bool {
+pub(super) fn lacks_files(error: &io::Error) -> bool {
     #[cfg(unix)]
     let all = [libc::EMFILE, libc::ENFILE];
     #[cfg(windows)]

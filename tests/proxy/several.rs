@@ -243,6 +243,22 @@ async fn where_all_are_down_requests_are_told_so_until_one_is_up() {
 }
 
 #[tokio::test]
+async fn the_first_check_is_made_at_once() {
+    let apps = [App::start().await, App::start().await];
+    let check = HealthCheck::new()
+        .interval(Duration::from_secs(3600))
+        .path("/health");
+    let backends = group(&[&apps[0]], check.clone());
+    until("the first is checked", || count(&apps[0]) == 1).await;
+    reconfigured(&backends, &apps.each_ref(), &check);
+    until("the second, too", || count(&apps[1]) == 1).await;
+}
+
+fn count(app: &App) -> usize {
+    app.checks.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
 async fn an_address_that_fails_its_checks_gets_no_requests() {
     for protocol in [Protocol::Http1, Protocol::H2c] {
         let (ill, well) = (App::start().await, App::start().await);

@@ -1,7 +1,7 @@
 //! The connections to one app that speaks HTTP/2.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     proxy::{
         backend::Backend,
-        dial::dial,
+        dial::{dial, shortage},
         pool::{SHARDS, own},
     },
 };
@@ -54,6 +54,8 @@ pub(super) struct Taken {
 struct Why {
     /// Whether somebody else may be asked.
     unconnected: bool,
+    /// What the system said, where it is that no more files may be open here.
+    shortage: Option<i32>,
     text: String,
 }
 
@@ -146,6 +148,7 @@ impl Shard {
     fn fail(&self, error: &Error) {
         *lock(&self.why) = Some(Why {
             unconnected: error.is_unconnected(),
+            shortage: shortage(error),
             text: crate::error::chain(error),
         });
         self.failures.fetch_add(1, Ordering::Release);
@@ -154,7 +157,9 @@ impl Shard {
 
 impl Why {
     fn error(self) -> Error {
-        if self.unconnected {
+        if let Some(code) = self.shortage {
+            Error::connect(io::Error::from_raw_os_error(code))
+        } else if self.unconnected {
             Error::connect(self.text)
         } else {
             Error::timeout("take a connection")

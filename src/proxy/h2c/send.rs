@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    proxy::{options::ProxyOptions, send::Errand},
+    proxy::{dial::is_shortage, options::ProxyOptions, send::Errand},
 };
 
 /// Sends a request on a connection that has room, or else on a new one, and waits for the head of the answer.
@@ -81,6 +81,8 @@ pub(super) async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<
             return Ok(taken);
         }
         match links.open(&backend, options.said.connect_timeout).await {
+            // Another process is no easier to reach.
+            Err(error) if is_shortage(&error) => return Err(error),
             Err(error) => errand.unconnected(error, options).await?,
             opened => return opened,
         }

@@ -1,6 +1,7 @@
 //! Finds out how an address is.
 
 use std::{
+    io,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::{HealthCheck, health::Event, member::Member, members::Group};
 use crate::{
     error::chain,
-    proxy::{Address, Backend, io::Io, probe},
+    proxy::{Address, Backend, dial::lacks_files, io::Io, probe},
 };
 
 /// How long an address that is up has to be so before it is forgotten that it was not.
@@ -32,7 +33,7 @@ pub(super) async fn after(member: Weak<Member>, group: Group) {
         let interval = check.interval.unwrap_or(SETTLE);
         let wait = match pause {
             // What is checked at all is checked at once.
-            None if std::mem::take(&mut first) && check.interval.is_some() => Duration::ZERO,
+            None if first && check.interval.is_some() => Duration::ZERO,
             None => interval,
             Some(pause) => pause,
         };
@@ -40,7 +41,7 @@ pub(super) async fn after(member: Weak<Member>, group: Group) {
         tokio::select! {
             biased;
             () = changed.notified() => continue,
-            () = sleep(wait) => {}
+            () = sleep(wait) => first = false,
         }
         let Some(one) = member.upgrade() else {
             return;
@@ -49,7 +50,8 @@ pub(super) async fn after(member: Weak<Member>, group: Group) {
             (None, None) => (Event::Settled, None),
             _ => match pass(&one, &check).await {
                 Ok(()) => (Event::Passed, None),
-                Err(cause) => (Event::Failed, Some(cause)),
+                Err(Flaw::Theirs(cause)) => (Event::Failed, Some(cause)),
+                Err(Flaw::Ours) => continue,
             },
         };
         if let Some(all) = group.upgrade() {
@@ -58,15 +60,38 @@ pub(super) async fn after(member: Weak<Member>, group: Group) {
     }
 }
 
+/// Why a check did not pass.
+enum Flaw {
+    /// The address is not well, and this is what is wrong with it.
+    Theirs(String),
+    /// No more files may be open here, which says nothing of the address.
+    Ours,
+}
+
+impl From<String> for Flaw {
+    fn from(cause: String) -> Self {
+        Self::Theirs(cause)
+    }
+}
+
+impl Flaw {
+    fn connecting(error: &io::Error) -> Self {
+        if lacks_files(error) {
+            return Self::Ours;
+        }
+        Self::Theirs(format!("can't connect: {error}"))
+    }
+}
+
 /// One check: a connection, and an answer where a path is asked for.
-async fn pass(member: &Member, check: &HealthCheck) -> Result<(), String> {
+async fn pass(member: &Member, check: &HealthCheck) -> Result<(), Flaw> {
     let passed = timeout(check.timeout, ask(&member.backend, check.path.as_deref())).await;
     passed.map_err(|_| "no answer to the health check in time".to_owned())?
 }
 
-async fn ask(backend: &Backend, path: Option<&str>) -> Result<(), String> {
+async fn ask(backend: &Backend, path: Option<&str>) -> Result<(), Flaw> {
     let connected = Io::connect(backend.address()).await;
-    let io = connected.map_err(|error| format!("can't connect: {error}"))?;
+    let io = connected.map_err(|error| Flaw::connecting(&error))?;
     let Some(path) = path else {
         return Ok(());
     };
@@ -77,10 +102,8 @@ async fn ask(backend: &Backend, path: Option<&str>) -> Result<(), String> {
     if status.as_u16() < 400 {
         Ok(())
     } else {
-        Err(format!(
-            "it answered the health check with {}",
-            status.as_u16()
-        ))
+        let cause = format!("it answered the health check with {}", status.as_u16());
+        Err(cause.into())
     }
 }
 
