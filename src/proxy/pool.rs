@@ -79,6 +79,11 @@ impl Pool {
     /// Keeps `wire`, whose request is over, for the next one.
     pub(super) fn put(&self, wire: Box<Wire>) {
         self.keep(wire);
+        self.tell();
+    }
+
+    /// Tells who waits for room that a connection was kept, or closed.
+    pub(super) fn tell(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.freed.notify_one();
         }

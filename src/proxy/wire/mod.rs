@@ -330,6 +330,9 @@ impl Wire {
                 self.read = BytesMut::new();
             }
             backend.pool().put(self);
+        } else {
+            drop(self);
+            backend.pool().tell();
         }
     }
 
