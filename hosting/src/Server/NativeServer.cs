@@ -38,6 +38,7 @@ namespace Ancm.Hosting.Server
             var requests = new RequestTable(
                 table => new RequestContext<TContext>(service, table.Sweeper, application));
             Callbacks.Register(requests);
+            requests.Sweeper.Start();
             // Only a server that was registered has something to stop.
             _requests = requests;
             return Task.CompletedTask;

@@ -23,14 +23,13 @@ namespace Ancm.Hosting.Server
         private int _armed;
         private int _round;
 
-        public Sweeper(RequestTable requests)
-        {
-            _requests = requests;
-            new Thread(Run, StackSize) { IsBackground = true, Name = "Ancm.Hosting sweeper" }.Start();
-        }
+        public Sweeper(RequestTable requests) => _requests = requests;
 
         /// <summary>Tells what is held now from what was held when the thread came last.</summary>
         public int Round => Volatile.Read(ref _round);
+
+        /// <summary>Starts the thread, which lives as long as the process.</summary>
+        public void Start() => new Thread(Run, StackSize) { IsBackground = true, Name = "Ancm.Hosting sweeper" }.Start();
 
         /// <summary>Something is held now. The thread sleeps while this is not said.</summary>
         public void Arm()
