@@ -109,6 +109,20 @@ namespace Ancm.Hosting.Http
             }
         }
 
+        /// <summary>The same, with the calling thread: needs no other one of the pool.</summary>
+        public void Write(ReadOnlySpan<byte> source)
+        {
+            _context.StartAsync(default).GetAwaiter().GetResult();
+            FlushResult result;
+            do
+            {
+                var piece = source.Slice(0, Math.Min(source.Length, LargestPiece));
+                source = source.Slice(piece.Length);
+                result = Put(piece) ? Room.Wait() : default;
+            }
+            while (!source.IsEmpty && !result.IsCompleted && !result.IsCanceled);
+        }
+
         /// <summary>Ends the body, and with it the response.</summary>
         public void End(FieldList? trailers)
         {
@@ -191,14 +205,15 @@ namespace Ancm.Hosting.Http
         public ValueTask<FlushResult> WriteThroughAsync(
             ReadOnlySpan<byte> source, BodyFlags flags, CancellationToken cancellationToken)
         {
-            lock (_lock)
-            {
-                if (!Room.IsBroken)
-                {
-                    _sender.Send(source, default, flags);
-                }
-            }
+            PutThrough(source, flags);
             return Room.WaitAsync(cancellationToken);
+        }
+
+        /// <summary>The same, with the calling thread.</summary>
+        public void WriteThrough(ReadOnlySpan<byte> source)
+        {
+            PutThrough(source, BodyFlags.None);
+            Room.Wait();
         }
 
         private async ValueTask<FlushResult> WritePiecesAsync(
@@ -216,14 +231,18 @@ namespace Ancm.Hosting.Http
             return result;
         }
 
-        private ValueTask<FlushResult> WritePiece(ReadOnlySpan<byte> source, CancellationToken cancellationToken)
+        private ValueTask<FlushResult> WritePiece(ReadOnlySpan<byte> source, CancellationToken cancellationToken) =>
+            Put(source) ? Room.WaitAsync(cancellationToken) : default;
+
+        /// <summary>Holds it, or sends it with what was held; true where there is to be waited for room.</summary>
+        private bool Put(ReadOnlySpan<byte> source)
         {
             lock (_lock)
             {
                 if (Room.IsBroken)
                 {
                     _buffer.Clear();
-                    return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
+                    return true;
                 }
                 if (!Count(source.Length))
                 {
@@ -232,11 +251,22 @@ namespace Ancm.Hosting.Http
                 if (_mayHold && !_sender.HeadSent && source.Length <= _buffer.Room)
                 {
                     Hold(source);
-                    return default;
+                    return false;
                 }
                 Send(source, BodyFlags.None);
+                return true;
             }
-            return Room.WaitAsync(cancellationToken);
+        }
+
+        private void PutThrough(ReadOnlySpan<byte> source, BodyFlags flags)
+        {
+            lock (_lock)
+            {
+                if (!Room.IsBroken)
+                {
+                    _sender.Send(source, default, flags);
+                }
+            }
         }
 
         private void Hold(ReadOnlySpan<byte> source)
