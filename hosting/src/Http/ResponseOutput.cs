@@ -15,7 +15,7 @@ namespace Ancm.Hosting.Http
     /// <remarks>
     /// One app thread writes at a time. The lock is for those who send what is held when the app has paused.
     /// </remarks>
-    internal sealed class ResponseOutput
+    internal sealed partial class ResponseOutput
     {
         /// <summary>Native copies what it takes: pieces of this size stay in the processor's caches.</summary>
         private const int LargestPiece = 64 * 1024;
@@ -191,31 +191,6 @@ namespace Ancm.Hosting.Http
             }
         }
 
-        /// <summary>The head is sent by the context itself, and what follows goes past the buffer.</summary>
-        public void Upgrade()
-        {
-            lock (_lock)
-            {
-                _mayHold = false;
-                _sender.SkipHead();
-            }
-        }
-
-        /// <summary>After <see cref="Upgrade"/>: straight to native, with the same back-pressure.</summary>
-        public ValueTask<FlushResult> WriteThroughAsync(
-            ReadOnlySpan<byte> source, BodyFlags flags, CancellationToken cancellationToken)
-        {
-            PutThrough(source, flags);
-            return Room.WaitAsync(cancellationToken);
-        }
-
-        /// <summary>The same, with the calling thread.</summary>
-        public void WriteThrough(ReadOnlySpan<byte> source)
-        {
-            PutThrough(source, BodyFlags.None);
-            Room.Wait();
-        }
-
         private async ValueTask<FlushResult> WritePiecesAsync(
             Task started, ReadOnlyMemory<byte> source, CancellationToken cancellationToken)
         {
@@ -255,17 +230,6 @@ namespace Ancm.Hosting.Http
                 }
                 Send(source, BodyFlags.None);
                 return true;
-            }
-        }
-
-        private void PutThrough(ReadOnlySpan<byte> source, BodyFlags flags)
-        {
-            lock (_lock)
-            {
-                if (!Room.IsBroken)
-                {
-                    _sender.Send(source, default, flags);
-                }
             }
         }
 
