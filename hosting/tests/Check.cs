@@ -6,7 +6,7 @@ namespace Ancm.Hosting.Tests
     /// <summary>What a test expects.</summary>
     internal static class Check
     {
-        private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+        public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
         public static void Equal<T>(T expected, T actual, string what = "")
         {
@@ -33,7 +33,7 @@ namespace Ancm.Hosting.Tests
         /// <summary>A test that hangs must fail, not hang.</summary>
         public static async Task InTime(Task task)
         {
-            if (await Task.WhenAny(task, Task.Delay(_patience)) != task)
+            if (await Task.WhenAny(task, Task.Delay(Patience)) != task)
             {
                 throw new TimeoutException("it did not happen in time");
             }

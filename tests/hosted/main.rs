@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocking;
 mod connection;
 mod faults;
 mod here;

@@ -64,6 +64,17 @@ namespace Ancm.Hosting.Http
             }
         }
 
+        /// <summary>The same, with the calling thread: needs no other one of the pool.</summary>
+        public int Read(Span<byte> buffer)
+        {
+            int read;
+            while (!TryRead(buffer, out read))
+            {
+                _ready.Wait();
+            }
+            return read;
+        }
+
         /// <summary>False where nothing is there yet.</summary>
         public bool TryRead(Span<byte> buffer, out int read)
         {

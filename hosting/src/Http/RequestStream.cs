@@ -23,7 +23,8 @@ namespace Ancm.Hosting.Http
         public override int Read(byte[] buffer, int offset, int count)
         {
             SynchronousIO.Check(_control, "ReadAsync");
-            return ReadAsync(buffer, offset, count).GetAwaiter().GetResult();
+            var span = new Span<byte>(buffer, offset, count);
+            return _pipe.Buffered.IsEmpty ? _input.Read(span) : ReadBuffered(span);
         }
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
@@ -31,16 +32,19 @@ namespace Ancm.Hosting.Http
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            return _pipe.Buffered.IsEmpty
+                ? _input.ReadAsync(buffer, cancellationToken)
+                : new ValueTask<int>(ReadBuffered(buffer.Span));
+        }
+
+        /// <summary>Somebody read by the pipe and left this.</summary>
+        private int ReadBuffered(Span<byte> buffer)
+        {
             var buffered = _pipe.Buffered;
-            if (buffered.IsEmpty)
-            {
-                return _input.ReadAsync(buffer, cancellationToken);
-            }
-            // Somebody read by the pipe and left this.
             var length = Math.Min(buffered.Length, buffer.Length);
-            buffered.Slice(0, length).CopyTo(buffer.Span);
+            buffered.Slice(0, length).CopyTo(buffer);
             _pipe.Consume(length);
-            return new ValueTask<int>(length);
+            return length;
         }
     }
 }

@@ -15,7 +15,7 @@ namespace Ancm.Hosting.Http
     /// <remarks>
     /// One app thread writes at a time. The lock is for those who send what is held when the app has paused.
     /// </remarks>
-    internal sealed class ResponseOutput
+    internal sealed partial class ResponseOutput
     {
         /// <summary>Native copies what it takes: pieces of this size stay in the processor's caches.</summary>
         private const int LargestPiece = 64 * 1024;
@@ -109,6 +109,20 @@ namespace Ancm.Hosting.Http
             }
         }
 
+        /// <summary>The same, with the calling thread: needs no other one of the pool.</summary>
+        public void Write(ReadOnlySpan<byte> source)
+        {
+            _context.StartAsync(default).GetAwaiter().GetResult();
+            FlushResult result;
+            do
+            {
+                var piece = source.Slice(0, Math.Min(source.Length, LargestPiece));
+                source = source.Slice(piece.Length);
+                result = Put(piece) ? Room.Wait() : default;
+            }
+            while (!source.IsEmpty && !result.IsCompleted && !result.IsCanceled);
+        }
+
         /// <summary>Ends the body, and with it the response.</summary>
         public void End(FieldList? trailers)
         {
@@ -177,30 +191,6 @@ namespace Ancm.Hosting.Http
             }
         }
 
-        /// <summary>The head is sent by the context itself, and what follows goes past the buffer.</summary>
-        public void Upgrade()
-        {
-            lock (_lock)
-            {
-                _mayHold = false;
-                _sender.SkipHead();
-            }
-        }
-
-        /// <summary>After <see cref="Upgrade"/>: straight to native, with the same back-pressure.</summary>
-        public ValueTask<FlushResult> WriteThroughAsync(
-            ReadOnlySpan<byte> source, BodyFlags flags, CancellationToken cancellationToken)
-        {
-            lock (_lock)
-            {
-                if (!Room.IsBroken)
-                {
-                    _sender.Send(source, default, flags);
-                }
-            }
-            return Room.WaitAsync(cancellationToken);
-        }
-
         private async ValueTask<FlushResult> WritePiecesAsync(
             Task started, ReadOnlyMemory<byte> source, CancellationToken cancellationToken)
         {
@@ -216,14 +206,18 @@ namespace Ancm.Hosting.Http
             return result;
         }
 
-        private ValueTask<FlushResult> WritePiece(ReadOnlySpan<byte> source, CancellationToken cancellationToken)
+        private ValueTask<FlushResult> WritePiece(ReadOnlySpan<byte> source, CancellationToken cancellationToken) =>
+            Put(source) ? Room.WaitAsync(cancellationToken) : default;
+
+        /// <summary>Holds it, or sends it with what was held; true where there is to be waited for room.</summary>
+        private bool Put(ReadOnlySpan<byte> source)
         {
             lock (_lock)
             {
                 if (Room.IsBroken)
                 {
                     _buffer.Clear();
-                    return new ValueTask<FlushResult>(new FlushResult(isCanceled: false, isCompleted: true));
+                    return true;
                 }
                 if (!Count(source.Length))
                 {
@@ -232,11 +226,11 @@ namespace Ancm.Hosting.Http
                 if (_mayHold && !_sender.HeadSent && source.Length <= _buffer.Room)
                 {
                     Hold(source);
-                    return default;
+                    return false;
                 }
                 Send(source, BodyFlags.None);
+                return true;
             }
-            return Room.WaitAsync(cancellationToken);
         }
 
         private void Hold(ReadOnlySpan<byte> source)

@@ -36,7 +36,7 @@ namespace Ancm.Hosting.Http
         public override void Flush()
         {
             SynchronousIO.Check(_control, nameof(FlushAsync));
-            FlushAsync(default).GetAwaiter().GetResult();
+            _output.Write(default);
         }
 
         public override Task FlushAsync(CancellationToken cancellationToken) =>
@@ -45,7 +45,7 @@ namespace Ancm.Hosting.Http
         public override void Write(byte[] buffer, int offset, int count)
         {
             SynchronousIO.Check(_control, nameof(WriteAsync));
-            WriteAsync(buffer, offset, count, default).GetAwaiter().GetResult();
+            _output.Write(new ReadOnlySpan<byte>(buffer, offset, count));
         }
 
         public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>

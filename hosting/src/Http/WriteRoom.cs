@@ -47,6 +47,18 @@ namespace Ancm.Hosting.Http
                 ? WaitLongAsync(cancellationToken)
                 : new ValueTask<FlushResult>(new FlushResult(isCanceled: false, _isBroken));
 
+        /// <summary>The same, with the calling thread.</summary>
+        public FlushResult Wait()
+        {
+            var isCancelled = false;
+            while (_isFull && !_isBroken && !isCancelled)
+            {
+                _ready.Wait();
+                isCancelled = Interlocked.Exchange(ref _cancelled, 0) == 1;
+            }
+            return new FlushResult(isCancelled, _isBroken);
+        }
+
         private async ValueTask<FlushResult> WaitLongAsync(CancellationToken cancellationToken)
         {
             using (_ready.SignalWhen(cancellationToken))

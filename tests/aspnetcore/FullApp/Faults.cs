@@ -2,6 +2,7 @@ using System;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace FullApp
 {
@@ -84,6 +85,27 @@ namespace FullApp
                 bytes += count;
             }
             await context.Response.WriteAsync(bytes.ToString());
+        }
+
+        /// <summary>
+        /// Reads the body and writes 100,000 bytes, both with the thread that it is called on, where the pool has as few as it can
+        /// have.
+        /// </summary>
+        public static Task Block(HttpContext context)
+        {
+            ThreadPool.GetMaxThreads(out _, out var others);
+            ThreadPool.SetMaxThreads(Environment.ProcessorCount, others);
+            context.Features.Get<IHttpBodyControlFeature>().AllowSynchronousIO = true;
+            var buffer = new byte[100_000];
+            var bytes = 0;
+            int count;
+            while ((count = context.Request.Body.Read(buffer, 0, buffer.Length)) > 0)
+            {
+                bytes += count;
+            }
+            context.Response.Headers["X-Read"] = bytes.ToString();
+            context.Response.Body.Write(buffer, 0, buffer.Length);
+            return Task.CompletedTask;
         }
 
         private static int Deeper(int depth) => Deeper(depth + 1) + depth;

@@ -55,6 +55,7 @@ namespace FullApp
                 endpoints.Map("/faults/flood", Faults.Flood);
                 endpoints.Map("/faults/unread", Faults.Unread);
                 endpoints.Map("/faults/read", Faults.Read);
+                endpoints.Map("/faults/block", Faults.Block);
             });
         }
     }
