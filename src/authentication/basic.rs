@@ -14,6 +14,11 @@ pub type Check<'a> = Pin<Box<dyn Future<Output = Option<Identity>> + Send + 'a>>
 pub trait CheckPassword: Send + Sync {
     /// Whom `user` and `password` prove the client to be. To be decided in a time that does not tell why somebody is
     /// nobody. How often one client may try is [limited](super::AuthenticationLayer::attempts) before.
+    ///
+    /// Polled in a task of its own, whether the client waits for it or not, and dropped after 30 s: then the client is told to
+    /// come again (503), and nothing counts. A panic is the same. `None` is a wrong password, which counts, and with a
+    /// [`revision`](Self::revision) stays wrong for this client as long as that stays: a backend that can fail (a directory
+    /// that does not answer) gives no revision, or another one after a failure, or tries on until the time is over.
     fn check<'a>(&'a self, user: &'a str, password: &'a str) -> Check<'a>;
 
     /// A number that changes when somebody may not be a user any more, or not by the same password: as long as it stays,

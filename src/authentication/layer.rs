@@ -113,7 +113,9 @@ impl AuthenticationLayer {
 
     /// Sets how often a password may be tried. Default [`Attempts::new`]: 10 wrong ones from one address in 5 minutes.
     ///
-    /// More are answered with 429, and with 503 where too many are being checked; both with `Retry-After`.
+    /// More are answered with 429, and with 503 where too many are being checked; both with `Retry-After`. All whose address
+    /// is not known are one client: those of a Unix socket without the PROXY protocol, and all of a server that puts no
+    /// [`Connection`] into the requests, as `axum::serve` does without connect info.
     pub fn attempts(self, attempts: Attempts) -> Self {
         self.with(|rules| rules.attempts = attempts)
     }

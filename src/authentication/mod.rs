@@ -28,7 +28,7 @@
 //!
 //! [`Attempts`] says so: from one address so many wrong ones in a time, and then 429; so many checks at once as
 //! [`CheckPassword::at_once`] says, and 503 for who waited too long for its turn. What was right is remembered for a
-//! while, so that neither keeps out who has been in.
+//! while, so that neither keeps out who has been in from the same address.
 
 mod basic;
 mod challenge;

@@ -209,7 +209,7 @@ async fn prove(
         }
         (Credentials::Basic(user, password), _, Some(basic)) => {
             let passwords = &basic.passwords;
-            let proved = passwords.prove(&rules.attempts, client, &user, &password);
+            let proved = passwords.prove(&rules.attempts, client, user, password);
             let user = proved.await.map_err(Unproved::Password)?;
             Ok(Proved::User(user.into(), None))
         }

@@ -127,7 +127,8 @@ impl Builder {
         self
     }
 
-    /// The largest body of a request, in bytes. Defaults to not said: in process 30,000,000, unless the app says otherwise.
+    /// The largest body of a request, in bytes. Defaults to not said: 30,000,000 for an app of ASP.NET Core in process, unless it says
+    /// otherwise, and else no limit.
     pub fn max_allowed_content_length(mut self, bytes: u32) -> Self {
         self.config.max_allowed_content_length = Some(bytes);
         self

@@ -261,9 +261,11 @@ impl Config {
         self.websockets
     }
 
-    /// `requestLimits maxAllowedContentLength`: the largest body of a request, in bytes. In process it is what the app may read
-    /// unless it says otherwise, 30,000,000 where nothing is said, as in IIS. Out of process a larger one gets 413 before the
-    /// app is asked, if [`maxBodySize`](Forwarding::max_body_size) says nothing else. Default: not said.
+    /// `requestLimits maxAllowedContentLength`: the largest body of a request, in bytes. For an app of ASP.NET Core in process it
+    /// is what the app may read unless it says otherwise, 30,000,000 where nothing is said, as in IIS. Out of process, and
+    /// for a Rust app in this process, a larger one gets 413 before the app is asked, if
+    /// [`maxBodySize`](Forwarding::max_body_size) says nothing else; where neither is said there is no limit of ours.
+    /// Default: not said.
     #[must_use]
     pub fn max_allowed_content_length(&self) -> Option<u32> {
         self.max_allowed_content_length

@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{Client, Outcome, memory::Seal};
 use crate::config::Attempts;
 
-/// How many addresses are kept, of those from which something wrong came lately: about 4 MiB in all. Of more, those
+/// How many addresses are kept, of those from which something wrong came lately: about 8 MiB in all. Of more, those
 /// that are the nearest to be forgotten are.
 const MOST: usize = 8192;
 /// How many of the last wrong ones are known again.
@@ -71,7 +71,9 @@ impl Addresses {
         }
         // Until when all would be forgotten if everything under way, and this one, were wrong.
         let full = part * most;
-        let left = tries.forgotten.saturating_duration_since(now);
+        let left = tries.forgotten.saturating_duration_since(now).min(full);
+        // The limits may have been other ones, and far longer.
+        tries.forgotten = now + left;
         if left + part > full {
             return Turn::Later(left + part - full);
         }
@@ -99,6 +101,10 @@ impl Addresses {
         if let Some(at) = tries.under_way.iter().position(|one| *one == tried) {
             tries.under_way.swap_remove(at);
         }
+        if tries.under_way.is_empty() {
+            // What many at once took is not kept.
+            tries.under_way = Vec::new();
+        }
         if let (Outcome::Wrong, Some((_, part))) = (outcome, parts(limits)) {
             tries.forgotten = tries.forgotten.max(now) + part;
             tries.know(tried);
@@ -115,14 +121,15 @@ impl Addresses {
             return;
         }
         self.clients.retain(|_, tries| !tries.is_nothing(now));
-        if self.clients.len() < MOST {
+        let may_go = |tries: &Tries| tries.under_way.is_empty();
+        if self.clients.len() < MOST || !self.clients.values().any(may_go) {
             return;
         }
         let mut ends: Vec<_> = self.clients.values().map(|one| one.forgotten).collect();
         let (_, quarter, _) = ends.select_nth_unstable(MOST / 4);
         let quarter = *quarter;
         // Whose attempts are under way stay: of these there are as many as requests.
-        let stays = |tries: &Tries| tries.forgotten > quarter || !tries.under_way.is_empty();
+        let stays = |tries: &Tries| tries.forgotten > quarter || !may_go(tries);
         self.clients.retain(|_, tries| stays(tries));
     }
 }
@@ -279,6 +286,36 @@ mod tests {
         let later = begun + Duration::from_secs(60);
         fail(&mut addresses, most * 4, 0, later);
         assert!(addresses.clients.len() <= MOST);
+    }
+
+    #[test]
+    fn other_limits_hold_for_what_was_wrong_before() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let day = Attempts::new().wrong(3).time(Duration::from_secs(86_400));
+        for what in 0..3 {
+            let _ = addresses.begin(client(1), tried(what), &day, now);
+            addresses.end(client(1), tried(what), Outcome::Wrong, &day, now);
+        }
+        match turn(&mut addresses, 7, now) {
+            Turn::Later(time) => assert_eq!(time, Duration::from_secs(10)),
+            Turn::Now | Turn::Wait(_) | Turn::KnownWrong => panic!("none is left"),
+        }
+        fail(&mut addresses, 1, 8, now + Duration::from_secs(10));
+    }
+
+    #[test]
+    fn whose_attempts_are_under_way_stay() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        let most = u32::try_from(MOST).unwrap();
+        for number in 0..most + 10 {
+            let turn = addresses.begin(client(number), tried(1), &limits(), now);
+            assert!(matches!(turn, Turn::Now));
+        }
+        assert_eq!(addresses.clients.len(), MOST + 10);
+        for number in 0..most + 10 {
+            addresses.end(client(number), tried(1), Outcome::Left, &limits(), now);
+        }
+        assert!(addresses.clients.is_empty());
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! A check is dear on purpose, so neither may strangers have as many as they like nor may those who come in pay for each
 //! request:
 //!
-//! 1. What was right is remembered for a while, and passes whatever else goes on.
+//! 1. What was right is remembered for a while, and passes from the same address whatever else goes on. From another one it
+//!    is an attempt as any: else an address with no attempts left could guess on, at a user who has been in lately.
 //! 2. Each address has so many wrong ones in a time. Those under way count until they turn out right, so that
 //!    many at once are no way around it. The same wrong one again is known to be wrong, costs nothing and counts for nothing: a
 //!    program with an old password shuts nobody out who shares its address.
 //! 3. So many are checked at once as [`CheckPassword::at_once`] says; others wait for their turn, for a while.
+//!
+//! A check that has begun is a task of its own: what comes of it is known whether its client waits for it or not.
 
 mod addresses;
 mod client;
@@ -20,10 +23,10 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
-use tracing::warn;
+use tracing::{Instrument as _, warn};
 
 pub(super) use self::client::Client;
 use self::{
@@ -33,14 +36,18 @@ use self::{
 use super::CheckPassword;
 use crate::{Identity, config::Attempts, occasionally::Occasionally};
 
+/// How long one check may take, as [`CheckPassword::check`] says.
+const CHECK: Duration = Duration::from_secs(30);
+
 /// Who checks passwords, and what came of it so far: the same for all connections of an app, whatever its configuration.
 pub(crate) struct Passwords {
     users: Arc<dyn CheckPassword>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     memory: Memory,
     addresses: Mutex<Addresses>,
     refused: Occasionally,
     crowded: Occasionally,
+    slow: Occasionally,
 }
 
 /// Why a password got nobody in.
@@ -50,25 +57,25 @@ pub(super) enum Refusal {
     Wrong { known: bool },
     /// Too many from this address were; one more may be tried after this time.
     TooMany(Duration),
-    /// Too many are being checked.
+    /// Too many are being checked, or this one was not decided in time.
     Busy,
 }
 
 /// One password of one client, on its way.
-struct Attempt<'a> {
-    passwords: &'a Passwords,
-    limits: &'a Attempts,
+struct Attempt {
+    passwords: Arc<Passwords>,
+    limits: Attempts,
     client: Client,
     revision: Option<u64>,
     seal: Option<Seal>,
 }
 
 /// What is known before anything is checked.
-enum Begun<'a> {
+enum Begun {
     Known(Identity),
     Refused(Refusal),
     /// To be checked now.
-    Check(UnderWay<'a>, SemaphorePermit<'a>),
+    Check(UnderWay, OwnedSemaphorePermit),
 }
 
 impl Passwords {
@@ -76,31 +83,33 @@ impl Passwords {
         let at_once = users.at_once().clamp(1, Semaphore::MAX_PERMITS);
         Self {
             users,
-            room: Semaphore::new(at_once),
+            room: Arc::new(Semaphore::new(at_once)),
             memory: Memory::new(),
             addresses: Mutex::default(),
             refused: Occasionally::default(),
             crowded: Occasionally::default(),
+            slow: Occasionally::default(),
         }
     }
 
     /// Whom `user` and `password` prove `client` to be.
     ///
-    /// Dropping it gives its turn to the next one; what was being checked by then counts as wrong.
+    /// Dropping it before the check gives its turn to the next one; a check that has begun goes on, and counts by what comes
+    /// of it.
     pub(super) async fn prove(
-        &self,
+        self: &Arc<Self>,
         limits: &Attempts,
         client: Client,
-        user: &str,
-        password: &str,
+        user: String,
+        password: String,
     ) -> Result<Identity, Refusal> {
         let attempt = Attempt {
-            passwords: self,
-            limits,
+            passwords: Arc::clone(self),
+            limits: limits.clone(),
             client,
             // Before the check: what changes meanwhile makes it another one.
             revision: self.users.revision(),
-            seal: self.memory.seal(user, password),
+            seal: self.memory.seal(client, &user, &password),
         };
         let begun = match timeout(limits.wait, attempt.begin()).await {
             Ok(begun) => begun,
@@ -113,9 +122,11 @@ impl Passwords {
                 Err(refusal)
             }
             Begun::Check(under_way, room) => {
-                let identity = self.users.check(user, password).await;
-                drop(room);
-                under_way.end(identity)
+                // No more of them than there are permits.
+                let check = under_way.check(room, user, password);
+                let checked = tokio::spawn(check.in_current_span()).await;
+                // It panicked, or the runtime ends: nobody knows.
+                checked.unwrap_or(Err(Refusal::Busy))
             }
         }
     }
@@ -145,9 +156,9 @@ impl Passwords {
     }
 }
 
-impl<'a> Attempt<'a> {
-    async fn begin(self) -> Begun<'a> {
-        let passwords = self.passwords;
+impl Attempt {
+    async fn begin(self) -> Begun {
+        let passwords = Arc::clone(&self.passwords);
         loop {
             if let Some(known) = self.known() {
                 return Begun::Known(known);
@@ -155,7 +166,7 @@ impl<'a> Attempt<'a> {
             let told: Arc<Notify>;
             let over = {
                 let mut addresses = passwords.addresses();
-                let turn = addresses.begin(self.client, self.tried(), self.limits, Instant::now());
+                let turn = addresses.begin(self.client, self.tried(), &self.limits, Instant::now());
                 match turn {
                     Turn::Now => break,
                     Turn::KnownWrong => {
@@ -171,22 +182,24 @@ impl<'a> Attempt<'a> {
             };
             over.await;
         }
-        let mut under_way = UnderWay {
+        let under_way = UnderWay {
             attempt: self,
             outcome: Outcome::Left,
         };
-        match passwords.room.acquire().await {
-            Ok(room) => {
-                under_way.outcome = Outcome::Wrong;
-                Begun::Check(under_way, room)
-            }
+        match Arc::clone(&passwords.room).acquire_owned().await {
+            Ok(room) => Begun::Check(under_way, room),
             Err(_) => Begun::Refused(Refusal::Busy),
         }
     }
 
     fn known(&self) -> Option<Identity> {
         let memory = &self.passwords.memory;
-        memory.known(self.revision?, &self.seal?, Instant::now())
+        memory.known(
+            self.revision?,
+            &self.seal?,
+            self.limits.remember,
+            Instant::now(),
+        )
     }
 
     /// By what the same attempt is known again, as long as the users are the same.
@@ -196,46 +209,60 @@ impl<'a> Attempt<'a> {
 }
 
 /// An attempt that its address has room for, until it is dropped.
-struct UnderWay<'a> {
-    attempt: Attempt<'a>,
+struct UnderWay {
+    attempt: Attempt,
     outcome: Outcome,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It was never checked.
+    /// It was never checked, or not to the end.
     Left,
     Right,
-    /// Or nobody waited for the end.
     Wrong,
 }
 
-impl UnderWay<'_> {
+impl UnderWay {
+    async fn check(
+        self,
+        room: OwnedSemaphorePermit,
+        user: String,
+        password: String,
+    ) -> Result<Identity, Refusal> {
+        let passwords = &self.attempt.passwords;
+        let checked = timeout(CHECK, passwords.users.check(&user, &password)).await;
+        drop(room);
+        match checked {
+            Ok(identity) => self.end(identity),
+            Err(_) => {
+                if let Some(count) = passwords.slow.due() {
+                    warn!(limit = ?CHECK, given_up = count, "A password took too long to be checked");
+                }
+                Err(Refusal::Busy)
+            }
+        }
+    }
+
     fn end(mut self, identity: Option<Identity>) -> Result<Identity, Refusal> {
-        let identity = identity.ok_or(Refusal::Wrong { known: false })?;
+        let Some(identity) = identity else {
+            self.outcome = Outcome::Wrong;
+            return Err(Refusal::Wrong { known: false });
+        };
         self.outcome = Outcome::Right;
-        let Attempt {
-            passwords,
-            limits,
-            revision,
-            seal,
-            ..
-        } = &self.attempt;
-        if let Some((revision, seal)) = revision.zip(*seal) {
-            let until = Instant::now() + limits.remember;
-            let memory = &passwords.memory;
-            memory.remember(revision, seal, until, identity.clone());
+        if let Some((revision, seal)) = self.attempt.tried() {
+            let memory = &self.attempt.passwords.memory;
+            memory.remember(revision, seal, Instant::now(), identity.clone());
         }
         Ok(identity)
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Attempt { client, limits, .. } = self.attempt;
+        let Attempt { client, limits, .. } = &self.attempt;
         let tried = self.attempt.tried();
         let mut addresses = self.attempt.passwords.addresses();
-        addresses.end(client, tried, self.outcome, limits, Instant::now());
+        addresses.end(*client, tried, self.outcome, limits, Instant::now());
     }
 }
 

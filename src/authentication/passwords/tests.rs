@@ -73,7 +73,7 @@ fn ask(
     let (user, password) = (user.to_owned(), password.to_owned());
     tokio::spawn(async move {
         let limits = limits();
-        passwords.prove(&limits, client, &user, &password).await
+        passwords.prove(&limits, client, user, password).await
     })
 }
 
@@ -109,13 +109,14 @@ async fn many_wrong_passwords_at_once_are_few_checks_and_stop_nobody_else() {
     assert_eq!(refused, [3, 497]);
     assert_eq!(users.asked.load(Relaxed), 4);
     assert!(users.most.load(Relaxed) <= 2);
-    // She has been in, and so comes in from there too; nobody else does before it is time.
-    let alice = ask(&passwords, "192.0.2.7", "alice", "alice")
-        .await
-        .unwrap();
-    assert!(alice.is_ok());
+    // She has been in, and comes in from where that was. From here nobody does before it is time: who is told that
+    // her password is right could guess it.
+    let alice = |address| ask(&passwords, address, "alice", "alice");
+    assert!(alice("198.51.100.1").await.unwrap().is_ok());
+    let later = Err(Refusal::TooMany(Duration::from_secs(10)));
+    assert_eq!(alice("192.0.2.7").await.unwrap(), later);
     let bob = ask(&passwords, "192.0.2.7", "bob", "bob").await.unwrap();
-    assert_eq!(bob, Err(Refusal::TooMany(Duration::from_secs(10))));
+    assert_eq!(bob, later);
     tokio::time::advance(Duration::from_secs(10)).await;
     let bob = ask(&passwords, "192.0.2.7", "bob", "bob").await.unwrap();
     assert!(bob.is_ok());
@@ -162,8 +163,67 @@ async fn who_waits_too_long_for_a_turn_is_told_to_come_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_hangs_up_gives_its_turn_away_and_has_used_its_attempt() {
+async fn who_was_in_from_an_address_that_is_locked_now_still_is() {
+    let (users, passwords) = passwords(1, 100);
+    let alice = || ask(&passwords, "192.0.2.7", "alice", "alice");
+    assert!(alice().await.unwrap().is_ok());
+    for number in 0..4 {
+        let guess = ask(&passwords, "192.0.2.7", "bob", &number.to_string());
+        assert!(guess.await.unwrap().is_err());
+    }
+    assert_eq!(users.asked.load(Relaxed), 4, "the last one is not checked");
+    assert!(alice().await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_password_whose_client_hangs_up_is_right_and_costs_one_check() {
     let (users, passwords) = passwords(1, 0);
+    let alice = || ask(&passwords, "192.0.2.7", "alice", "alice");
+    let gone = alice();
+    settle().await;
+    gone.abort();
+    assert!(gone.await.is_err());
+    // It comes again before the check is over, and after.
+    let again = alice();
+    settle().await;
+    users.go.add_permits(1);
+    assert!(again.await.unwrap().is_ok());
+    assert!(alice().await.unwrap().is_ok());
+    assert_eq!(users.asked.load(Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_that_nobody_waits_for_are_no_more_at_once() {
+    let (users, passwords) = passwords(2, 0);
+    for number in 0..10 {
+        let from = format!("192.0.2.{number}");
+        let gone = ask(&passwords, &from, "alice", "x");
+        settle().await;
+        gone.abort();
+        assert!(gone.await.is_err());
+    }
+    assert_eq!(users.asked.load(Relaxed), 2);
+    users.go.add_permits(10);
+    settle().await;
+    assert_eq!(users.asked.load(Relaxed), 2, "the others left before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_does_not_end_is_given_up_and_counts_for_nothing() {
+    let (users, passwords) = passwords(1, 0);
+    let alice = || ask(&passwords, "192.0.2.7", "alice", "alice");
+    for _ in 0..5 {
+        let begun = Instant::now();
+        assert_eq!(alice().await.unwrap(), Err(Refusal::Busy));
+        assert_eq!(begun.elapsed(), CHECK);
+    }
+    users.go.add_permits(1);
+    assert!(alice().await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_has_used_its_attempt_if_its_check_began() {
+    let (users, passwords) = passwords(3, 0);
     for number in 0..3 {
         let asked = ask(&passwords, "192.0.2.7", "alice", &number.to_string());
         settle().await;
@@ -171,10 +231,15 @@ async fn who_hangs_up_gives_its_turn_away_and_has_used_its_attempt() {
         assert!(asked.await.is_err());
     }
     assert_eq!(users.asked.load(Relaxed), 3);
+    users.go.add_permits(3);
+    settle().await;
     let next = ask(&passwords, "192.0.2.7", "alice", "x").await.unwrap();
     assert_eq!(next, Err(Refusal::TooMany(Duration::from_secs(10))));
+}
 
-    // Whose check never began has used nothing.
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_before_its_check_has_used_nothing() {
+    let (users, passwords) = passwords(1, 0);
     let first = ask(&passwords, "198.51.100.1", "alice", "x");
     settle().await;
     for number in 0..3 {
