@@ -153,13 +153,15 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("program", nargs="?", default="target/release/ancm")
     arguments.add_argument("--assembly", default="hosting/out/Ancm.Hosting.dll")
-    arguments.add_argument("--apps", default=os.environ.get("ANCM_TEST_CACHE", ".") + "/apps")
+    arguments.add_argument("--apps", help="what tests/aspnetcore/publish.sh made; by default it is asked")
     arguments.add_argument("--also", action="append", default=[], metavar="NAME=PROGRAM,ASSEMBLY")
     arguments.add_argument("--without", action="append", default=[], metavar="SERVER")
     arguments.add_argument("--load", action="append", choices=LOADS)
     arguments.add_argument("--rounds", type=int, default=6)
     arguments.add_argument("--seconds", type=int, default=2)
     chosen = arguments.parse_args()
+    # Its last line: each version of the apps has a folder of its own.
+    apps = chosen.apps or subprocess.check_output("tests/aspnetcore/publish.sh", text=True).splitlines()[-1]
     wanted = {name: (chosen.program, chosen.assembly) for name in ("Kestrel", "in process", "out of process")}
     wanted.update((name, other.split(",")) for name, _, other in (also.partition("=") for also in chosen.also))
     servers = {}
@@ -169,7 +171,7 @@ def main():
                 if name not in chosen.without:
                     place = pathlib.Path(folder, str(number))
                     found = pathlib.Path(program).absolute(), pathlib.Path(assembly).absolute()
-                    servers[name] = start(name, *found, pathlib.Path(chosen.apps), place)
+                    servers[name] = start(name, *found, pathlib.Path(apps), place)
             print("first answer:", ", ".join(f"{name} {server.first * 1e3:.0f} ms" for name, server in servers.items()))
             for name in chosen.load or LOADS:
                 measure(servers, name, chosen)
