@@ -141,7 +141,6 @@ impl<P: Process> Attempt<P> {
     fn generation(self, listening: Listening) -> Generation<P> {
         let address = listening.address.clone();
         let protocol = self.protocol();
-        let owner = self.owner(&address);
         let Some(token) = self.token else {
             let backend = Backend::fixed(address).speaking(protocol);
             return Generation::new(self.child, backend, listening);
@@ -152,7 +151,10 @@ impl<P: Process> Attempt<P> {
             return Generation::new(self.child, backend, listening);
         }
         // Nobody has to be asked whose a socket of ours is.
-        let owner = matches!(address, Address::Tcp(_)).then(|| Arc::new(owner) as Arc<dyn Owner>);
+        let owner = matches!(address, Address::Tcp(_)).then(|| {
+            let process = self.child.process().clone();
+            Arc::new(ListenerOwner::new(process, address.clone())) as Arc<dyn Owner>
+        });
         let backend = Backend::paired(address, token, owner).speaking(protocol);
         Generation::new(self.child, backend, listening)
     }

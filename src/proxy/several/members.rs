@@ -1,6 +1,6 @@
 //! Which addresses there are, and which of them get requests.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::ArcSwap;
 use tokio::{runtime::Handle, sync::watch};
@@ -11,7 +11,7 @@ use super::{
     choose::{choose, random},
     health::{Event, Rules},
     look,
-    member::Member,
+    member::{Member, lock},
     resolve::Name,
     status::BackendStatus,
 };
@@ -290,7 +290,3 @@ fn address(destination: &Destination) -> Option<Address> {
 
 /// A group that may be gone.
 pub(super) type Group = Weak<Shared>;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
