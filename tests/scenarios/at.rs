@@ -11,7 +11,7 @@ use std::{
 use tokio::{runtime, time::timeout};
 
 use crate::support::{
-    apps::{App, hosting_assembly, published},
+    apps::{App, hosting_assembly},
     client::{Client, Protocol},
     log::event,
     module::{Module, Start},
@@ -58,11 +58,15 @@ impl At {
     pub(crate) fn module(self) -> &'static Module {
         static STOCK: Shared = Shared::new();
         static STOCK_IN_PROCESS: Shared = Shared::new();
+        static MODERN: Shared = Shared::new();
+        static MODERN_IN_PROCESS: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
         static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
             App::Stock if self.in_process => &STOCK_IN_PROCESS,
             App::Stock => &STOCK,
+            App::Modern if self.in_process => &MODERN_IN_PROCESS,
+            App::Modern => &MODERN,
             App::Twin => &TWIN,
             App::InProcess => &IN_PROCESS,
         };
@@ -121,12 +125,14 @@ impl Shared {
         };
         module.get_or_init(|| {
             let start = Start::new(at.app, at.base);
-            let start = match at.in_process {
-                true => start.folder(published().apps.join("inprocess")).variable(
-                    "ANCM_HOSTING_ASSEMBLY",
-                    hosting_assembly().to_string_lossy(),
-                ),
-                false => start,
+            let start = match at.app.published() {
+                Some(published) if at.in_process => {
+                    start.folder(published.apps.join("inprocess")).variable(
+                        "ANCM_HOSTING_ASSEMBLY",
+                        hosting_assembly().to_string_lossy(),
+                    )
+                }
+                _ => start,
             };
             let module = start.run().outlived_by_nobody();
             if at.in_process {

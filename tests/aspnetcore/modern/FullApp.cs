@@ -21,6 +21,8 @@ namespace FullApp
                 case "fail-fast":
                     Environment.FailFast("not today");
                     break;
+                case "stack-overflow":
+                    return Faults.Deeper(1);
             }
             var builder = WebApplication.CreateBuilder(args);
             var startup = new Startup();

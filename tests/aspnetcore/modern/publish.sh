@@ -32,7 +32,7 @@ main() {
 fingerprint() {
     {
         printf '%s %s %s\n' "$home" "$compiler" "$older"
-        cat "$here"/*.sh "$here"/*.cs "$here"/*.js
+        cat "$here"/*.sh "$here"/*.cs "$here"/*.js*
     } | cksum | cut -d' ' -f1
 }
 
@@ -56,7 +56,8 @@ publish_as() {
     dotnet "$compiler" -noconfig -nologo -nostdlib -optimize -unsafe -langversion:8.0 -target:exe \
         -out:"$folder/$app.dll" "${references[@]/#/-r:}" "$here/$app.cs" \
         $(printf '%s\n' "$here/../$app"/*.cs | grep -v '/Program.cs$') >&2
-    rm "$folder/$app.pdb" "$folder/$app.deps.json"
+    rm "$folder/$app.pdb"
+    sed "s/APP/$app/g" "$here/deps.json" >"$folder/$app.deps.json"
     cp "$here/runtimeconfig.json" "$folder/$app.runtimeconfig.json"
     node "$here/launcher.js" "$home/host/apphost" azmcp.dll "$app.dll" "$folder/$app"
 }
