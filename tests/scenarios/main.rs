@@ -191,6 +191,8 @@ everywhere! {
     #[cfg(unix)]
     modern_at_a_base: new Modern at "/base";
     #[cfg(unix)]
+    modern_by_h2c_at_the_root: by_h2c Modern at "/";
+    #[cfg(unix)]
     modern_in_process_at_the_root: in_process Modern at "/";
     #[cfg(unix)]
     modern_in_process_at_a_base: in_process Modern at "/base";
@@ -224,8 +226,26 @@ mod stock_alone {
 #[cfg(unix)]
 mod modern_alone {
     use super::*;
-    const AT: At = At::in_process(App::Modern, "/", Protocol::Http2);
-    tests! { super::AT => bodies::{ bring_their_trailers } }
+
+    mod in_process {
+        use super::*;
+        const AT: At = At::in_process(App::Modern, "/", Protocol::Http2);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
+    mod by_h2c {
+        use super::*;
+
+        mod http1 {
+            use super::*;
+            const AT: At = At::by_h2c(App::Modern, "/", Protocol::Http1);
+            tests! { super::AT => bodies::{ bring_their_trailers } }
+        }
+        mod http2 {
+            use super::*;
+            const AT: At = At::by_h2c(App::Modern, "/", Protocol::Http2);
+            tests! { super::AT => bodies::{ bring_their_trailers } }
+        }
+    }
 }
 
 /// Over HTTP/1.1 as well.

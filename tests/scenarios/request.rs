@@ -27,6 +27,7 @@ pub(crate) async fn comes_from_the_clients_socket(at: At) {
             (App::InProcess, Protocol::Http2) => "HTTP/2.0",
             (App::Stock | App::Modern, Protocol::Http2) if at.in_process => "HTTP/2",
             // Between the module and the app.
+            _ if at.h2c => "HTTP/2",
             _ => "HTTP/1.1",
         };
         assert_eq!(seen["protocol"], protocol);
