@@ -18,6 +18,7 @@ mod leaving;
 mod limits;
 mod memory;
 mod middleware;
+mod minimal;
 mod settings;
 mod signalr;
 mod site;

@@ -4,7 +4,7 @@
 #   tests/aspnetcore/modern/publish.sh        prints the file to source and the folder of the published apps
 #
 # The folder is as ../publish.sh makes it, whose sources these are but for `Program.cs`, with the older build of the full app
-# besides: `older/`. The SDK's compiler is called by hand, since its own targets know no framework that is newer than itself.
+# besides: `older/`.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,9 +17,6 @@ main() {
     lock publish-modern
     # shellcheck disable=SC1090 # written by the script
     home=$(. "$modern" && printf '%s' "$DOTNET_ROOT")
-    # shellcheck disable=SC1090 # written by the script
-    . "$sdk"
-    compiler=$(printf '%s\n' "$DOTNET_ROOT"/sdk/*/Roslyn/bincore/csc.dll | sort -V | tail -n 1)
     local apps
     apps=$cache/apps-modern/$(fingerprint)
     if [ ! -d "$apps" ]; then
@@ -31,8 +28,8 @@ main() {
 
 fingerprint() {
     {
-        printf '%s %s %s\n' "$home" "$compiler" "$older"
-        cat "$here"/*.sh "$here"/*.cs "$here"/*.js*
+        printf '%s %s %s\n' "$home" "$sdk" "$older"
+        cat "$here"/*.sh "$here"/*.js* "$here"/*/*.cs
     } | cksum | cut -d' ' -f1
 }
 
@@ -50,12 +47,10 @@ publish() {
 
 # publish_as APP FOLDER: what is no code is taken as the older build has it.
 publish_as() {
-    local folder=$made/$2 app=$1 references
+    local folder=$made/$2 app=$1 shared
     cp -R "$older/$2" "$folder"
-    references=("$home"/shared/*/*/*.dll)
-    dotnet "$compiler" -noconfig -nologo -nostdlib -optimize -unsafe -langversion:8.0 -target:exe \
-        -out:"$folder/$app.dll" "${references[@]/#/-r:}" "$here/$app.cs" \
-        $(printf '%s\n' "$here/../$app"/*.cs | grep -v '/Program.cs$') >&2
+    mapfile -t shared < <(printf '%s\n' "$here/../$app"/*.cs | grep -v '/Program.cs$')
+    "$here/compile.sh" exe "$folder/$app.dll" "$here/$app"/*.cs "${shared[@]}"
     rm "$folder/$app.pdb"
     sed "s/APP/$app/g" "$here/deps.json" >"$folder/$app.deps.json"
     cp "$here/runtimeconfig.json" "$folder/$app.runtimeconfig.json"

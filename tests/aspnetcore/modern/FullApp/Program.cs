@@ -27,7 +27,9 @@ namespace FullApp
             var builder = WebApplication.CreateBuilder(args);
             var startup = new Startup();
             startup.ConfigureServices(builder.Services);
+            Minimal.AddServices(builder.Services);
             var app = builder.Build();
+            Minimal.Map(app);
             startup.Configure(app);
             app.Run();
             return 42;
