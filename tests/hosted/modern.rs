@@ -13,6 +13,7 @@ mod blocking;
 mod connection;
 mod faults;
 mod here;
+mod hosts;
 mod layouts;
 mod leaving;
 mod limits;
