@@ -29,7 +29,7 @@ async fn answers_requests_one_after_another_and_pipelined() {
 async fn reads_a_request_that_comes_byte_by_byte() {
     let server = start(one());
     let mut raw = server.connect().await;
-    raw.0.set_nodelay(true).unwrap();
+    raw.0.get_ref().set_nodelay(true).unwrap();
     for byte in "PROPFIND / HTTP/1.1\r\nhost: a\r\n\r\n".bytes() {
         raw.send([byte]).await;
         tokio::task::yield_now().await;
@@ -86,10 +86,12 @@ async fn http10_is_not_told_to_stay_where_the_end_is_the_connections() {
 }
 
 #[tokio::test]
-async fn a_thousand_connections_at_once() {
+async fn many_connections_at_once() {
+    // What each costs under Wine grows with the square of their number, whoever serves them.
+    let many = if cfg!(windows) { 300 } else { 1000 };
     let server = start(Front::new().threads(NonZeroUsize::new(2).unwrap()));
     let mut raws = Vec::new();
-    for _ in 0..1000 {
+    for _ in 0..many {
         raws.push(server.connect().await);
     }
     for raw in &mut raws {
@@ -98,12 +100,12 @@ async fn a_thousand_connections_at_once() {
     // Every one of them is being served before the first is answered. Without a pause the loop would keep the server from it
     // under Wine, where one process answers the system calls of all.
     within(async {
-        while server.app.requests() < 1000 {
+        while server.app.requests() < many {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
-    for _ in 0..1000 {
+    for _ in 0..many {
         server.app.go.notify_one();
         tokio::task::yield_now().await;
     }
@@ -130,7 +132,7 @@ async fn threads_share_the_port_or_the_socket() {
     let (stop, stopped) = oneshot::channel::<()>();
     let ended = tokio::spawn(bound.serve(make, async { stopped.await.unwrap() }));
     for _ in 0..64 {
-        let mut raw = Raw(TcpStream::connect(address).await.unwrap());
+        let mut raw = Raw::to(address).await;
         raw.send(GET).await;
         assert!(raw.response(2).await.ends_with("hi"));
     }
@@ -161,7 +163,7 @@ async fn listens_on_several_addresses() {
     };
     tokio::spawn(bound.serve(make, pending()));
     for local in locals {
-        let mut raw = Raw(TcpStream::connect(local).await.unwrap());
+        let mut raw = Raw::to(local).await;
         raw.send("GET / HTTP/1.0\r\n\r\n").await;
         assert!(raw.rest().await.ends_with(&format!("\r\n\r\n{local}")));
     }

@@ -166,7 +166,7 @@ async fn waits_for_a_service_that_is_not_ready() {
             if early {
                 tell.send(Some(told)).unwrap();
             }
-            let mut raw = Raw(TcpStream::connect(address).await.unwrap());
+            let mut raw = Raw::to(address).await;
             raw.send("GET / HTTP/1.0\r\n\r\n").await;
             within(asked.notified()).await;
             if !early {

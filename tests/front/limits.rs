@@ -36,8 +36,6 @@ async fn at_the_limit_idle_connections_make_room_and_the_others_wait() {
 #[tokio::test]
 async fn serves_everybody_with_few_file_descriptors() {
     use std::process::Stdio;
-    use tokio::io::{AsyncBufReadExt, BufReader};
-
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -59,7 +57,7 @@ async fn serves_everybody_with_few_file_descriptors() {
     };
     let mut raws = Vec::new();
     for _ in 0..64 {
-        let mut raw = Raw(TcpStream::connect(address).await.unwrap());
+        let mut raw = Raw::to(address).await;
         raw.send(GET).await;
         raws.push(raw);
     }

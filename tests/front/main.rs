@@ -38,7 +38,7 @@ use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     sync::{Notify, oneshot},
     task::JoinHandle,
@@ -178,7 +178,7 @@ fn start(front: Front) -> Server {
 
 impl Server {
     async fn connect(&self) -> Raw {
-        Raw(TcpStream::connect(self.address).await.unwrap())
+        Raw::to(self.address).await
     }
 
     /// What the server says to `bytes` until it closes.
@@ -211,9 +211,13 @@ impl Server {
     }
 }
 
-struct Raw(TcpStream);
+struct Raw(BufReader<TcpStream>);
 
 impl Raw {
+    async fn to(address: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+    }
+
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
@@ -222,7 +226,8 @@ impl Raw {
     async fn response(&mut self, length: usize) -> String {
         let mut read = Vec::new();
         while !read.ends_with(b"\r\n\r\n") {
-            read.push(within(self.0.read_u8()).await.unwrap());
+            let line = within(self.0.read_until(b'\n', &mut read)).await.unwrap();
+            assert_ne!(line, 0, "ends within a head");
         }
         let mut body = vec![0; length];
         within(self.0.read_exact(&mut body)).await.unwrap();

@@ -95,7 +95,7 @@ async fn an_early_answer_is_readable_while_the_client_still_sends() {
         for _ in 0..20 {
             let mut raw = server.connect().await;
             raw.send(head).await;
-            let (mut read, mut write) = raw.0.split();
+            let (mut read, mut write) = raw.0.get_mut().split();
             let sending = async {
                 for _ in 0..32 {
                     if write.write_all(&[b'x'; 16 * 1024]).await.is_err() {

@@ -18,7 +18,7 @@ async fn a_slow_head_gets_408_and_a_silent_client_nothing() {
     let mut raw = server.connect().await;
     raw.send(GET).await;
     raw.response(0).await;
-    let (mut read, mut write) = raw.0.into_split();
+    let (mut read, mut write) = raw.0.into_inner().into_split();
     let dripping = tokio::spawn(async move {
         for _ in 0..1000 {
             if write.write_all(b"G").await.is_err() {
@@ -143,7 +143,7 @@ async fn a_client_that_reads_a_byte_now_and_then_is_cut() {
 async fn a_head_that_comes_byte_by_byte_gets_408() {
     let server = start(one().header_timeout(SHORT * 3));
     let mut raw = server.connect().await;
-    let (mut reading, mut writing) = raw.0.split();
+    let (mut reading, mut writing) = raw.0.get_mut().split();
     let trickle = async {
         loop {
             let _ = writing.write_all(b"x").await;

@@ -23,7 +23,9 @@ namespace Ancm.Hosting.Http
         private static readonly Type? _extendedConnect =
             Type.GetType("Microsoft.AspNetCore.Http.Features.IHttpExtendedConnectFeature" + Assembly);
 
-        private static readonly MethodInfo _create = typeof(DispatchProxy).GetMethod(nameof(DispatchProxy.Create))!;
+        /// <summary>From .NET 8 on, there is another one of that name, without parameters of type.</summary>
+        private static readonly MethodInfo _create =
+            typeof(DispatchProxy).GetMethod(nameof(DispatchProxy.Create), 2, Type.EmptyTypes)!;
 
         /// <summary>Those that the framework at hand has.</summary>
         public static IEnumerable<Type> Types
