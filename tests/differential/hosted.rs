@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     cases::{PLACES, Place},
-    support::apps::{App, published, twin},
+    support::apps::{App, twin},
 };
 
 /// The secret of every app here.
