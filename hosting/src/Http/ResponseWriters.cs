@@ -11,8 +11,6 @@ namespace Ancm.Hosting.Http
     /// </summary>
     internal static class ResponseWriters
     {
-        private const string Name = "Ancm.Hosting.Newer";
-
         private static readonly Type _type = Derive();
 
         public static ResponsePipeWriter Create(ResponseOutput output)
@@ -31,9 +29,7 @@ namespace Ancm.Hosting.Http
             {
                 return ours;
             }
-            var type = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName(Name), AssemblyBuilderAccess.Run)
-                .DefineDynamicModule(Name)
-                .DefineType($"{Name}.{ours.Name}", TypeAttributes.Public | TypeAttributes.Sealed, ours);
+            var type = NewerTypes.Define(ours);
             var yes = Override(type, tells);
             yes.Emit(OpCodes.Ldc_I4_1);
             yes.Emit(OpCodes.Ret);
