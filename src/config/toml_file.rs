@@ -9,7 +9,7 @@ use super::{
     parse::{DESTINATIONS, FORWARDING},
     raw::{Arguments, KEYS, RawConfig, Text},
     text::Lines,
-    toml_values::{Key, Value},
+    toml_values::{Key, Reader, Value},
 };
 
 /// The keys that only this format has, or has in another form.
@@ -97,11 +97,6 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
         }
     }
     raw
-}
-
-pub(super) struct Reader<'a> {
-    pub(super) lines: Lines<'a>,
-    pub(super) findings: &'a mut Findings,
 }
 
 impl Reader<'_> {

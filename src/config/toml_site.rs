@@ -6,8 +6,7 @@ use super::{
     findings::Kind,
     parse::FRONT,
     raw::{RawBinding, RawCertificate, RawConfig, Text},
-    toml_file::Reader,
-    toml_values::{Key, Value},
+    toml_values::{Key, Reader, Value},
 };
 
 /// The keys of the table that are no limits.

@@ -3,13 +3,19 @@
 use toml::{Spanned, de::DeValue};
 
 use super::{
-    findings::{Kind, Position, shown},
+    findings::{Findings, Kind, Position, shown},
     raw::{Text, did_you_mean},
-    toml_file::Reader,
+    text::Lines,
 };
 
 pub(super) type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+
+/// Reads the text of `lines`, and tells what is wrong with it.
+pub(super) struct Reader<'a> {
+    pub(super) lines: Lines<'a>,
+    pub(super) findings: &'a mut Findings,
+}
 
 impl Reader<'_> {
     /// A table of strings.

@@ -10,7 +10,7 @@ use tracing::{Instrument as _, debug_span, info};
 
 use super::{
     configured::{Configured, QUIET, Watched},
-    operator::Running,
+    running::Running,
 };
 use crate::{
     config::{Config, Source, Vars},

@@ -11,7 +11,6 @@ use tracing::{error, info, warn};
 
 use super::{
     configured::{QUIET, Watched},
-    operator::RestartError,
     reload::Reloaded,
 };
 use crate::{
@@ -21,6 +20,21 @@ use crate::{
 /// Somebody wants a restart, and to hear of it.
 pub(super) struct Order {
     pub(super) done: oneshot::Sender<Restarted>,
+}
+
+/// Why an app was not restarted. It goes on as it is, unless it could not be started before either.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestartError {
+    /// The configuration is wrong: one line for each mistake.
+    #[error("the configuration is wrong, nothing was restarted:\n{}", .0.join("\n"))]
+    Configuration(Vec<String>),
+    /// The new process could not be started.
+    #[error("{0}")]
+    Start(Arc<StartFailure>),
+    /// Nobody looks after the app any more.
+    #[error("the app is shut down")]
+    Closed,
 }
 
 type Restarted = Result<(), RestartError>;

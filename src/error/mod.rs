@@ -1,5 +1,6 @@
 //! Why a request got no answer from the app: typed inside, mapped to a status in one place.
 
+mod correlation_id;
 mod format;
 mod grpc;
 mod html;
@@ -13,9 +14,10 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 use http::StatusCode;
 
 pub use self::{
+    correlation_id::CorrelationId,
     format::Format,
     layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
-    page::{CorrelationId, ErrorPage},
+    page::ErrorPage,
     start::{Stage, StartFailure},
     sub_status::SubStatus,
 };

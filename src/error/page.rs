@@ -1,6 +1,6 @@
 //! What the client sees of an error: a short page, a correlation id, and detail only where it is asked for.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -9,25 +9,7 @@ use http::{
 };
 use serde_json::json;
 
-use super::{Error, Format, StartFailure, grpc, html};
-
-/// Ties an answer to the line in the log that explains it: 64 random bits in hex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CorrelationId(u64);
-
-impl CorrelationId {
-    /// A new one.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(getrandom::u64().unwrap_or_default())
-    }
-}
-
-impl fmt::Display for CorrelationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
+use super::{CorrelationId, Error, Format, StartFailure, grpc, html};
 
 /// How errors are shown to clients.
 #[derive(Clone, Debug)]
