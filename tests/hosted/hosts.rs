@@ -49,6 +49,25 @@ fn every_kind_of_host_gets_our_server() {
     });
 }
 
+/// The oldest kind does not say when it is built.
+#[test]
+fn the_oldest_host_is_told_of_where_it_can_not_be_replaced() {
+    run(async {
+        let site = Site::new(Way::Direct, |config| {
+            let config = config.environment("FULL_HOST", "web");
+            let config = config.environment("ASPNETCORE_ENVIRONMENT", "Development");
+            config.environment("ASPNETCORE_PREVENTHOSTINGSTARTUP", "true")
+        });
+        let mut client = Client::connect(site.address, Protocol::Http1).await;
+        let page = client.get("/place").await;
+        assert_eq!(page.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let text = page.text();
+        assert!(text.contains("500.30"), "{text}");
+        assert!(text.contains("could not be replaced"), "{text}");
+        site.close().await;
+    });
+}
+
 /// The app that was built for .NET Core 3.1.
 fn older() -> (TempDir, Builder) {
     let folder = published().copy_of("older");
