@@ -282,11 +282,13 @@ unsafe extern "C" fn start(
     guarded(abi::INVALID, || {
         // SAFETY: by the contract, all of it is valid for the time of the call.
         let (reason, fields, body) = unsafe { (bytes(reason), list(fields, count), bytes(body)) };
-        let Some(response) = response(status, reason, fields) else {
+        let Some((response, framed)) = response(status, reason, fields) else {
             return abi::INVALID;
         };
         with(id, |_, exchange, after| {
-            let code = exchange.answer.start(response, body, flags & END != 0);
+            let code = exchange
+                .answer
+                .start(response, body, flags & END != 0, framed);
             after.wake = exchange.answer.waiter();
             code
         })
@@ -367,12 +369,17 @@ impl Field {
     }
 }
 
-/// The head of an answer; `None` if it is not one.
-fn response(status: u32, reason: &[u8], fields: &[Field]) -> Option<Response<()>> {
+/// The head of an answer, and whether the app frames the body itself; `None` if it is not one.
+fn response(status: u32, reason: &[u8], fields: &[Field]) -> Option<(Response<()>, bool)> {
     let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     let mut headers = header_map(fields)?;
+    let framed = is_framed(&headers);
+    if framed {
+        // Of what is in the chunks nobody knows the length (RFC 9112, 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
     clean(status, &mut headers);
     *response.headers_mut() = headers;
     let usual = status.canonical_reason();
@@ -381,7 +388,16 @@ fn response(status: u32, reason: &[u8], fields: &[Field]) -> Option<Response<()>
         let reason = ReasonPhrase::try_from(reason).ok()?;
         response.extensions_mut().insert(reason);
     }
-    Some(response)
+    Some((response, framed))
+}
+
+/// Whether the body comes in chunks that the app makes itself: the last coding says so (RFC 9112, 7).
+fn is_framed(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::TRANSFER_ENCODING).into_iter();
+    let last = codings
+        .flat_map(|line| headers::list(line.as_bytes()))
+        .last();
+    last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
 }
 
 fn header_map(fields: &[Field]) -> Option<HeaderMap> {

@@ -6,9 +6,13 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use hyper::upgrade::OnUpgrade;
+use tracing::warn;
 
-use super::super::{abi, body::Broken};
-use crate::front::lend::Post;
+use super::{
+    super::{abi, body::Broken},
+    framed::{Framed, Reach},
+};
+use crate::{front::lend::Post, headers};
 
 /// A writer that is this far ahead of its client has to wait, in bytes: as for Kestrel's own.
 ///
@@ -41,6 +45,8 @@ pub(in super::super) struct Answer {
     pub(super) first: Bytes,
     /// What the client has not taken of a long one.
     out: BytesMut,
+    /// The app frames the body itself.
+    framed: Option<Box<Framed>>,
     trailers: Option<HeaderMap>,
     /// The managed side said that this was all.
     pub(super) ended: bool,
@@ -73,6 +79,7 @@ impl Answer {
             phase: Phase::Waiting,
             first: Bytes::new(),
             out: BytesMut::new(),
+            framed: None,
             trailers: None,
             ended: false,
             cut: None,
@@ -111,12 +118,13 @@ impl Answer {
         self.tunnel.read(buffer)
     }
 
-    /// Takes the head and the first bytes.
+    /// Takes the head and the first bytes, of a body that is in chunks of the app's own if it is `framed`.
     pub(in super::super) fn start(
         &mut self,
         response: Response<()>,
         body: &[u8],
         end: bool,
+        framed: bool,
     ) -> i32 {
         match self.phase {
             Phase::Waiting => {}
@@ -140,7 +148,9 @@ impl Answer {
         if !has_body && !switches {
             return abi::OK;
         }
-        if end {
+        if framed && !switches {
+            self.framed = Some(Box::new(Framed::new()));
+        } else if end {
             self.first = Bytes::copy_from_slice(body);
             return abi::OK;
         }
@@ -153,6 +163,8 @@ impl Answer {
             Phase::Broken(_) => return abi::GONE,
             _ if self.cut.is_some() => return abi::GONE,
             Phase::Waiting => return abi::INVALID,
+            // After the last chunk there is nothing that the client could be given.
+            _ if self.ended && self.framed.is_some() => return abi::OK,
             _ if self.ended => return abi::INVALID,
             Phase::Started(response) => {
                 if !self.has_body(response.status()) && self.upgrade.is_none() {
@@ -172,12 +184,35 @@ impl Answer {
 
     fn put(&mut self, body: &[u8]) -> i32 {
         self.make_room(body.len());
-        self.out.extend_from_slice(body);
+        match self.framed.as_mut() {
+            None => self.out.extend_from_slice(body),
+            Some(framed) => match framed.read(body, &mut self.out) {
+                Ok(Reach::Over(trailers)) => {
+                    self.ended = true;
+                    self.trailers = trailers.map(|mut trailers| {
+                        headers::clean_trailers(&mut trailers);
+                        trailers
+                    });
+                }
+                Ok(Reach::More) if !self.ended => {}
+                Ok(Reach::More) => self.misframed("the last chunk is missing"),
+                Err(flaw) => self.misframed(flaw),
+            },
+        }
         if self.out.len() > HIGH_WATER && !self.ended {
             self.owes_write = true;
             return abi::PENDING;
         }
         abi::OK
+    }
+
+    /// The chunks that the app makes itself are none: the client gets what came before, and no end.
+    fn misframed(&mut self, flaw: &'static str) {
+        warn!(
+            flaw,
+            "The app frames its answer itself, by `Transfer-Encoding: chunked`, and not well"
+        );
+        self.cut(abi::INTERNAL_ERROR);
     }
 
     /// Takes room at once for all that a writer of long pieces may be ahead: nothing is moved then when the next piece comes, and
@@ -196,6 +231,7 @@ impl Answer {
         match self.phase {
             Phase::Broken(_) => abi::GONE,
             _ if self.cut.is_some() => abi::GONE,
+            _ if self.framed.is_some() => self.write(&[], true),
             Phase::Started(_) | Phase::Streaming if !self.ended => {
                 self.ended = true;
                 self.trailers = Some(trailers);
@@ -380,7 +416,10 @@ mod tests {
     fn long_pieces_are_not_moved_when_more_come() {
         let mut answer = Answer::new(false, false, None);
         let piece = vec![7; HIGH_WATER - 1];
-        assert_eq!(answer.start(Response::new(()), &piece, false), abi::OK);
+        assert_eq!(
+            answer.start(Response::new(()), &piece, false, false),
+            abi::OK
+        );
         let before = answer.out.as_ptr();
         assert_eq!(answer.write(&piece, false), abi::PENDING);
         assert_eq!(answer.out.as_ptr(), before);
@@ -393,7 +432,7 @@ mod tests {
     #[test]
     fn short_pieces_take_no_more_than_they_need() {
         let mut answer = Answer::new(false, false, None);
-        answer.start(Response::new(()), &[7; 100], false);
+        answer.start(Response::new(()), &[7; 100], false, false);
         assert!(answer.out.capacity() < LONG_PIECE);
     }
 }
