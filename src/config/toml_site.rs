@@ -6,7 +6,8 @@ use super::{
     findings::Kind,
     parse::FRONT,
     raw::{RawBinding, RawCertificate, RawConfig, Text},
-    toml_file::{Key, Reader, Value},
+    toml_file::Reader,
+    toml_values::{Key, Value},
 };
 
 /// The keys of the table that are no limits.

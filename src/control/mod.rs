@@ -45,6 +45,7 @@
 
 mod addresses;
 mod answer;
+mod configured;
 mod follow;
 mod message;
 mod operator;

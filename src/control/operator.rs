@@ -10,8 +10,8 @@ use tokio::{
 use tracing::{Instrument, debug_span};
 
 use super::{
+    configured::{Configured, Watched},
     message::{Log, Seen},
-    reload::Configured,
     report::Report,
     task::{Order, Task},
 };
@@ -101,19 +101,25 @@ pub enum RestartError {
 pub(crate) fn operate(parts: Parts) -> io::Result<(Operator, Running)> {
     let runtime = runtime::Handle::try_current().map_err(io::Error::other)?;
     let (orders, receiver) = mpsc::channel(ORDERS);
-    let (teller, configured) = watch::channel(Configured::new(
-        Arc::clone(&parts.config),
-        parts.source.as_ref(),
-    ));
+    let Parts {
+        config,
+        source,
+        vars,
+        supervisor,
+        gate,
+        switch,
+        apply,
+    } = parts;
+    let (watched, configured) = Watched::new(config, source, vars)?;
     let shared = Shared {
-        supervisor: parts.supervisor.clone(),
-        gate: parts.gate.clone(),
-        switch: parts.switch.clone(),
+        supervisor: supervisor.clone(),
+        gate: gate.clone(),
+        switch,
         orders,
         configured,
         facts: Facts::now(),
     };
-    let task = Task::new(parts, receiver, teller)?;
+    let task = Task::new(supervisor, gate, watched, apply, receiver);
     let task = runtime.spawn(task.run().instrument(debug_span!("operator")));
     let operator = Operator {
         shared: Arc::new(shared),

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{operator::Facts, reload::Configured};
+use super::{configured::Configured, operator::Facts};
 use crate::{
     config::CommandLine,
     offline::{Gate, Switch},
