@@ -1,6 +1,6 @@
 //! What the app is told of a request's way, and how much of a request it gets.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use http::HeaderValue;
 use ipnet::IpNet;
@@ -83,6 +83,11 @@ pub struct Forwarding {
     pub(crate) total_timeout: Option<Duration>,
     /// Bytes.
     pub(crate) max_body_size: Option<u64>,
+    /// `None`: what the limit of open files allows.
+    pub(crate) app_connections: Option<NonZeroUsize>,
+    pub(crate) connection_queue_limit: usize,
+    /// `None`: as long as for the head of the answer.
+    pub(crate) connection_queue_time: Option<Duration>,
 }
 
 impl Default for Forwarding {
@@ -106,6 +111,9 @@ impl Default for Forwarding {
             body_timeout: None,
             total_timeout: None,
             max_body_size: None,
+            app_connections: None,
+            connection_queue_limit: 100_000,
+            connection_queue_time: None,
         }
     }
 }
@@ -226,6 +234,28 @@ impl Forwarding {
     #[must_use]
     pub fn max_body_size(&self) -> Option<u64> {
         self.max_body_size
+    }
+
+    /// `appConnections`: how many connections there may be to each process or address of the app; requests beyond them
+    /// wait. Default: `None`, half of what the limit of open files allows, for all apps of this process together, as
+    /// each request may have a client's connection beside the app's.
+    #[must_use]
+    pub fn app_connections(&self) -> Option<NonZeroUsize> {
+        self.app_connections
+    }
+
+    /// `connectionQueueLimit`: how many requests may wait for a connection to each process or address; more get 503.
+    /// Default 100 000: 1,000 clients of HTTP/2 with all the streams that a front allows them.
+    #[must_use]
+    pub fn connection_queue_limit(&self) -> usize {
+        self.connection_queue_limit
+    }
+
+    /// `connectionQueueTime`: how long a request may wait for a connection; then it gets 503. Default: `None`, as long as
+    /// for the head of the answer.
+    #[must_use]
+    pub fn connection_queue_time(&self) -> Option<Duration> {
+        self.connection_queue_time
     }
 
     /// What is wrong with the values that a type alone does not keep right.

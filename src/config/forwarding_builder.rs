@@ -1,6 +1,6 @@
 //! How requests are forwarded, said in Rust.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use ipnet::IpNet;
 
@@ -110,6 +110,25 @@ impl Builder {
     /// How long an exchange may take as a whole. Defaults to no limit.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.forwarding().total_timeout = Some(timeout);
+        self
+    }
+
+    /// How many connections there may be to each process or address of the app. Defaults to what the limit of open files
+    /// allows.
+    pub fn app_connections(mut self, connections: NonZeroUsize) -> Self {
+        self.forwarding().app_connections = Some(connections);
+        self
+    }
+
+    /// How many requests may wait for a connection to each process or address. Defaults to 100 000.
+    pub fn connection_queue_limit(mut self, requests: usize) -> Self {
+        self.forwarding().connection_queue_limit = requests;
+        self
+    }
+
+    /// How long a request may wait for a connection. Defaults to `head_timeout`.
+    pub fn connection_queue_time(mut self, time: Duration) -> Self {
+        self.forwarding().connection_queue_time = Some(time);
         self
     }
 

@@ -47,6 +47,7 @@ enum Kind {
     QueueFull(StatusCode),
     QueueTimeout,
     Stopping,
+    Busy(&'static str),
     BadRequest(&'static str),
     MethodRefused,
     ProtocolRefused,
@@ -100,6 +101,15 @@ impl Error {
     pub fn stopping() -> Self {
         Self {
             kind: Kind::Stopping,
+            source: None,
+        }
+    }
+
+    /// Every connection to the app that there may be is in use, and `why` the request does not wait for one: 503.
+    #[must_use]
+    pub fn busy(why: &'static str) -> Self {
+        Self {
+            kind: Kind::Busy(why),
             source: None,
         }
     }
@@ -246,7 +256,7 @@ impl Error {
                 StatusCode::BAD_GATEWAY
             }
             Kind::QueueFull(status) => status,
-            Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable => {
+            Kind::QueueTimeout | Kind::Stopping | Kind::Busy(_) | Kind::Unreachable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -261,6 +271,7 @@ impl Error {
             Kind::QueueFull(_)
             | Kind::QueueTimeout
             | Kind::Stopping
+            | Kind::Busy(_)
             | Kind::BadRequest(_)
             | Kind::MethodRefused
             | Kind::ProtocolRefused
@@ -301,7 +312,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable
+            Kind::QueueFull(_)
+                | Kind::QueueTimeout
+                | Kind::Stopping
+                | Kind::Busy(_)
+                | Kind::Unreachable
         )
     }
 }
@@ -324,6 +339,7 @@ impl fmt::Display for Error {
                 f.write_str("the app did not become ready while the request waited")
             }
             Kind::Stopping => f.write_str("the app is being stopped"),
+            Kind::Busy(why) => write!(f, "all connections to the app are in use, and {why}"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
             Kind::ProtocolRefused => f.write_str("this protocol is not forwarded"),

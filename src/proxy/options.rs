@@ -1,11 +1,11 @@
 //! What a proxy may do.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use super::{request::Via, trust::Ranges, wire::Patience};
+use super::{request::Via, seats::Limits, trust::Ranges, wire::Patience};
 use crate::{
     PathBase,
     config::{Forwarding, HeaderPolicy, Protocol, Underscores},
@@ -87,6 +87,27 @@ impl ProxyOptions {
     /// Differs from ANCM: `requestTimeout` there, far more than a listener on the same machine needs.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.said.connect_timeout = timeout;
+        self
+    }
+
+    /// How many connections there may be to each process or address of the app. Requests beyond them wait, the first
+    /// first, and tunnels and long answers hold one each. Defaults to `None`: as many as half the limit of open files
+    /// has room for, for all apps of this process together.
+    pub fn app_connections(mut self, connections: Option<NonZeroUsize>) -> Self {
+        self.said.app_connections = connections;
+        self
+    }
+
+    /// How many requests may wait for a connection to each process or address; more get 503. Defaults to 100 000.
+    pub fn connection_queue_limit(mut self, requests: usize) -> Self {
+        self.said.connection_queue_limit = requests;
+        self
+    }
+
+    /// How long a request may wait for a connection; then it gets 503. Defaults to `None`: as long as for the head of the
+    /// answer.
+    pub fn connection_queue_time(mut self, time: Option<Duration>) -> Self {
+        self.said.connection_queue_time = time;
         self
     }
 
@@ -261,6 +282,18 @@ impl ProxyOptions {
     #[must_use]
     pub fn spoken(&self) -> Protocol {
         self.said.protocol
+    }
+
+    /// How many connections there may be to one address, and what becomes of requests beyond them.
+    pub(super) fn connections(&self) -> Limits {
+        Limits {
+            connections: self
+                .said
+                .app_connections
+                .map_or(usize::MAX, NonZeroUsize::get),
+            waiting: self.said.connection_queue_limit,
+            time: self.said.connection_queue_time.or(self.head_limit()),
+        }
     }
 
     /// How long the app may keep the head of its answer.

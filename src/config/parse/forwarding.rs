@@ -2,18 +2,23 @@
 //!
 //! In `ancm.toml` they stand in the table `proxy`, under the same names.
 
-use super::{Parser, processes::SPAN, processes::SPAN_OR_ZERO, processes::span};
+use std::num::NonZeroUsize;
+
+use super::{
+    Parser,
+    processes::{COUNT, SPAN, SPAN_OR_ZERO, count, span},
+};
 use crate::config::{
     forwarding::{
         Forwarding, POLICY, PROTOCOL, PROXIES, UNDERSCORES, VIA, is_via, policy, protocol, proxies,
         underscores,
     },
     raw::RawConfig,
-    values::{boolean, seconds_or_span},
+    values::{boolean, seconds_or_span, whole},
 };
 
 /// The names, as they are written in both files.
-pub(in crate::config) const NAMES: [&str; 18] = [
+pub(in crate::config) const NAMES: [&str; 21] = [
     "protocol",
     "trustedProxies",
     "forwardedFor",
@@ -32,6 +37,9 @@ pub(in crate::config) const NAMES: [&str; 18] = [
     "bodyTimeout",
     "totalTimeout",
     "maxBodySize",
+    "appConnections",
+    "connectionQueueLimit",
+    "connectionQueueTime",
 ];
 
 impl Parser<'_> {
@@ -75,6 +83,12 @@ impl Parser<'_> {
         into.head_timeout = self.setting(raw, "headTimeout", SPAN, span);
         into.body_timeout = self.setting(raw, "bodyTimeout", SPAN, span);
         into.total_timeout = self.setting(raw, "totalTimeout", SPAN, span);
+        let connections = self.setting(raw, "appConnections", COUNT, count);
+        into.app_connections = connections.and_then(|many| NonZeroUsize::new(many as usize));
+        let waiting = self.setting(raw, "connectionQueueLimit", "a whole number", whole);
+        into.connection_queue_limit =
+            waiting.map_or(into.connection_queue_limit, |many| many as usize);
+        into.connection_queue_time = self.setting(raw, "connectionQueueTime", SPAN, span);
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let bytes = |text: &str| text.parse().ok().filter(|_| digits(text));
         into.max_body_size = self.setting(raw, "maxBodySize", "whole bytes", bytes);
@@ -111,6 +125,9 @@ mod tests {
             body_timeout: Some(Duration::from_secs(7)),
             total_timeout: Some(Duration::from_secs(3600)),
             max_body_size: Some(30_000_000_000),
+            app_connections: NonZeroUsize::new(512),
+            connection_queue_limit: 0,
+            connection_queue_time: Some(Duration::from_secs(10)),
         }
     }
 
@@ -137,6 +154,9 @@ headTimeout = "00:01:30"
 bodyTimeout = 7
 totalTimeout = "01:00:00"
 maxBodySize = 30000000000
+appConnections = 512
+connectionQueueLimit = 0
+connectionQueueTime = 10
 "#,
         );
         let loaded = loaded.unwrap();
@@ -161,6 +181,9 @@ maxBodySize = 30000000000
             ("bodyTimeout", "00:00:07"),
             ("totalTimeout", "3600"),
             ("maxBodySize", "30000000000"),
+            ("appConnections", "512"),
+            ("connectionQueueLimit", "0"),
+            ("connectionQueueTime", "00:00:10"),
         ]);
         let loaded = loaded.unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
@@ -174,6 +197,9 @@ maxBodySize = 30000000000
             "traceContext              on",
             "maxBodySize               30000000000 bytes",
             "uploadTimeout             none",
+            "appConnections            512",
+            "connectionQueueLimit      0",
+            "connectionQueueTime       10 s",
             "totalTimeout              3600 s",
         ] {
             assert!(report.contains(line), "{line}: {report}");
@@ -197,6 +223,9 @@ maxBodySize = 30000000000
             ("bodyTimeout", "soon"),
             ("totalTimeout", "-1"),
             ("maxBodySize", "30 MB"),
+            ("appConnections", "0"),
+            ("connectionQueueLimit", "many"),
+            ("connectionQueueTime", "0"),
             ("maxBodySize", "+1"),
             ("maxBodySize", ""),
         ] {

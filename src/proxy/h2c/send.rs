@@ -80,7 +80,14 @@ pub(super) async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<
         if let Some(taken) = links.take() {
             return Ok(taken);
         }
-        match links.open(&backend, options.said.connect_timeout).await {
+        match links
+            .open(
+                &backend,
+                options.connections(),
+                options.said.connect_timeout,
+            )
+            .await
+        {
             // Another process is no easier to reach.
             Err(error) if is_shortage(&error) => return Err(error),
             Err(error) => errand.unconnected(error, options).await?,
