@@ -1,6 +1,10 @@
 //! What the app is told of a request's way, and how much of a request it gets.
 
-use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use ipnet::IpNet;
@@ -76,6 +80,9 @@ pub struct Forwarding {
     pub(crate) connect_timeout: Duration,
     pub(crate) continue_timeout: Duration,
     pub(crate) upload_timeout: Option<Duration>,
+    /// Bytes a second.
+    pub(crate) min_upload_rate: Option<NonZeroU32>,
+    pub(crate) upload_grace: Duration,
     /// `None`: `requestTimeout`.
     pub(crate) head_timeout: Option<Duration>,
     /// `None`: `requestTimeout`.
@@ -107,6 +114,8 @@ impl Default for Forwarding {
             connect_timeout: Duration::from_secs(5),
             continue_timeout: Duration::from_secs(1),
             upload_timeout: Some(Duration::from_secs(120)),
+            min_upload_rate: NonZeroU32::new(240),
+            upload_grace: Duration::from_secs(5),
             head_timeout: None,
             body_timeout: None,
             total_timeout: None,
@@ -208,6 +217,20 @@ impl Forwarding {
     #[must_use]
     pub fn upload_timeout(&self) -> Option<Duration> {
         self.upload_timeout
+    }
+
+    /// `minUploadRate`: how many bytes of its request's body a client has to send for each second that it is waited for,
+    /// all pauses together, as long as the app has not begun to answer; then it gets 408. A call of gRPC has no such limit.
+    /// Default 240, Kestrel's own for a body; `None`: no limit.
+    #[must_use]
+    pub fn min_upload_rate(&self) -> Option<NonZeroU32> {
+        self.min_upload_rate
+    }
+
+    /// `uploadGrace`: how long a client may be slower than that in the beginning. Default 5 s, Kestrel's own.
+    #[must_use]
+    pub fn upload_grace(&self) -> Duration {
+        self.upload_grace
     }
 
     /// `headTimeout`: how long the app may keep a request waiting before it begins its answer. Default: `None`, that is

@@ -1,6 +1,9 @@
 //! How requests are forwarded, said in Rust.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -92,6 +95,18 @@ impl Builder {
     /// How long a client may pause within the body of its request. Defaults to 2 min; `None`: for ever.
     pub fn upload_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.forwarding().upload_timeout = timeout.filter(|timeout| !timeout.is_zero());
+        self
+    }
+
+    /// The bytes a second that a client has to send of the body of its request. Defaults to 240; `None`: any.
+    pub fn min_upload_rate(mut self, bytes: Option<NonZeroU32>) -> Self {
+        self.forwarding().min_upload_rate = bytes;
+        self
+    }
+
+    /// How long a client may be slower than that in the beginning. Defaults to 5 s.
+    pub fn upload_grace(mut self, grace: Duration) -> Self {
+        self.forwarding().upload_grace = grace;
         self
     }
 

@@ -89,6 +89,8 @@
 //! connectTimeout = 5
 //! continueTimeout = 1
 //! uploadTimeout = 120                     # 0: no limit
+//! minUploadRate = 240                     # bytes a second; 0: no limit
+//! uploadGrace = 5
 //! headTimeout = 120                       # requestTimeout by default
 //! bodyTimeout = 120                       # requestTimeout by default
 //! totalTimeout = 3600                     # none by default

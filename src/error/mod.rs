@@ -10,6 +10,7 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 use http::StatusCode;
 
+pub(crate) use self::grpc::is_call;
 pub use self::{
     layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
     page::{CorrelationId, ErrorPage, Format},

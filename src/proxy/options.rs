@@ -1,11 +1,15 @@
 //! What a proxy may do.
 
-use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use super::{request::Via, seats::Limits, trust::Ranges, wire::Patience};
+use super::{progress::Haste, request::Via, seats::Limits, trust::Ranges, wire::Patience};
 use crate::{
     PathBase,
     config::{Forwarding, HeaderPolicy, Protocol, Underscores},
@@ -68,6 +72,20 @@ impl ProxyOptions {
     /// [`Protocol::Http1`]. Who makes a [`Backend`](super::Backend) says it [there](super::Backend::speaking).
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.said.protocol = protocol;
+        self
+    }
+
+    /// How many bytes of its request's body a client has to send for each second that it is waited for, all pauses
+    /// together, as long as the app has not begun to answer; then it gets 408. Defaults to 240, as Kestrel has it. `None`
+    /// is no limit. A call of gRPC has none, as its messages may tell of what happens now and then.
+    pub fn min_upload_rate(mut self, bytes: Option<NonZeroU32>) -> Self {
+        self.said.min_upload_rate = bytes;
+        self
+    }
+
+    /// How long a client may be slower than that in the beginning. Defaults to 5 seconds, as Kestrel has it.
+    pub fn upload_grace(mut self, grace: Duration) -> Self {
+        self.said.upload_grace = grace;
         self
     }
 
@@ -305,7 +323,11 @@ impl ProxyOptions {
     pub(super) fn patience(&self) -> Patience {
         Patience {
             app: self.head_limit(),
-            client: self.said.upload_timeout,
+            client: Haste {
+                pause: self.said.upload_timeout,
+                rate: self.said.min_upload_rate,
+                grace: self.said.upload_grace,
+            },
         }
     }
 

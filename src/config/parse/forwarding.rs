@@ -2,7 +2,7 @@
 //!
 //! In `ancm.toml` they stand in the table `proxy`, under the same names.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use super::{
     Parser,
@@ -18,7 +18,7 @@ use crate::config::{
 };
 
 /// The names, as they are written in both files.
-pub(in crate::config) const NAMES: [&str; 21] = [
+pub(in crate::config) const NAMES: [&str; 23] = [
     "protocol",
     "trustedProxies",
     "forwardedFor",
@@ -33,6 +33,8 @@ pub(in crate::config) const NAMES: [&str; 21] = [
     "connectTimeout",
     "continueTimeout",
     "uploadTimeout",
+    "minUploadRate",
+    "uploadGrace",
     "headTimeout",
     "bodyTimeout",
     "totalTimeout",
@@ -80,6 +82,11 @@ impl Parser<'_> {
         if let Some(upload) = upload {
             into.upload_timeout = Some(upload).filter(|time| !time.is_zero());
         }
+        if let Some(rate) = self.setting(raw, "minUploadRate", "whole bytes a second", whole) {
+            into.min_upload_rate = NonZeroU32::new(rate);
+        }
+        let grace = self.setting(raw, "uploadGrace", SPAN_OR_ZERO, seconds_or_span);
+        into.upload_grace = grace.unwrap_or(into.upload_grace);
         into.head_timeout = self.setting(raw, "headTimeout", SPAN, span);
         into.body_timeout = self.setting(raw, "bodyTimeout", SPAN, span);
         into.total_timeout = self.setting(raw, "totalTimeout", SPAN, span);
@@ -121,6 +128,8 @@ mod tests {
             connect_timeout: Duration::from_secs(3),
             continue_timeout: Duration::ZERO,
             upload_timeout: None,
+            min_upload_rate: NonZeroU32::new(1000),
+            upload_grace: Duration::from_secs(9),
             head_timeout: Some(Duration::from_secs(90)),
             body_timeout: Some(Duration::from_secs(7)),
             total_timeout: Some(Duration::from_secs(3600)),
@@ -150,6 +159,8 @@ traceContext = true
 connectTimeout = 3
 continueTimeout = 0
 uploadTimeout = 0
+minUploadRate = 1000
+uploadGrace = "00:00:09"
 headTimeout = "00:01:30"
 bodyTimeout = 7
 totalTimeout = "01:00:00"
@@ -177,6 +188,8 @@ connectionQueueTime = 10
             ("connectTimeout", "3"),
             ("continueTimeout", "0"),
             ("uploadTimeout", "00:00:00"),
+            ("minUploadRate", "1000"),
+            ("uploadGrace", "9"),
             ("headTimeout", "90"),
             ("bodyTimeout", "00:00:07"),
             ("totalTimeout", "3600"),
@@ -197,6 +210,7 @@ connectionQueueTime = 10
             "traceContext              on",
             "maxBodySize               30000000000 bytes",
             "uploadTimeout             none",
+            "minUploadRate             1000 bytes a second, after 9 s",
             "appConnections            512",
             "connectionQueueLimit      0",
             "connectionQueueTime       10 s",
@@ -223,6 +237,8 @@ connectionQueueTime = 10
             ("bodyTimeout", "soon"),
             ("totalTimeout", "-1"),
             ("maxBodySize", "30 MB"),
+            ("minUploadRate", "-1"),
+            ("uploadGrace", "soon"),
             ("appConnections", "0"),
             ("connectionQueueLimit", "many"),
             ("connectionQueueTime", "0"),

@@ -162,19 +162,17 @@ struct Timers {
     patience: Patience,
     begun: Instant,
     app: Option<Stall>,
-    /// Made only where a client lets the app wait for its body.
     client: Option<Stall>,
 }
 
 impl Timers {
     fn poll(&mut self, cx: &mut Context<'_>, progress: Option<&Progress>) -> Poll<Failure> {
-        if let (Some(progress), Some(limit)) = (progress, self.patience.client)
-            && (self.client.is_some() || progress.client_since().is_some())
+        if let Some(progress) = progress
+            && progress
+                .poll_slow(cx, &mut self.client, self.patience.client)
+                .is_ready()
         {
-            let stall = Stall::of(&mut self.client, limit);
-            if stall.poll(cx, || progress.client_since()).is_ready() {
-                return Poll::Ready(Failure::Slow);
-            }
+            return Poll::Ready(Failure::Slow);
         }
         let Some(limit) = self.patience.app else {
             return Poll::Pending;

@@ -45,7 +45,12 @@ use self::{
     stream::Stream,
 };
 use super::{
-    gate::Opener, hints::Hints, progress::Upload, request::Via, seats::Seat, stall::Stall,
+    gate::Opener,
+    hints::Hints,
+    progress::{Haste, Upload},
+    request::Via,
+    seats::Seat,
+    stall::Stall,
     upload::RequestBody,
 };
 use crate::error::BoxError;
@@ -82,7 +87,7 @@ pub(super) struct Wire {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct Patience {
     pub(in crate::proxy) app: Option<Duration>,
-    pub(in crate::proxy) client: Option<Duration>,
+    pub(in crate::proxy) client: Haste,
 }
 
 /// Whoever hears what an app says before its answer.
@@ -126,19 +131,15 @@ impl Wire {
         self.outgoing.begin(request, upload.is_some());
         let sent = Some(self.used);
         let since = || upload.map_or(sent, Upload::since);
-        // Made only where a client lets the app wait for its body.
         let mut slow = None;
         poll_fn(|cx| {
             if let Poll::Ready(answer) = self.poll_answer(cx, request, listener) {
                 return Poll::Ready(answer);
             }
-            if let (Some(upload), Some(limit)) = (upload, patience.client)
-                && (slow.is_some() || upload.client_since().is_some())
+            if let Some(upload) = upload
+                && upload.poll_slow(cx, &mut slow, patience.client).is_ready()
             {
-                let stall = Stall::of(&mut slow, limit);
-                if stall.poll(cx, || upload.client_since()).is_ready() {
-                    return Poll::Ready(Err(Failure::Slow));
-                }
+                return Poll::Ready(Err(Failure::Slow));
             }
             let Some(limit) = patience.app else {
                 return Poll::Pending;

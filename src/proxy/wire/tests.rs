@@ -455,7 +455,11 @@ async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
         },
         Patience {
             app: None,
-            client: None,
+            client: crate::proxy::progress::Haste {
+                pause: None,
+                rate: None,
+                grace: Duration::ZERO,
+            },
         },
     );
     let app = async {
