@@ -30,8 +30,8 @@ use ancm::{
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -92,6 +92,13 @@ impl App {
             "/hang" => pending().await,
             "/panic" => panic!("as the test wants it"),
             "/big" => Ok(text(&"x".repeat(32 * 1024 * 1024))),
+            // Part by part, as somebody asks for them.
+            "/parts" => {
+                let part = Bytes::from(vec![b'x'; 16 * 1024]);
+                let parts = (0..2048).map(move |_| Ok(Frame::data(part.clone())));
+                let body = StreamBody::new(futures_util::stream::iter(parts));
+                Ok(Response::new(BodyExt::boxed(body)))
+            }
             // Of a length that nobody says.
             "/stream" => Ok(text("streamed").map(|body| body.map_frame(|frame| frame).boxed())),
             "/tunnel" => Ok(tunnel(request, StatusCode::SWITCHING_PROTOCOLS)),
@@ -698,6 +705,46 @@ async fn an_http2_client_that_takes_no_data_is_cut() {
     let response = within(response).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let _ = within(ended).await.unwrap();
+    server.ends_clean().await;
+}
+
+/// Another one goes on meanwhile, so that the connection as a whole never stands still. It may end.
+#[tokio::test]
+async fn an_http2_client_that_keeps_a_stream_shut_is_let_go() {
+    let server = start(one().write_timeout(SHORT).h2_ping(SHORT / 4, TOO_LONG));
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut h2, connection) = h2::client::Builder::new()
+        .initial_connection_window_size(1024 * 1024)
+        .handshake::<_, Bytes>(stream)
+        .await
+        .unwrap();
+    let ended = tokio::spawn(connection);
+    let mut ask = |target| {
+        let request = Request::get(target).body(()).unwrap();
+        h2.send_request(request, true).map(|(answer, _)| answer)
+    };
+    let [shut, other] = ["http://a/parts"; 2].map(|target| ask(target).unwrap());
+    let shut = within(shut).await.unwrap();
+    let mut other = within(other).await.unwrap().into_body();
+    let (mut heard, mut parts, mut late) = (0, 0, None);
+    while let Some(part) = within(other.data()).await {
+        let part = part.unwrap();
+        heard += part.len();
+        other.flow_control().release_capacity(part.len()).unwrap();
+        parts += 1;
+        if parts % 16 == 0 {
+            tokio::time::sleep(SHORT / 8).await;
+        }
+        if heard >= 16 * 1024 * 1024 && late.is_none() {
+            late = Some(ask("http://a/"));
+        }
+    }
+    assert_eq!(heard, 32 * 1024 * 1024, "it ends whole");
+    let _ = within(ended).await.unwrap();
+    if let Some(Ok(late)) = late {
+        assert!(within(late).await.is_err(), "it was let go before");
+    }
+    drop(shut);
     server.ends_clean().await;
 }
 

@@ -1,3 +1,8 @@
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else it is, it panics"
+)]
+
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};

@@ -64,8 +64,8 @@ impl Seats {
             connections,
             tunnels,
             waiting,
-            "Requests wait for a connection to the app, as all are in use: WebSockets and long answers hold one each; \
-             raise appConnections or the limit of open files, or have the app speak h2c"
+            "Requests wait for a connection to the app: WebSockets and long answers hold one each; raise \
+             appConnections or the limit of open files, or have the app speak h2c"
         );
     }
 }
