@@ -1,6 +1,10 @@
 //! What the app is told of a request's way, and how much of a request it gets.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use ipnet::IpNet;
@@ -76,6 +80,9 @@ pub struct Forwarding {
     pub(crate) connect_timeout: Duration,
     pub(crate) continue_timeout: Duration,
     pub(crate) upload_timeout: Option<Duration>,
+    /// Bytes a second.
+    pub(crate) min_upload_rate: Option<NonZeroU32>,
+    pub(crate) upload_grace: Duration,
     /// `None`: `requestTimeout`.
     pub(crate) head_timeout: Option<Duration>,
     /// `None`: `requestTimeout`.
@@ -83,6 +90,11 @@ pub struct Forwarding {
     pub(crate) total_timeout: Option<Duration>,
     /// Bytes.
     pub(crate) max_body_size: Option<u64>,
+    /// `None`: what the limit of open files allows.
+    pub(crate) app_connections: Option<NonZeroUsize>,
+    pub(crate) connection_queue_limit: usize,
+    /// `None`: as long as for the head of the answer.
+    pub(crate) connection_queue_time: Option<Duration>,
 }
 
 impl Default for Forwarding {
@@ -102,10 +114,15 @@ impl Default for Forwarding {
             connect_timeout: Duration::from_secs(5),
             continue_timeout: Duration::from_secs(1),
             upload_timeout: Some(Duration::from_secs(120)),
+            min_upload_rate: NonZeroU32::new(240),
+            upload_grace: Duration::from_secs(5),
             head_timeout: None,
             body_timeout: None,
             total_timeout: None,
             max_body_size: None,
+            app_connections: None,
+            connection_queue_limit: 100_000,
+            connection_queue_time: None,
         }
     }
 }
@@ -202,6 +219,20 @@ impl Forwarding {
         self.upload_timeout
     }
 
+    /// `minUploadRate`: how many bytes of its request's body a client has to send for each second that it is waited for,
+    /// all pauses together, as long as the app has not begun to answer; then it gets 408. A call of gRPC has no such limit.
+    /// Default 240, Kestrel's own for a body; `None`: no limit.
+    #[must_use]
+    pub fn min_upload_rate(&self) -> Option<NonZeroU32> {
+        self.min_upload_rate
+    }
+
+    /// `uploadGrace`: how long a client may be slower than that in the beginning. Default 5 s, Kestrel's own.
+    #[must_use]
+    pub fn upload_grace(&self) -> Duration {
+        self.upload_grace
+    }
+
     /// `headTimeout`: how long the app may keep a request waiting before it begins its answer. Default: `None`, that is
     /// `requestTimeout`.
     #[must_use]
@@ -226,6 +257,28 @@ impl Forwarding {
     #[must_use]
     pub fn max_body_size(&self) -> Option<u64> {
         self.max_body_size
+    }
+
+    /// `appConnections`: how many connections there may be to each process or address of the app; requests beyond them
+    /// wait. Default: `None`, half of what the limit of open files allows, for all apps of this process together, as
+    /// each request may have a client's connection beside the app's.
+    #[must_use]
+    pub fn app_connections(&self) -> Option<NonZeroUsize> {
+        self.app_connections
+    }
+
+    /// `connectionQueueLimit`: how many requests may wait for a connection to each process or address; more get 503.
+    /// Default 100 000: 1,000 clients of HTTP/2 with all the streams that a front allows them.
+    #[must_use]
+    pub fn connection_queue_limit(&self) -> usize {
+        self.connection_queue_limit
+    }
+
+    /// `connectionQueueTime`: how long a request may wait for a connection; then it gets 503. Default: `None`, as long as
+    /// for the head of the answer.
+    #[must_use]
+    pub fn connection_queue_time(&self) -> Option<Duration> {
+        self.connection_queue_time
     }
 
     /// What is wrong with the values that a type alone does not keep right.

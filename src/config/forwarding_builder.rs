@@ -1,6 +1,9 @@
 //! How requests are forwarded, said in Rust.
 
-use std::time::Duration;
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -95,6 +98,18 @@ impl Builder {
         self
     }
 
+    /// The bytes a second that a client has to send of the body of its request. Defaults to 240; `None`: any.
+    pub fn min_upload_rate(mut self, bytes: Option<NonZeroU32>) -> Self {
+        self.forwarding().min_upload_rate = bytes;
+        self
+    }
+
+    /// How long a client may be slower than that in the beginning. Defaults to 5 s.
+    pub fn upload_grace(mut self, grace: Duration) -> Self {
+        self.forwarding().upload_grace = grace;
+        self
+    }
+
     /// How long the app may keep the head of its answer. Defaults to `request_timeout`.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.forwarding().head_timeout = Some(timeout);
@@ -110,6 +125,25 @@ impl Builder {
     /// How long an exchange may take as a whole. Defaults to no limit.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.forwarding().total_timeout = Some(timeout);
+        self
+    }
+
+    /// How many connections there may be to each process or address of the app. Defaults to what the limit of open files
+    /// allows.
+    pub fn app_connections(mut self, connections: NonZeroUsize) -> Self {
+        self.forwarding().app_connections = Some(connections);
+        self
+    }
+
+    /// How many requests may wait for a connection to each process or address. Defaults to 100 000.
+    pub fn connection_queue_limit(mut self, requests: usize) -> Self {
+        self.forwarding().connection_queue_limit = requests;
+        self
+    }
+
+    /// How long a request may wait for a connection. Defaults to `head_timeout`.
+    pub fn connection_queue_time(mut self, time: Duration) -> Self {
+        self.forwarding().connection_queue_time = Some(time);
         self
     }
 

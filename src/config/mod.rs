@@ -89,10 +89,15 @@
 //! connectTimeout = 5
 //! continueTimeout = 1
 //! uploadTimeout = 120                     # 0: no limit
+//! minUploadRate = 240                     # bytes a second; 0: no limit
+//! uploadGrace = 5
 //! headTimeout = 120                       # requestTimeout by default
 //! bodyTimeout = 120                       # requestTimeout by default
 //! totalTimeout = 3600                     # none by default
 //! maxBodySize = 1000000000                # bytes; no limit by default
+//! appConnections = 1024                   # to each process; what the limit of open files allows by default
+//! connectionQueueLimit = 100000           # requests that wait for one of them
+//! connectionQueueTime = 120               # headTimeout by default
 //!
 //! [front]                                 # the defaults are those of `ancm run`
 //! tlsMinVersion = "1.2"                   # 1.2, 1.3

@@ -57,9 +57,22 @@ impl Report<'_> {
             Some(time) => row(f, "uploadTimeout", Span(time))?,
             None => row(f, "uploadTimeout", "none")?,
         }
+        match said.min_upload_rate {
+            Some(rate) => {
+                let grace = Span(said.upload_grace);
+                let rate = format_args!("{rate} bytes a second, after {grace}");
+                row(f, "minUploadRate", rate)?;
+            }
+            None => row(f, "minUploadRate", "none")?,
+        }
+        if let Some(connections) = said.app_connections {
+            row(f, "appConnections", connections)?;
+        }
+        row(f, "connectionQueueLimit", said.connection_queue_limit)?;
         spans(
             f,
             &[
+                ("connectionQueueTime", said.connection_queue_time),
                 ("headTimeout", said.head_timeout),
                 ("bodyTimeout", said.body_timeout),
                 ("totalTimeout", said.total_timeout),

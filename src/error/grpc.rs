@@ -18,7 +18,7 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Whether a request is a call of gRPC: `application/grpc` with or without a format of its messages. gRPC-Web, which
 /// comes by HTTP/1.1 too, is another protocol.
-pub(super) fn is_call(headers: &HeaderMap) -> bool {
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
     const TYPE: &[u8] = b"application/grpc";
     let content = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     content

@@ -13,6 +13,7 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 use http::StatusCode;
 
+pub(crate) use self::grpc::is_call;
 pub use self::{
     correlation_id::CorrelationId,
     format::Format,
@@ -52,6 +53,7 @@ enum Kind {
     QueueFull(StatusCode),
     QueueTimeout,
     Stopping,
+    Busy(&'static str),
     BadRequest(&'static str),
     MethodRefused,
     ProtocolRefused,
@@ -95,6 +97,12 @@ impl Error {
     #[must_use]
     pub fn stopping() -> Self {
         Self::of(Kind::Stopping)
+    }
+
+    /// Every connection to the app that there may be is in use, and `why` the request does not wait for one: 503.
+    #[must_use]
+    pub fn busy(why: &'static str) -> Self {
+        Self::of(Kind::Busy(why))
     }
 
     /// The request itself can't be forwarded: 400. `why` names the rule, not the client's text.
@@ -209,7 +217,7 @@ impl Error {
                 StatusCode::BAD_GATEWAY
             }
             Kind::QueueFull(status) => status,
-            Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable => {
+            Kind::QueueTimeout | Kind::Stopping | Kind::Busy(_) | Kind::Unreachable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Kind::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -251,7 +259,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            Kind::QueueFull(_) | Kind::QueueTimeout | Kind::Stopping | Kind::Unreachable
+            Kind::QueueFull(_)
+                | Kind::QueueTimeout
+                | Kind::Stopping
+                | Kind::Busy(_)
+                | Kind::Unreachable
         )
     }
 }
@@ -274,6 +286,7 @@ impl fmt::Display for Error {
                 f.write_str("the app did not become ready while the request waited")
             }
             Kind::Stopping => f.write_str("the app is being stopped"),
+            Kind::Busy(why) => write!(f, "all connections to the app are in use, and {why}"),
             Kind::BadRequest(why) => write!(f, "the request can't be forwarded: {why}"),
             Kind::MethodRefused => f.write_str("this method is not forwarded"),
             Kind::ProtocolRefused => f.write_str("this protocol is not forwarded"),

@@ -40,6 +40,8 @@ struct Entry {
     pulse: Arc<Pulse>,
     phase: Phase,
     since: Instant,
+    /// When the term of its bodies began.
+    term: Instant,
 }
 
 /// What a sweep found.
@@ -77,6 +79,7 @@ impl Clients {
             pulse: pulse.clone(),
             phase: pulse.phase(),
             since: Instant::now(),
+            term: Instant::now(),
         };
         let mut table = self.table();
         let id = table.next;
@@ -166,6 +169,7 @@ impl Clients {
 
 impl Entry {
     fn look(&mut self, now: Instant, limits: &Limits, found: &mut Found) {
+        self.look_at_bodies(now, limits);
         let phase = self.pulse.phase();
         if phase != self.phase {
             self.phase = phase;
@@ -184,6 +188,19 @@ impl Entry {
         let order = verdict(phase, spent, self.pulse.order(), limits);
         if order != Order::None {
             self.pulse.tell(order);
+        }
+    }
+}
+
+impl Entry {
+    /// Lets a client of HTTP/2 go that keeps one of its streams shut, be there others that go on: those may end.
+    fn look_at_bodies(&mut self, now: Instant, limits: &Limits) {
+        if now.duration_since(self.term) >= limits.write_timeout {
+            self.term = now;
+            if self.pulse.is_stuck() && self.pulse.is_http2() && self.pulse.order() < Order::Finish
+            {
+                self.pulse.tell(Order::Finish);
+            }
         }
     }
 }

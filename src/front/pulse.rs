@@ -25,8 +25,10 @@ pub(super) struct Pulse {
     /// How many writes the socket took.
     writes: AtomicU32,
     /// Response bodies that gave a frame and were not asked for the next: the client's window is
-    /// full.
-    waiting_bodies: AtomicU32,
+    /// full. By the term in which they gave it.
+    waiting_bodies: [AtomicU32; 2],
+    /// Whether it is the second of two terms, which alternate.
+    second_term: AtomicBool,
     /// How many frames response bodies gave.
     frames: AtomicU32,
     /// Streams of HTTP/2 that are tunnels.
@@ -77,6 +79,10 @@ pub(super) enum Phase {
     Tunnel,
 }
 
+/// When a body gave a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term(bool);
+
 /// What the connection is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
@@ -99,7 +105,11 @@ impl Pulse {
         if self.blocked.load(Relaxed) {
             return Phase::Blocked(self.writes.load(Relaxed));
         }
-        if self.waiting_bodies.load(Relaxed) > 0 {
+        if self
+            .waiting_bodies
+            .iter()
+            .any(|term| term.load(Relaxed) > 0)
+        {
             return Phase::Blocked(self.frames.load(Relaxed));
         }
         if self.in_flight.load(Relaxed) > 0 || self.tunnels() > 0 {
@@ -250,14 +260,32 @@ impl Pulse {
         self.held_back.store(true, Relaxed);
     }
 
-    pub(super) fn body_gave(&self) {
+    /// The term in which it was, to be [told](Self::body_was_asked) when the next frame is asked for.
+    pub(super) fn body_gave(&self) -> Term {
         bump(&self.frames);
-        bump(&self.waiting_bodies);
+        let term = Term(self.second_term.load(Relaxed));
+        bump(self.waiting_in(term));
+        term
     }
 
-    pub(super) fn body_was_asked(&self) {
-        let waiting = self.waiting_bodies.load(Relaxed);
-        self.waiting_bodies.store(waiting.wrapping_sub(1), Relaxed);
+    pub(super) fn body_was_asked(&self, term: Term) {
+        let waiting = self.waiting_in(term);
+        waiting.store(waiting.load(Relaxed).wrapping_sub(1), Relaxed);
+    }
+
+    fn waiting_in(&self, Term(is_second): Term) -> &AtomicU32 {
+        let [first, second] = &self.waiting_bodies;
+        if is_second { second } else { first }
+    }
+
+    /// Begins another term, unless a body waits since the one before; whether one does.
+    pub(super) fn is_stuck(&self) -> bool {
+        let other = !self.second_term.load(Relaxed);
+        let stuck = self.waiting_in(Term(other)).load(Relaxed) > 0;
+        if !stuck {
+            self.second_term.store(other, Relaxed);
+        }
+        stuck
     }
 
     pub(super) fn did_read(&self) {
@@ -414,11 +442,11 @@ mod tests {
     fn a_body_that_is_not_asked_for_more_waits_for_the_client() {
         let pulse = Pulse::default();
         pulse.request_began();
-        pulse.body_gave();
+        let first = pulse.body_gave();
         assert_eq!(pulse.phase(), Phase::Blocked(1));
         pulse.did_write(true);
         assert_eq!(pulse.phase(), Phase::Blocked(1), "a ping is no progress");
-        pulse.body_was_asked();
+        pulse.body_was_asked(first);
         assert_eq!(pulse.phase(), Phase::Busy, "waits for the app");
         pulse.body_gave();
         assert_eq!(pulse.phase(), Phase::Blocked(2));
@@ -464,5 +492,23 @@ mod tests {
             pulse.request_ended();
             assert_eq!(count.0.load(Relaxed), want);
         }
+    }
+
+    #[test]
+    fn a_body_that_waits_for_a_whole_term_is_stuck_whatever_others_do() {
+        let pulse = Pulse::default();
+        assert!(!pulse.is_stuck());
+        let shut = pulse.body_gave();
+        for _ in 0..3 {
+            let other = pulse.body_gave();
+            pulse.body_was_asked(other);
+        }
+        assert!(!pulse.is_stuck(), "it may have begun just now");
+        let other = pulse.body_gave();
+        assert!(pulse.is_stuck());
+        pulse.body_was_asked(other);
+        assert!(pulse.is_stuck());
+        pulse.body_was_asked(shut);
+        assert!(!pulse.is_stuck() && !pulse.is_stuck());
     }
 }

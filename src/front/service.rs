@@ -20,7 +20,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, debug_span};
 
-use super::{pulse::Pulse, socket::Peer};
+use super::{
+    pulse::{Pulse, Term},
+    socket::Peer,
+};
 use crate::{authentication::Http11Required, error::BoxError, websocket::Cut};
 
 /// The service of one connection.
@@ -140,8 +143,8 @@ impl Connects {
 /// A request that is served, until its response ends or is dropped.
 struct Turn {
     pulse: Arc<Pulse>,
-    /// Its body gave a frame and was not asked for the next.
-    waiting: bool,
+    /// Its body gave a frame then, and was not asked for the next.
+    waiting: Option<Term>,
 }
 
 impl Turn {
@@ -149,7 +152,7 @@ impl Turn {
         pulse.request_began();
         Self {
             pulse: pulse.clone(),
-            waiting: false,
+            waiting: None,
         }
     }
 
@@ -159,15 +162,13 @@ impl Turn {
     }
 
     fn asked(&mut self) {
-        if self.waiting {
-            self.waiting = false;
-            self.pulse.body_was_asked();
+        if let Some(term) = self.waiting.take() {
+            self.pulse.body_was_asked(term);
         }
     }
 
     fn gave(&mut self) {
-        self.waiting = true;
-        self.pulse.body_gave();
+        self.waiting = Some(self.pulse.body_gave());
     }
 }
 

@@ -45,7 +45,7 @@ struct Shared {
     /// lease costs one atomic operation. What overflows the upper half is lost, and the lower half is never full.
     requests: AtomicU64,
     drained: Notify,
-    pool: Pool,
+    pool: Arc<Pool>,
     /// Its connections, where HTTP/2 is spoken.
     links: Option<Arc<Links>>,
     /// Random: a name for the process that says nothing about it.

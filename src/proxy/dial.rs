@@ -4,8 +4,8 @@ use std::{io, time::Duration};
 
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use super::{backend::Backend, io::Io};
-use crate::error::Error;
+use super::{backend::Backend, io::Io, pool::Pool};
+use crate::error::{Error, chain};
 
 /// How many may ask at once whose a listener is: each has files open for it, besides its connection.
 static LOOKS: Semaphore = Semaphore::const_new(AT_ONCE);
@@ -16,7 +16,7 @@ const FILES: usize = 4;
 
 /// A new connection, whose listener is known to be the app's own.
 pub(super) async fn dial(backend: &Backend, limit: Duration) -> Result<Io, Error> {
-    let make_room = || backend.pool().clear();
+    let make_room = Pool::clear_all;
     let connect = with_room(|| Io::connect(backend.address()), make_room);
     let io = match timeout(limit, connect).await {
         Ok(connected) => connected.map_err(Error::connect)?,
@@ -32,13 +32,43 @@ pub(super) async fn dial(backend: &Backend, limit: Duration) -> Result<Io, Error
     })
 }
 
+/// Why a connection was not opened, for everybody who waited for that.
+#[derive(Clone, Debug)]
+pub(super) struct Why {
+    /// Whether somebody else may be asked.
+    unconnected: bool,
+    /// What the system said, where it is that no more files may be open here.
+    shortage: Option<i32>,
+    text: String,
+}
+
+impl Why {
+    pub(super) fn of(error: &Error) -> Self {
+        Self {
+            unconnected: error.is_unconnected(),
+            shortage: shortage(error),
+            text: chain(error),
+        }
+    }
+
+    pub(super) fn error(self) -> Error {
+        if let Some(code) = self.shortage {
+            Error::connect(io::Error::from_raw_os_error(code))
+        } else if self.unconnected {
+            Error::connect(self.text)
+        } else {
+            Error::timeout("take a connection")
+        }
+    }
+}
+
 /// Whether `error` says that no connection could be opened because of what else is open, which is nothing that the app did.
 pub(super) fn is_shortage(error: &Error) -> bool {
     shortage(error).is_some()
 }
 
 /// What the system said, if [it is that](is_shortage).
-pub(super) fn shortage(error: &Error) -> Option<i32> {
+fn shortage(error: &Error) -> Option<i32> {
     let source = std::error::Error::source(error).filter(|_| error.is_unconnected())?;
     let io = source.downcast_ref::<io::Error>()?;
     io.raw_os_error().filter(|_| lacks_files(io))

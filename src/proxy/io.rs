@@ -49,6 +49,21 @@ impl Io {
         }
     }
 
+    /// The same connection, whose events this thread's runtime hears from now on.
+    #[cfg(unix)]
+    pub(super) fn moved(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream.into_std()?)?),
+            Self::Unix(stream) => Self::Unix(UnixStream::from_std(stream.into_std()?)?),
+        })
+    }
+
+    /// Not everywhere can a socket be taken from one runtime to another.
+    #[cfg(not(unix))]
+    pub(super) fn moved(self) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Fails where not even so many files more may be open.
     pub(super) fn probe(&self, files: usize) -> io::Result<()> {
         #[cfg(unix)]

@@ -94,6 +94,7 @@ pub(crate) mod probe;
 mod progress;
 mod request;
 mod response;
+mod seats;
 mod send;
 mod service;
 mod several;

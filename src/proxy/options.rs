@@ -1,11 +1,15 @@
 //! What a proxy may do.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use super::{request::Via, trust::Ranges, wire::Patience};
+use super::{progress::Haste, request::Via, seats::Limits, trust::Ranges, wire::Patience};
 use crate::{
     PathBase,
     config::{Forwarding, HeaderPolicy, Protocol, Underscores},
@@ -71,6 +75,20 @@ impl ProxyOptions {
         self
     }
 
+    /// How many bytes of its request's body a client has to send for each second that it is waited for, all pauses
+    /// together, as long as the app has not begun to answer; then it gets 408. Defaults to 240, as Kestrel has it. `None`
+    /// is no limit. A call of gRPC has none, as its messages may tell of what happens now and then.
+    pub fn min_upload_rate(mut self, bytes: Option<NonZeroU32>) -> Self {
+        self.said.min_upload_rate = bytes;
+        self
+    }
+
+    /// How long a client may be slower than that in the beginning. Defaults to 5 seconds, as Kestrel has it.
+    pub fn upload_grace(mut self, grace: Duration) -> Self {
+        self.said.upload_grace = grace;
+        self
+    }
+
     /// How long the app may keep the proxy waiting: to take more of the request, to begin its answer, to go on with it.
     ///
     /// Not the time a request may take: whatever moves begins it anew, and the time the client takes does not count.
@@ -87,6 +105,27 @@ impl ProxyOptions {
     /// Differs from ANCM: `requestTimeout` there, far more than a listener on the same machine needs.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.said.connect_timeout = timeout;
+        self
+    }
+
+    /// How many connections there may be to each process or address of the app. Requests beyond them wait, the first
+    /// first, and tunnels and long answers hold one each. Defaults to `None`: as many as half the limit of open files
+    /// has room for, for all apps of this process together.
+    pub fn app_connections(mut self, connections: Option<NonZeroUsize>) -> Self {
+        self.said.app_connections = connections;
+        self
+    }
+
+    /// How many requests may wait for a connection to each process or address; more get 503. Defaults to 100 000.
+    pub fn connection_queue_limit(mut self, requests: usize) -> Self {
+        self.said.connection_queue_limit = requests;
+        self
+    }
+
+    /// How long a request may wait for a connection; then it gets 503. Defaults to `None`: as long as for the head of the
+    /// answer.
+    pub fn connection_queue_time(mut self, time: Option<Duration>) -> Self {
+        self.said.connection_queue_time = time;
         self
     }
 
@@ -263,6 +302,18 @@ impl ProxyOptions {
         self.said.protocol
     }
 
+    /// How many connections there may be to one address, and what becomes of requests beyond them.
+    pub(super) fn connections(&self) -> Limits {
+        Limits {
+            connections: self
+                .said
+                .app_connections
+                .map_or(usize::MAX, NonZeroUsize::get),
+            waiting: self.said.connection_queue_limit,
+            time: self.said.connection_queue_time.or(self.head_limit()),
+        }
+    }
+
     /// How long the app may keep the head of its answer.
     pub(super) fn head_limit(&self) -> Option<Duration> {
         self.said.head_timeout.or(self.request_timeout)
@@ -272,7 +323,11 @@ impl ProxyOptions {
     pub(super) fn patience(&self) -> Patience {
         Patience {
             app: self.head_limit(),
-            client: self.said.upload_timeout,
+            client: Haste {
+                pause: self.said.upload_timeout,
+                rate: self.said.min_upload_rate,
+                grace: self.said.upload_grace,
+            },
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     user::User,
 };
 use crate::{
-    error::{BoxError, Error},
+    error::{BoxError, Error, is_call},
     websocket::Handshake,
 };
 
@@ -41,6 +41,11 @@ where
         version: parts.version,
         hears_close: options.forward_response_connection_header,
     };
+    if let Some(upload) = &upload
+        && is_call(&parts.headers)
+    {
+        upload.tells();
+    }
     // Only a front that can hand its connection over can be asked for a tunnel.
     let upgrade = (parts.headers.contains_key(UPGRADE) && upload.is_none())
         .then(|| parts.extensions.remove::<OnUpgrade>())

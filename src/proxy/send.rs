@@ -6,7 +6,7 @@ use tracing::debug;
 
 use super::{
     backend::Backend,
-    dial::{dial, is_shortage},
+    dial::is_shortage,
     gate::Opener,
     hints::Hints,
     io::Io,
@@ -14,6 +14,7 @@ use super::{
     limit,
     options::ProxyOptions,
     progress::Upload,
+    seats::{Seat, Turn},
     upload::RequestBody,
     user::User,
     wire::{Failure, Listener, Wire},
@@ -63,15 +64,50 @@ impl Errand {
         }
     }
 
-    /// Opens a connection to the process, or to another one where it takes none.
-    pub(super) async fn dial(&mut self, options: &ProxyOptions) -> Result<Io, Error> {
+    /// A new connection to the process, or to another one where it takes none, and its seat.
+    pub(super) async fn dial(&mut self, options: &ProxyOptions) -> Result<(Io, Seat), Error> {
+        let adopt = |wire: Box<Wire>| Err(wire.into_seat());
+        self.connect(options, adopt, |io, seat| (io, seat)).await
+    }
+
+    /// What `adopt` makes of a connection that carries nothing any more, or `make` of a new one; in its turn, where all that
+    /// there may be are in use. Of another process, where this one takes none.
+    async fn connect<T>(
+        &mut self,
+        options: &ProxyOptions,
+        adopt: impl Fn(Box<Wire>) -> Result<T, Seat>,
+        make: impl Fn(Io, Seat) -> T,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let mut had_turn = false;
         loop {
-            let backend = self.lease.backend();
-            match dial(backend, options.said.connect_timeout).await {
-                // Another process is no easier to reach.
-                Err(error) if is_shortage(&error) => return Err(error),
-                Err(error) => self.unconnected(error, options).await?,
-                dialled => return dialled,
+            let backend = self.lease.backend().clone();
+            let limits = options.connections().after(begun.elapsed());
+            let seat = match backend.pool().turn(limits, had_turn).await? {
+                Turn::Wire(wire) if self.taken_by.is_some() => wire.into_seat(),
+                Turn::Wire(wire) => match adopt(wire) {
+                    Ok(adopted) => return Ok(adopted),
+                    Err(seat) => seat,
+                },
+                Turn::Seat(seat) => seat,
+                Turn::Failed(why) => {
+                    self.unconnected(why.error(), options).await?;
+                    had_turn = false;
+                    continue;
+                }
+            };
+            let error = match seat.dial(&backend, options.said.connect_timeout).await {
+                Ok((io, seat)) => return Ok(make(io, seat)),
+                Err(error) => error,
+            };
+            // Another process is no easier to reach where no more files may be open.
+            had_turn = is_shortage(&error);
+            if !had_turn {
+                self.unconnected(error, options).await?;
+            } else if limits.is_over() {
+                return Err(error);
+            } else {
+                backend.pool().seats().rest().await;
             }
         }
     }
@@ -140,32 +176,7 @@ impl Errand {
             return Ok(wire);
         }
         // In a box, because it is seldom and large: it would make every request's future as large.
-        Box::pin(self.open(options)).await
-    }
-
-    /// A new connection, or one that another request is done with, where as many files are open as may be: one connection
-    /// of HTTP/2 brings as many requests as it has streams, and each needs one to an app of HTTP/1.1. Those wait as long as
-    /// for the answer.
-    async fn open(&mut self, options: &ProxyOptions) -> Result<Box<Wire>, Error> {
-        let begin = Instant::now();
-        loop {
-            let error = match self.dial(options).await {
-                Err(error) if is_shortage(&error) => error,
-                dialled => return dialled.map(Wire::new),
-            };
-            if options
-                .head_limit()
-                .is_some_and(|limit| begin.elapsed() >= limit)
-            {
-                return Err(error);
-            }
-            self.lease.backend().pool().room().await;
-            if self.taken_by.is_none()
-                && let Some(wire) = Wire::reuse(self.lease.backend())
-            {
-                return Ok(wire);
-            }
-        }
+        Box::pin(self.connect(options, Wire::adopt, Wire::new)).await
     }
 
     /// Whether the request may be sent once more if its connection closes instead of an answer: one without a body, whose

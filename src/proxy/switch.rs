@@ -45,7 +45,8 @@ impl Proxy {
         wanted: Wanted,
     ) -> Result<Response<Body>, Error> {
         let options = self.options();
-        let mut upstream = Upstream::new(errand.dial(options).await?).await?;
+        let (io, seat) = errand.dial(options).await?;
+        let mut upstream = Upstream::new(io, seat).await?;
         errand.introduce()?;
         let Errand {
             mut lease, request, ..
@@ -75,9 +76,9 @@ impl Proxy {
         if let Some(handshake) = handshake {
             handshake.finish(&mut parts).map_err(Error::backend)?;
         }
-        upstream.detach();
+        let seat = upstream.detach();
         let cut = handshake.map(|handshake| handshake.cut().clone());
-        let app = AppSide::Upgrade(app);
+        let app = AppSide::Upgrade(app, seat);
         self.tunnels().open(wanted.client, cut, app, lease);
         Ok(Response::from_parts(parts, Body::empty()))
     }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, debug};
 
-use super::{h2c, lease::Lease};
+use super::{h2c, lease::Lease, seats::Seat};
 use crate::{error::BoxError, websocket::Cut};
 
 /// What is read at once from either side of a tunnel.
@@ -75,14 +75,14 @@ impl Tunnels {
 /// The app's side of a tunnel.
 pub(super) enum AppSide {
     /// A connection of HTTP/1.1, which becomes one.
-    Upgrade(OnUpgrade),
+    Upgrade(OnUpgrade, Seat),
     /// A stream of HTTP/2, which is one.
     Stream(h2c::Tunnel),
 }
 
 async fn relay(client: OnUpgrade, cut: Option<Cut>, app: AppSide) -> Result<(u64, u64), BoxError> {
     match app {
-        AppSide::Upgrade(app) => {
+        AppSide::Upgrade(app, _seat) => {
             let (client, app) = tokio::try_join!(client, app)?;
             copy(client, cut, TokioIo::new(app)).await
         }

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::VecDeque,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -27,6 +28,8 @@ pub struct RequestBody {
     gate: Option<Gate>,
     /// How many bytes may still come.
     left: u64,
+    /// What was taken of it, and comes once more.
+    again: VecDeque<Bytes>,
     /// Whether it came by HTTP/2. Then the client is listened to for a while after nobody wants more of it.
     is_stream: bool,
 }
@@ -46,6 +49,7 @@ impl RequestBody {
             upload: None,
             gate: None,
             left: u64::MAX,
+            again: VecDeque::new(),
             is_stream: false,
         }
     }
@@ -65,6 +69,7 @@ impl RequestBody {
             upload: Some(upload.clone()),
             gate: None,
             left: u64::MAX,
+            again: VecDeque::new(),
             is_stream: false,
         };
         (body, Some(upload))
@@ -73,6 +78,11 @@ impl RequestBody {
     /// Lets it end in [`TooLong`] after `max` bytes.
     pub(super) const fn limit(&mut self, max: u64) {
         self.left = max;
+    }
+
+    /// Lets `taken` come once more, before what is left.
+    pub(super) fn put_back(&mut self, taken: Vec<Bytes>) {
+        self.again.extend(taken);
     }
 
     /// Says that it came by a stream of HTTP/2. Has what nobody wants of it read and thrown away for a while, when it is
@@ -121,11 +131,14 @@ impl Body for RequestBody {
             ready!(gate.poll(cx));
             this.gate = None;
         }
-        let polled = this
-            .inner
-            .poll_frame(cx)
-            .map(|frame| this.or_reset(frame).map(|frame| this.count(frame)));
-        let ended = this.inner.is_end_stream();
+        let polled = match this.again.pop_front() {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            None => this
+                .inner
+                .poll_frame(cx)
+                .map(|frame| this.or_reset(frame).map(|frame| this.count(frame))),
+        };
+        let ended = this.is_end_stream();
         if let Some(upload) = &this.upload {
             upload.note(&polled, ended);
         }
@@ -138,7 +151,7 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.again.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

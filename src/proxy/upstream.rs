@@ -14,18 +14,20 @@ use hyper_util::rt::TokioIo;
 use tokio::{task::AbortHandle, time::timeout};
 use tracing::debug;
 
-use super::{io::Io, upload::RequestBody};
+use super::{io::Io, seats::Seat, upload::RequestBody};
 use crate::error::Error;
 
 /// A connection to an app, for one request, which may become a tunnel.
 pub(super) struct Upstream {
     sender: SendRequest<RequestBody>,
     task: Task,
+    /// Below the task, which closes the socket.
+    seat: Seat,
 }
 
 impl Upstream {
     /// A connection that was just opened.
-    pub(super) async fn new(io: Io) -> Result<Self, Error> {
+    pub(super) async fn new(io: Io, seat: Seat) -> Result<Self, Error> {
         let (sender, connection) = http1::handshake(TokioIo::new(io))
             .await
             .map_err(Error::connect)?;
@@ -39,6 +41,7 @@ impl Upstream {
         Ok(Self {
             sender,
             task: Task(Some(task.abort_handle())),
+            seat,
         })
     }
 
@@ -60,9 +63,10 @@ impl Upstream {
         answer.map_err(Error::backend)
     }
 
-    /// Lets the connection outlive this handle: it became a tunnel.
-    pub(super) fn detach(mut self) {
+    /// Lets the connection outlive this handle: it became a tunnel, which holds this seat.
+    pub(super) fn detach(mut self) -> Seat {
         self.task.0 = None;
+        self.seat.held()
     }
 }
 

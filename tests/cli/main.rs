@@ -7,6 +7,8 @@
 
 mod arguments;
 mod check;
+#[cfg(target_os = "linux")]
+mod crowds;
 mod demo;
 #[cfg(target_os = "linux")]
 mod ending;

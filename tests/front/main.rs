@@ -34,8 +34,8 @@ use ancm::{
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -99,6 +99,13 @@ impl App {
             "/hang" => pending().await,
             "/panic" => panic!("as the test wants it"),
             "/big" => Ok(text(&"x".repeat(32 * 1024 * 1024))),
+            // Part by part, as somebody asks for them.
+            "/parts" => {
+                let part = Bytes::from(vec![b'x'; 16 * 1024]);
+                let parts = (0..2048).map(move |_| Ok(Frame::data(part.clone())));
+                let body = StreamBody::new(futures_util::stream::iter(parts));
+                Ok(Response::new(BodyExt::boxed(body)))
+            }
             // Of a length that nobody says.
             "/stream" => Ok(text("streamed").map(|body| body.map_frame(|frame| frame).boxed())),
             "/tunnel" => Ok(tunnel(request, StatusCode::SWITCHING_PROTOCOLS)),

@@ -112,6 +112,46 @@ async fn an_http2_client_that_takes_no_data_is_cut() {
     server.ends_clean().await;
 }
 
+/// Another one goes on meanwhile, so that the connection as a whole never stands still. It may end.
+#[tokio::test]
+async fn an_http2_client_that_keeps_a_stream_shut_is_let_go() {
+    let server = start(one().write_timeout(SHORT).h2_ping(SHORT / 4, TOO_LONG));
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut h2, connection) = h2::client::Builder::new()
+        .initial_connection_window_size(1024 * 1024)
+        .handshake::<_, Bytes>(stream)
+        .await
+        .unwrap();
+    let ended = tokio::spawn(connection);
+    let mut ask = |target| {
+        let request = Request::get(target).body(()).unwrap();
+        h2.send_request(request, true).map(|(answer, _)| answer)
+    };
+    let [shut, other] = ["http://a/parts"; 2].map(|target| ask(target).unwrap());
+    let shut = within(shut).await.unwrap();
+    let mut other = within(other).await.unwrap().into_body();
+    let (mut heard, mut parts, mut late) = (0, 0, None);
+    while let Some(part) = within(other.data()).await {
+        let part = part.unwrap();
+        heard += part.len();
+        other.flow_control().release_capacity(part.len()).unwrap();
+        parts += 1;
+        if parts % 16 == 0 {
+            tokio::time::sleep(SHORT / 8).await;
+        }
+        if heard >= 16 * 1024 * 1024 && late.is_none() {
+            late = Some(ask("http://a/"));
+        }
+    }
+    assert_eq!(heard, 32 * 1024 * 1024, "it ends whole");
+    let _ = within(ended).await.unwrap();
+    if let Some(Ok(late)) = late {
+        assert!(within(late).await.is_err(), "it was let go before");
+    }
+    drop(shut);
+    server.ends_clean().await;
+}
+
 /// One byte of room is no progress: the system opens the window again only when there is room for much more.
 #[tokio::test]
 async fn a_client_that_reads_a_byte_now_and_then_is_cut() {

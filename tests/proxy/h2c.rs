@@ -398,17 +398,94 @@ async fn what_the_app_refused_is_sent_once_more_and_not_twice() {
     }
 }
 
+/// As long as all of the body is remembered.
 #[tokio::test]
-async fn what_the_app_refused_after_its_body_went_out_is_not_sent_again() {
+async fn what_the_app_refused_after_its_body_went_out_is_sent_again_whole() {
+    for (length, status) in [
+        (3, StatusCode::OK),
+        (60_000, StatusCode::OK),
+        (70_000, StatusCode::BAD_GATEWAY),
+    ] {
+        let app = App::bind().await;
+        let client = chain(&app).await;
+        let (answer, mut body) = ask(&client, post(), false).await;
+        let text = Bytes::from("x".repeat(length));
+        body.send_data(text.clone(), true).unwrap();
+        let mut link = app.accept().await;
+        let (mut asked, mut reply) = link.request().await;
+        let mut heard = 0;
+        while heard < length {
+            heard += data(asked.body_mut()).await.len();
+        }
+        reply.send_reset(Reason::REFUSED_STREAM);
+        if status == StatusCode::OK {
+            let (mut asked, mut reply) = link.request().await;
+            let mut again = Vec::new();
+            while let Some(data) = soon(asked.body_mut().data()).await {
+                let data = data.unwrap();
+                let flow = asked.body_mut().flow_control();
+                flow.release_capacity(data.len()).unwrap();
+                again.extend(data);
+            }
+            assert_eq!(again, text);
+            reply.send_response(ok(), true).unwrap();
+        }
+        assert_eq!(soon(answer).await.unwrap().status(), status, "{length}");
+    }
+}
+
+/// It takes a few requests of each connection and then lets it go, as servers do that are asked to stop, or that have had
+/// enough of a connection; and each of those that came meanwhile is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_goes_away_again_and_again_loses_no_request() {
+    const EACH: usize = 7;
     let app = App::bind().await;
     let client = chain(&app).await;
-    let (answer, mut body) = ask(&client, post(), false).await;
-    body.send_data("abc".into(), true).unwrap();
-    let mut link = app.accept().await;
-    let (mut asked, mut reply) = link.request().await;
-    assert_eq!(data(asked.body_mut()).await, "abc");
-    reply.send_reset(Reason::REFUSED_STREAM);
-    assert_eq!(soon(answer).await.unwrap().status(), 502);
+    let serving = tokio::spawn(async move {
+        loop {
+            let (stream, _) = app.0.accept().await.unwrap();
+            tokio::spawn(go_away_after(EACH, stream));
+        }
+    });
+    let asking = (0..400).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let (answer, mut body) = ask(&client, post(), false).await;
+            let text = Bytes::from(format!("number {number}"));
+            body.send_data(text.clone(), true).unwrap();
+            let mut answer = soon(answer).await.unwrap();
+            assert_eq!(answer.status(), 200, "{number}");
+            let mut echo = Vec::new();
+            while let Some(data) = soon(answer.body_mut().data()).await {
+                echo.extend(data.unwrap());
+            }
+            assert_eq!(echo, text);
+        })
+    });
+    for one in asking.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    serving.abort();
+}
+
+/// Answers so many requests with their bodies, and after them only those that have to be.
+async fn go_away_after(each: usize, stream: TcpStream) {
+    let mut connection = server::handshake(stream).await.unwrap();
+    let mut seen = 0;
+    while let Some(Ok((mut asked, mut reply))) = connection.accept().await {
+        tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while let Some(data) = asked.body_mut().data().await {
+                heard.extend(data.unwrap());
+            }
+            let mut answer = reply.send_response(ok(), false).unwrap();
+            answer.send_data(heard.into(), true).unwrap();
+        });
+        seen += 1;
+        if seen == each {
+            connection.graceful_shutdown();
+        }
+    }
 }
 
 #[tokio::test]
@@ -482,6 +559,38 @@ async fn what_went_away_unseen_is_sent_once_more() {
     let (_asked, mut reply) = another.request().await;
     reply.send_response(ok(), true).unwrap();
     assert_eq!(soon(answer).await.unwrap().status(), 200);
+}
+
+/// What it names goes on; what comes after that was not done, whatever its method, and goes elsewhere.
+#[tokio::test]
+async fn a_connection_that_goes_away_keeps_what_it_has_seen() {
+    const HEADERS: [&[u8]; 2] = [b"\x01\x04\0\0\0\x01", b"\x01\x04\0\0\0\x03"];
+    let app = App::bind().await;
+    let client = chain(&app).await;
+    let (seen, mut body) = ask(&client, post(), false).await;
+    body.send_data("seen".into(), true).unwrap();
+    let (mut stream, _) = soon(app.0.accept()).await.unwrap();
+    let (unseen, mut body) = ask(&client, post(), false).await;
+    body.send_data("unseen".into(), true).unwrap();
+    let mut heard = Vec::new();
+    let has = |heard: &[u8], part: &[u8]| heard.windows(part.len()).any(|there| there == part);
+    while !HEADERS.iter().all(|part| has(&heard, part)) || !has(&heard, b"unseen") {
+        let read = soon(stream.read_buf(&mut heard)).await.unwrap();
+        assert_ne!(read, 0);
+    }
+    // SETTINGS, then GOAWAY with last stream 1 and NO_ERROR.
+    let said = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+    stream.write_all(said).await.unwrap();
+    let mut another = app.accept().await;
+    let (mut asked, mut reply) = another.request().await;
+    assert_eq!(data(asked.body_mut()).await, "unseen");
+    reply.send_response(ok(), true).unwrap();
+    assert_eq!(soon(unseen).await.unwrap().status(), 200);
+    // HEADERS with `:status: 200` and END_STREAM.
+    let answer = b"\0\0\x01\x01\x05\0\0\0\x01\x88";
+    stream.write_all(answer).await.unwrap();
+    assert_eq!(soon(seen).await.unwrap().status(), 200);
+    assert!(app.is_quiet().await);
 }
 
 #[tokio::test]

@@ -162,6 +162,49 @@ async fn a_client_that_pauses_within_its_body_is_told_so() {
     assert_eq!(wire.rest().await, "a", "broken off");
 }
 
+/// Though it never pauses for long.
+#[tokio::test]
+async fn a_client_that_drips_its_body_is_told_so() {
+    let drips = || {
+        let rate = std::num::NonZeroU32::new(240);
+        options().min_upload_rate(rate).upload_grace(SHORT)
+    };
+    let (app, mut client) = with(drips()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        .await;
+    let mut wire = app.accept().await;
+    wire.head().await;
+    let (mut hears, mut says) = client.stream.into_split();
+    let dripping = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        while says.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(SHORT / 5).await;
+        }
+    });
+    let mut said = Vec::new();
+    let answer = tokio::io::AsyncReadExt::read_to_end(&mut hears, &mut said);
+    crate::support::soon(answer).await.unwrap_or_default();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    assert!(wire.rest().await.len() < 100, "broken off");
+    dripping.await.unwrap();
+
+    // What tells of what happens is let alone.
+    let (app, mut client) = with(drips()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nContent-Length: 2\r\n\r\nx")
+        .await;
+    let mut wire = app.accept().await;
+    wire.head().await;
+    tokio::time::sleep(SHORT * 3).await;
+    client.say("y").await;
+    assert_eq!(wire.exactly(2).await, b"xy");
+    wire.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert!(client.head().await.starts_with("http/1.1 200"));
+}
+
 #[tokio::test]
 async fn a_client_that_goes_on_in_time_or_was_answered_may_take_long() {
     let (app, mut client) = with(options().upload_timeout(Some(SHORT * 3))).await;

@@ -2,6 +2,7 @@
 #![cfg(feature = "host")]
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod connections;
 mod exchange;
 #[cfg(feature = "front")]
 mod extended;

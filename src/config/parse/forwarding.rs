@@ -2,18 +2,23 @@
 //!
 //! In `ancm.toml` they stand in the table `proxy`, under the same names.
 
-use super::{Parser, processes::SPAN, processes::SPAN_OR_ZERO, processes::span};
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use super::{
+    Parser,
+    processes::{COUNT, SPAN, SPAN_OR_ZERO, count, span},
+};
 use crate::config::{
     forwarding::{
         Forwarding, POLICY, PROTOCOL, PROXIES, UNDERSCORES, VIA, is_via, policy, protocol, proxies,
         underscores,
     },
     raw::RawConfig,
-    values::{boolean, seconds_or_span},
+    values::{boolean, seconds_or_span, whole},
 };
 
 /// The names, as they are written in both files.
-pub(in crate::config) const NAMES: [&str; 18] = [
+pub(in crate::config) const NAMES: [&str; 23] = [
     "protocol",
     "trustedProxies",
     "forwardedFor",
@@ -28,10 +33,15 @@ pub(in crate::config) const NAMES: [&str; 18] = [
     "connectTimeout",
     "continueTimeout",
     "uploadTimeout",
+    "minUploadRate",
+    "uploadGrace",
     "headTimeout",
     "bodyTimeout",
     "totalTimeout",
     "maxBodySize",
+    "appConnections",
+    "connectionQueueLimit",
+    "connectionQueueTime",
 ];
 
 impl Parser<'_> {
@@ -72,9 +82,20 @@ impl Parser<'_> {
         if let Some(upload) = upload {
             into.upload_timeout = Some(upload).filter(|time| !time.is_zero());
         }
+        if let Some(rate) = self.setting(raw, "minUploadRate", "whole bytes a second", whole) {
+            into.min_upload_rate = NonZeroU32::new(rate);
+        }
+        let grace = self.setting(raw, "uploadGrace", SPAN_OR_ZERO, seconds_or_span);
+        into.upload_grace = grace.unwrap_or(into.upload_grace);
         into.head_timeout = self.setting(raw, "headTimeout", SPAN, span);
         into.body_timeout = self.setting(raw, "bodyTimeout", SPAN, span);
         into.total_timeout = self.setting(raw, "totalTimeout", SPAN, span);
+        let connections = self.setting(raw, "appConnections", COUNT, count);
+        into.app_connections = connections.and_then(|many| NonZeroUsize::new(many as usize));
+        let waiting = self.setting(raw, "connectionQueueLimit", "a whole number", whole);
+        into.connection_queue_limit =
+            waiting.map_or(into.connection_queue_limit, |many| many as usize);
+        into.connection_queue_time = self.setting(raw, "connectionQueueTime", SPAN, span);
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let bytes = |text: &str| text.parse().ok().filter(|_| digits(text));
         into.max_body_size = self.setting(raw, "maxBodySize", "whole bytes", bytes);
@@ -107,10 +128,15 @@ mod tests {
             connect_timeout: Duration::from_secs(3),
             continue_timeout: Duration::ZERO,
             upload_timeout: None,
+            min_upload_rate: NonZeroU32::new(1000),
+            upload_grace: Duration::from_secs(9),
             head_timeout: Some(Duration::from_secs(90)),
             body_timeout: Some(Duration::from_secs(7)),
             total_timeout: Some(Duration::from_secs(3600)),
             max_body_size: Some(30_000_000_000),
+            app_connections: NonZeroUsize::new(512),
+            connection_queue_limit: 0,
+            connection_queue_time: Some(Duration::from_secs(10)),
         }
     }
 
@@ -133,10 +159,15 @@ traceContext = true
 connectTimeout = 3
 continueTimeout = 0
 uploadTimeout = 0
+minUploadRate = 1000
+uploadGrace = "00:00:09"
 headTimeout = "00:01:30"
 bodyTimeout = 7
 totalTimeout = "01:00:00"
 maxBodySize = 30000000000
+appConnections = 512
+connectionQueueLimit = 0
+connectionQueueTime = 10
 "#,
         );
         let loaded = loaded.unwrap();
@@ -157,10 +188,15 @@ maxBodySize = 30000000000
             ("connectTimeout", "3"),
             ("continueTimeout", "0"),
             ("uploadTimeout", "00:00:00"),
+            ("minUploadRate", "1000"),
+            ("uploadGrace", "9"),
             ("headTimeout", "90"),
             ("bodyTimeout", "00:00:07"),
             ("totalTimeout", "3600"),
             ("maxBodySize", "30000000000"),
+            ("appConnections", "512"),
+            ("connectionQueueLimit", "0"),
+            ("connectionQueueTime", "00:00:10"),
         ]);
         let loaded = loaded.unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
@@ -174,6 +210,10 @@ maxBodySize = 30000000000
             "traceContext              on",
             "maxBodySize               30000000000 bytes",
             "uploadTimeout             none",
+            "minUploadRate             1000 bytes a second, after 9 s",
+            "appConnections            512",
+            "connectionQueueLimit      0",
+            "connectionQueueTime       10 s",
             "totalTimeout              3600 s",
         ] {
             assert!(report.contains(line), "{line}: {report}");
@@ -197,6 +237,11 @@ maxBodySize = 30000000000
             ("bodyTimeout", "soon"),
             ("totalTimeout", "-1"),
             ("maxBodySize", "30 MB"),
+            ("minUploadRate", "-1"),
+            ("uploadGrace", "soon"),
+            ("appConnections", "0"),
+            ("connectionQueueLimit", "many"),
+            ("connectionQueueTime", "0"),
             ("maxBodySize", "+1"),
             ("maxBodySize", ""),
         ] {

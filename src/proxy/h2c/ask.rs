@@ -34,7 +34,7 @@ pub(in crate::proxy) struct Exchange {
     pub(super) place: Place,
 }
 
-/// Sends the request of `errand` on `link`. It stays whole there unless some of its body was taken.
+/// Sends the request of `errand` on `link`. It stays whole there unless more of its body was taken than is remembered.
 ///
 /// Dropping the future resets the stream.
 pub(super) async fn ask(
@@ -69,8 +69,18 @@ pub(super) async fn ask(
     };
     let body = errand.request.body_mut();
     let answered = poll_fn(|cx| asking.poll(cx, body, progress, listener)).await;
-    let touched = asking.upload.is_touched();
-    let answered = answered.map_err(|failure| Refused { failure, touched })?;
+    let answered = match answered {
+        Ok(answered) => answered,
+        Err(failure) => {
+            let taken = asking.upload.into_taken();
+            let touched = taken.is_none();
+            errand
+                .request
+                .body_mut()
+                .put_back(taken.unwrap_or_default());
+            return Err(Refused { failure, touched });
+        }
+    };
     let body = std::mem::replace(errand.request.body_mut(), RequestBody::empty());
     let rest = Rest::send(asking.upload, body);
     let (parts, stream) = answered.into_parts();
@@ -86,7 +96,7 @@ pub(super) async fn ask(
 /// A request without an answer.
 pub(super) struct Refused {
     pub(super) failure: Failure,
-    /// Whether something of its body is gone.
+    /// Whether something of its body is gone, that can't be sent once more.
     pub(super) touched: bool,
 }
 
@@ -152,19 +162,17 @@ struct Timers {
     patience: Patience,
     begun: Instant,
     app: Option<Stall>,
-    /// Made only where a client lets the app wait for its body.
     client: Option<Stall>,
 }
 
 impl Timers {
     fn poll(&mut self, cx: &mut Context<'_>, progress: Option<&Progress>) -> Poll<Failure> {
-        if let (Some(progress), Some(limit)) = (progress, self.patience.client)
-            && (self.client.is_some() || progress.client_since().is_some())
+        if let Some(progress) = progress
+            && progress
+                .poll_slow(cx, &mut self.client, self.patience.client)
+                .is_ready()
         {
-            let stall = Stall::of(&mut self.client, limit);
-            if stall.poll(cx, || progress.client_since()).is_ready() {
-                return Poll::Ready(Failure::Slow);
-            }
+            return Poll::Ready(Failure::Slow);
         }
         let Some(limit) = self.patience.app else {
             return Poll::Pending;

@@ -52,7 +52,6 @@ pub(in crate::proxy) async fn connect(
             place,
             is_new,
         } = take(errand, options).await?;
-        errand.introduce()?;
         let asked = ask(&link, place, extended(&errand.request));
         let asked = match options.head_limit() {
             Some(limit) => timeout(limit, asked).await.map_err(|_| {

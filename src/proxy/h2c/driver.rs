@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use super::{link::State, links::Links, opening::Opening};
+use crate::proxy::seats::Seat;
 
 /// How often is looked after a connection.
 const LOOK: Duration = Duration::from_secs(10);
@@ -31,6 +32,7 @@ const PING_PAUSE: Duration = Duration::from_secs(310);
 /// Drives a connection to its end.
 pub(super) async fn drive(
     mut connection: Connection<Opening, Bytes>,
+    seat: Seat,
     state: Arc<State>,
     links: Weak<Links>,
 ) {
@@ -44,6 +46,7 @@ pub(super) async fn drive(
     if let Some(links) = links.upgrade() {
         links.forget(&state);
     }
+    drop((connection, seat));
     if let Some(error) = ended {
         debug!(%error, "Connection to the app ended");
     }

@@ -14,7 +14,10 @@ use h2::client::{Builder, SendRequest};
 use tokio::sync::Notify;
 
 use super::{driver, links::Links, opening::Opening, opening::Spoken};
-use crate::{error::BoxError, error::Error, proxy::io::Io};
+use crate::{
+    error::{BoxError, Error},
+    proxy::{io::Io, seats::Seat},
+};
 
 /// What the app may send of an answer that nobody reads, for one stream and for all of a connection: what is on its way
 /// in a network of 100 ms at 80 Mbit/s, and 16 such streams.
@@ -63,7 +66,7 @@ pub(super) struct State {
 
 impl Link {
     /// A connection that was just opened, for `links`.
-    pub(super) async fn new(io: Io, links: Weak<Links>) -> Result<Self, Error> {
+    pub(super) async fn new(io: Io, seat: Seat, links: Weak<Links>) -> Result<Self, Error> {
         let state = Arc::<State>::default();
         let opening = Opening::new(io, Arc::clone(&state));
         let handshake = Builder::new()
@@ -76,7 +79,7 @@ impl Link {
             .handshake(opening);
         let (sender, connection) = handshake.await.map_err(Error::connect)?;
         // Outside of any request's span: it outlives the request.
-        tokio::spawn(driver::drive(connection, Arc::clone(&state), links));
+        tokio::spawn(driver::drive(connection, seat, Arc::clone(&state), links));
         Ok(Self { sender, state })
     }
 

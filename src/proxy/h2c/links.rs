@@ -1,7 +1,7 @@
 //! The connections to one app that speaks HTTP/2.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,8 +14,9 @@ use crate::{
     error::Error,
     proxy::{
         backend::Backend,
-        dial::{dial, shortage},
+        dial::Why,
         pool::{SHARDS, own},
+        seats::{Limits, Turn},
     },
 };
 
@@ -49,16 +50,6 @@ pub(super) struct Taken {
     pub(super) is_new: bool,
 }
 
-/// Why a connection was not opened.
-#[derive(Clone)]
-struct Why {
-    /// Whether somebody else may be asked.
-    unconnected: bool,
-    /// What the system said, where it is that no more files may be open here.
-    shortage: Option<i32>,
-    text: String,
-}
-
 impl Default for Links {
     fn default() -> Self {
         Self {
@@ -79,6 +70,7 @@ impl Links {
     pub(super) async fn open(
         self: &Arc<Self>,
         backend: &Backend,
+        limits: Limits,
         limit: Duration,
     ) -> Result<Taken, Error> {
         let shard = own(&self.shards);
@@ -92,8 +84,19 @@ impl Links {
         {
             return Err(why.error());
         }
-        let opened = match dial(backend, limit).await {
-            Ok(io) => Link::new(io, Arc::downgrade(self)).await,
+        let seat = match backend.pool().seats().try_take(limits) {
+            Some(seat) => seat,
+            None => match self.least_busy() {
+                Some(taken) => return Ok(taken),
+                None => match backend.pool().turn(limits, false).await? {
+                    Turn::Seat(seat) => seat,
+                    Turn::Wire(wire) => wire.into_seat(),
+                    Turn::Failed(why) => return Err(why.error()),
+                },
+            },
+        };
+        let opened = match seat.dial(backend, limit).await {
+            Ok((io, seat)) => Link::new(io, seat, Arc::downgrade(self)).await,
             Err(error) => Err(error),
         };
         let opened = opened.inspect_err(|error| shard.fail(error))?;
@@ -105,6 +108,17 @@ impl Links {
             place,
             is_new: true,
         })
+    }
+
+    /// A place on the connection with the fewest requests, of whichever thread: there can't be another one now.
+    fn least_busy(&self) -> Option<Taken> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let links = lock(&shard.links);
+            all.extend(links.iter().filter(|link| !link.is_retired()).cloned());
+        }
+        let link = all.into_iter().min_by_key(Link::streams)?;
+        Some(Taken::of(&link))
     }
 
     /// Takes a connection out that takes no more requests. It ends with those it has.
@@ -127,6 +141,16 @@ impl Links {
     }
 }
 
+impl Taken {
+    fn of(link: &Link) -> Self {
+        Self {
+            link: link.clone(),
+            place: link.take(),
+            is_new: false,
+        }
+    }
+}
+
 impl Shard {
     /// The first with room, so that those that are not needed are left alone and go.
     fn take(&self) -> Option<Taken> {
@@ -137,33 +161,12 @@ impl Shard {
             let many = links.len() >= MOST;
             many.then(|| links.iter().min_by_key(|link| link.streams()))?
         };
-        let link = roomy.or_else(all_full)?;
-        Some(Taken {
-            link: link.clone(),
-            place: link.take(),
-            is_new: false,
-        })
+        roomy.or_else(all_full).map(Taken::of)
     }
 
     fn fail(&self, error: &Error) {
-        *lock(&self.why) = Some(Why {
-            unconnected: error.is_unconnected(),
-            shortage: shortage(error),
-            text: crate::error::chain(error),
-        });
+        *lock(&self.why) = Some(Why::of(error));
         self.failures.fetch_add(1, Ordering::Release);
-    }
-}
-
-impl Why {
-    fn error(self) -> Error {
-        if let Some(code) = self.shortage {
-            Error::connect(io::Error::from_raw_os_error(code))
-        } else if self.unconnected {
-            Error::connect(self.text)
-        } else {
-            Error::timeout("take a connection")
-        }
     }
 }
 

@@ -28,7 +28,6 @@ pub(in crate::proxy) async fn send(
             place,
             is_new,
         } = take(errand, options).await?;
-        errand.introduce()?;
         let proven = link.state.is_proven();
         let asked = ask(&link, place, errand, options).await;
         let (failure, touched) = match asked {
@@ -70,7 +69,8 @@ pub(in crate::proxy) async fn send(
     }
 }
 
-/// A place on a connection that is at hand, or else on a new one, of another process if this one takes none.
+/// A place on a connection that is at hand, or else on a new one, of another process if this one takes none. That process
+/// is told who the user is.
 pub(super) async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<Taken, Error> {
     loop {
         let backend = errand.lease.backend().clone();
@@ -78,13 +78,24 @@ pub(super) async fn take(errand: &mut Errand, options: &ProxyOptions) -> Result<
             return Err(Error::connect("it speaks HTTP/1.1 now"));
         };
         if let Some(taken) = links.take() {
+            errand.introduce()?;
             return Ok(taken);
         }
-        match links.open(&backend, options.said.connect_timeout).await {
+        match links
+            .open(
+                &backend,
+                options.connections(),
+                options.said.connect_timeout,
+            )
+            .await
+        {
             // Another process is no easier to reach.
             Err(error) if is_shortage(&error) => return Err(error),
             Err(error) => errand.unconnected(error, options).await?,
-            opened => return opened,
+            Ok(opened) => {
+                errand.introduce()?;
+                return Ok(opened);
+            }
         }
     }
 }

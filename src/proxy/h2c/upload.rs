@@ -19,21 +19,48 @@ use crate::{error::BoxError, proxy::upload::RequestBody};
 pub(super) struct Upload {
     /// Until all was sent, or nobody wants more.
     stream: Option<SendStream<Bytes>>,
-    touched: bool,
+    taken: Taken,
+}
+
+/// How many bytes of a body are remembered, until there is an answer.
+const REMEMBERED: usize = 64 * 1024;
+/// In how many parts.
+const FRAMES: usize = 16;
+
+/// What was taken of a body, so that it can be sent once more.
+#[derive(Debug, Default)]
+struct Taken {
+    data: Vec<Bytes>,
+    /// More than is remembered.
+    is_lost: bool,
+}
+
+impl Taken {
+    fn note(&mut self, frame: Option<&Frame<Bytes>>) {
+        let Some(frame) = frame.filter(|_| !self.is_lost) else {
+            return;
+        };
+        let before: usize = self.data.iter().map(Bytes::len).sum();
+        let data = frame.data_ref();
+        match data.filter(|data| before + data.len() <= REMEMBERED && self.data.len() < FRAMES) {
+            Some(data) => self.data.push(data.clone()),
+            None => (self.data, self.is_lost) = (Vec::new(), true),
+        }
+    }
 }
 
 impl Upload {
     /// Nothing follows where `stream` has ended already.
-    pub(super) const fn new(stream: Option<SendStream<Bytes>>) -> Self {
+    pub(super) fn new(stream: Option<SendStream<Bytes>>) -> Self {
         Self {
             stream,
-            touched: false,
+            taken: Taken::default(),
         }
     }
 
-    /// Whether something of the body was taken, so that it can't be sent once more.
-    pub(super) const fn is_touched(&self) -> bool {
-        self.touched
+    /// What was taken of the body, or `None` where that is more than is remembered, so that it can't be sent once more.
+    pub(super) fn into_taken(self) -> Option<Vec<Bytes>> {
+        (!self.taken.is_lost).then_some(self.taken.data)
     }
 
     /// Whether nothing is left to be sent.
@@ -55,10 +82,10 @@ impl Upload {
                 break;
             }
             let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-            self.touched = true;
             let ends = body.is_end_stream();
             match frame.transpose() {
                 Ok(frame) => {
+                    self.taken.note(frame.as_ref());
                     // A stream that has ended meanwhile tells why when it is read.
                     if pass(stream, frame, ends).is_none_or(|sent| sent.is_err()) {
                         break;
@@ -66,6 +93,7 @@ impl Upload {
                 }
                 Err(error) => {
                     stream.send_reset(of_client(&*error));
+                    self.taken.is_lost = true;
                     self.stream = None;
                     return Poll::Ready(Err(error));
                 }

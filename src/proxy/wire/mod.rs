@@ -14,6 +14,7 @@ mod encode;
 mod failure;
 mod framing;
 mod head;
+mod keep;
 mod outgoing;
 mod stream;
 #[cfg(test)]
@@ -44,8 +45,13 @@ use self::{
     stream::Stream,
 };
 use super::{
-    backend::Backend, gate::Opener, hints::Hints, io::Io, progress::Upload, request::Via,
-    stall::Stall, upload::RequestBody,
+    gate::Opener,
+    hints::Hints,
+    progress::{Haste, Upload},
+    request::Via,
+    seats::Seat,
+    stall::Stall,
+    upload::RequestBody,
 };
 use crate::error::BoxError;
 
@@ -71,13 +77,17 @@ pub(super) struct Wire {
     /// When its last request was sent, or else when it was dialled.
     used: Instant,
     reused: bool,
+    /// Whose runtime hears of it.
+    thread: usize,
+    /// Below the socket, which is closed first.
+    seat: Seat,
 }
 
 /// How long the two sides of an exchange may keep it waiting, until there is an answer. `None` is for ever.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct Patience {
     pub(in crate::proxy) app: Option<Duration>,
-    pub(in crate::proxy) client: Option<Duration>,
+    pub(in crate::proxy) client: Haste,
 }
 
 /// Whoever hears what an app says before its answer.
@@ -104,57 +114,6 @@ impl Listener<'_> {
 }
 
 impl Wire {
-    /// A connection of `backend` that has carried a request before and can carry another.
-    ///
-    /// One that the app has closed meanwhile is noticed here, without a system call, if the runtime has heard of it.
-    pub(super) fn reuse(backend: &Backend) -> Option<Box<Self>> {
-        let now = Instant::now();
-        while let Some(mut wire) = backend.pool().take(now) {
-            // An app that says anything now, be it goodbye, is not asked.
-            if wire.is_silent() {
-                (wire.used, wire.reused) = (now, true);
-                return Some(wire);
-            }
-        }
-        None
-    }
-
-    /// A connection that was just opened.
-    pub(super) fn new(io: Io) -> Box<Self> {
-        Box::new(Self {
-            stream: Stream::Whole(io),
-            read: BytesMut::new(),
-            chunk: FIRST_READ,
-            outgoing: Outgoing::default(),
-            refused: None,
-            stall: None,
-            body: Decoder::Length(0),
-            keeps_alive: true,
-            is_plain: false,
-            used: Instant::now(),
-            reused: false,
-        })
-    }
-
-    /// Whether it has carried a request before, so that the app may have been about to close it.
-    pub(super) const fn is_reused(&self) -> bool {
-        self.reused
-    }
-
-    /// Whether every field of the answer is known to be for the client, said as it may hear it.
-    pub(super) const fn is_plain(&self) -> bool {
-        self.is_plain
-    }
-
-    /// When its last request was sent, or else when it was dialled.
-    pub(super) const fn used(&self) -> Instant {
-        self.used
-    }
-
-    fn is_silent(&self) -> bool {
-        matches!(&self.stream, Stream::Whole(io) if io.is_silent())
-    }
-
     /// Sends `request` and waits for the head of the answer, for `patience.app` from when the app last took a part of it,
     /// and for `patience.client` from when the client was last asked for more of it.
     ///
@@ -172,19 +131,15 @@ impl Wire {
         self.outgoing.begin(request, upload.is_some());
         let sent = Some(self.used);
         let since = || upload.map_or(sent, Upload::since);
-        // Made only where a client lets the app wait for its body.
         let mut slow = None;
         poll_fn(|cx| {
             if let Poll::Ready(answer) = self.poll_answer(cx, request, listener) {
                 return Poll::Ready(answer);
             }
-            if let (Some(upload), Some(limit)) = (upload, patience.client)
-                && (slow.is_some() || upload.client_since().is_some())
+            if let Some(upload) = upload
+                && upload.poll_slow(cx, &mut slow, patience.client).is_ready()
             {
-                let stall = Stall::of(&mut slow, limit);
-                if stall.poll(cx, || upload.client_since()).is_ready() {
-                    return Poll::Ready(Err(Failure::Slow));
-                }
+                return Poll::Ready(Err(Failure::Slow));
             }
             let Some(limit) = patience.app else {
                 return Poll::Pending;
@@ -321,25 +276,6 @@ impl Wire {
         since: Instant,
     ) -> Poll<()> {
         Stall::of(&mut self.stall, limit).poll(cx, || Some(since))
-    }
-
-    /// Keeps it for the next request, if the answer came whole and the app has said no more.
-    pub(super) fn recycle(mut self: Box<Self>, backend: &Backend) {
-        if self.keeps_alive && self.body.is_ended() && self.read.is_empty() {
-            if self.read.capacity() > 2 * FIRST_READ {
-                self.read = BytesMut::new();
-            }
-            backend.pool().put(self);
-        } else {
-            drop(self);
-            backend.pool().tell();
-        }
-    }
-
-    /// Gives back what the next request would need, and gets it again with that.
-    pub(super) fn slim(&mut self) {
-        self.read = BytesMut::new();
-        self.outgoing = Outgoing::default();
     }
 
     /// Reads what has come, as much at once as the app has shown to send.

@@ -5,7 +5,10 @@ use super::{
     beside_hyper::{compare, ours},
     *,
 };
-use crate::samples::samples;
+use crate::{
+    proxy::{Backend, io::Io},
+    samples::samples,
+};
 
 const HEADS: [&str; 18] = [
     "HTTP/1.1 200 OK\r\n",
@@ -422,6 +425,14 @@ fn a_head_that_is_not_usual_is_left_to_the_general_way() {
     assert!(refused.is_some_and(|head| head.is_err()));
 }
 
+/// As one that was just taken.
+#[cfg(unix)]
+fn seat() -> crate::proxy::seats::Seat {
+    let limits = super::super::ProxyOptions::new().connections();
+    let seats = crate::proxy::seats::Seats::new();
+    seats.try_take(limits).unwrap()
+}
+
 /// It takes no more of the request, and says why a while later.
 #[cfg(unix)]
 #[tokio::test]
@@ -434,7 +445,7 @@ async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
     let (mut sender, body) = http_body_util::channel::Channel::<Bytes, BoxError>::new(1);
     let (body, upload) = RequestBody::new(body);
     let mut request = Request::post("/").body(body).unwrap();
-    let mut wire = Wire::new(Io::Unix(near));
+    let mut wire = Wire::new(Io::Unix(near), seat());
     let hints = Hints::new(crate::Connection::default(), http::Version::HTTP_10);
     let (listener, patience) = (
         Listener {
@@ -444,7 +455,11 @@ async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
         },
         Patience {
             app: None,
-            client: None,
+            client: crate::proxy::progress::Haste {
+                pause: None,
+                rate: None,
+                grace: Duration::ZERO,
+            },
         },
     );
     let app = async {
@@ -474,7 +489,7 @@ async fn what_lies_deep_in_the_pool_holds_no_buffer() {
     for _ in 0..66 {
         let (near, other) = tokio::net::UnixStream::pair().unwrap();
         far.push(other);
-        let mut wire = Wire::new(Io::Unix(near));
+        let mut wire = Wire::new(Io::Unix(near), seat());
         wire.read.reserve(FIRST_READ);
         wire.recycle(&backend);
     }
