@@ -10,7 +10,6 @@
 mod support;
 
 mod blocking;
-mod bodies;
 mod connection;
 mod faults;
 mod here;
