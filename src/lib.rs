@@ -87,7 +87,7 @@
 //!
 //! Features only add. The default is the app half alone, without a line of the host half.
 //!
-//! | feature | Default? | what it adds |
+//! | feature | default | what it adds |
 //! |---|---|---|
 //! | *(none)* | always | the app half as tower layers: [`app::AncmLayer`] and its stages |
 //! | `axum` | yes | the app half's values as axum extractors, the client's address as `ConnectInfo`; in a [`Host`], the path that `nest_service` took off |
@@ -99,6 +99,8 @@
 //! | `in-process` | no | `front`, and `in_process`: an app in a worker that is called instead of forwarded to, ASP.NET Core by CoreCLR (Unix) |
 //! | `tls` | no | `front` and `front::tls`: TLS by rustls, client certificates |
 //! | `cli` | no | all of the above but `negotiate`, and the `ancm` program |
+//! | `x509` | no | what stands in a client's certificate: subject, issuer, validity, names, fingerprint |
+//! | `sealed` | no | in an app of its own the user whom our host half authenticated; `host` has it |
 //!
 //! # Cancel safety
 //!

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.IO.Pipelines;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -386,6 +387,35 @@ namespace Ancm.Hosting.Tests
             });
             await Run(request);
             Check.Equal(true, none);
+        }
+
+        public static async Task WriterTellsWhatItHoldsWhereItCanBeAsked()
+        {
+            var held = "";
+            var request = FakeApp.Request(async context =>
+            {
+                var writer = context.Response.BodyWriter;
+                var (may, count) = (typeof(PipeWriter).GetProperty("CanGetUnflushedBytes"), typeof(PipeWriter).GetProperty("UnflushedBytes"));
+                string Told() => count == null ? "" : $"{may!.GetValue(writer)} {count.GetValue(writer)};";
+                writer.GetSpan(3);
+                writer.Advance(3);
+                held += Told();
+                await writer.FlushAsync();
+                held += Told();
+            });
+            await Run(request);
+            Check.Equal(Environment.Version.Major < 6 ? "" : "True 3;True 0;", held);
+        }
+
+        public static async Task AppMayWishForTheConnectionsEnd()
+        {
+            var request = FakeApp.Request(context =>
+            {
+                context.Features.Get<IConnectionLifetimeNotificationFeature>().RequestClose();
+                return Task.CompletedTask;
+            });
+            await Run(request);
+            Check.Equal(true, request.Fields.Contains("Connection: close"));
         }
 
         public static unsafe void PathBaseIsMatchedBySegmentsInAnyCase()

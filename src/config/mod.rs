@@ -184,7 +184,8 @@
 //! `warmUp` (paths with spaces between them), `probePath`, `probeStatus`, `probeInterval`, `idleTimeout`, `recycleAge`,
 //! `recycleRequests`, `recycleMemory`, `queueLimit`, `queueTime`, `queueOverflowStatus`, `queueRetryAfter`,
 //! `drainTimeout`, `retry`, `affinityCookie`, `listener`; who the client is by `keepUser`, `userHeader`, `basicUsers`,
-//! `basicRealm`, `basicOverCleartext`, `basicAttempts`, `basicAttemptsTime`, `basicWait` and `basicRemember`. IIS passes over names that it does not know, so one file serves both.
+//! `basicRealm`, `basicOverCleartext`, `basicAttempts`, `basicAttemptsTime`, `basicWait` and `basicRemember`. IIS passes over
+//! names that it does not know, so one file serves both.
 //! [`Processes`] has their defaults and the reasons for them. The keys of `proxy` have the same names there, those of
 //! `front` begin with it: `frontMaxConnections`. [`Forwarding`] and [`FrontLimits`] explain them. Where the front listens, and its
 //! certificates, only `ancm.toml` says: [`Site`].
@@ -220,6 +221,7 @@ mod source;
 mod text;
 mod toml_file;
 mod toml_site;
+mod toml_values;
 mod values;
 mod vars;
 mod web_config;

@@ -2,16 +2,14 @@
 //!
 //! A name that is not known is an error here, because nobody but this module reads the file.
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::DeTable;
 
 use super::{
-    findings::{Findings, Kind, Position, shown},
+    findings::{Findings, Kind},
     parse::{DESTINATIONS, FORWARDING},
-    raw::{Arguments, KEYS, RawConfig, Text, did_you_mean},
+    raw::{Arguments, KEYS, RawConfig, Text},
     text::Lines,
+    toml_values::{Key, Reader, Value},
 };
 
 /// The keys that only this format has, or has in another form.
@@ -101,14 +99,6 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> RawConfig {
     raw
 }
 
-pub(super) struct Reader<'a> {
-    pub(super) lines: Lines<'a>,
-    findings: &'a mut Findings,
-}
-
-pub(super) type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
-
 impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, raw: &mut RawConfig) {
         for (key, value) in table {
@@ -196,10 +186,6 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn error(&mut self, at: Position, kind: Kind) {
-        self.findings.error(Some(at), kind);
-    }
-
     fn arguments(&mut self, value: &Value<'_>) -> Option<Arguments> {
         if value.get_ref().is_array() {
             return Some(Arguments::List(self.list("arguments", value)));
@@ -234,103 +220,12 @@ impl Reader<'_> {
             *slot = self.scalar(key, value);
         }
     }
-
-    /// A table of strings.
-    fn strings(&mut self, key: &Key<'_>, value: &Value<'_>) -> Vec<(Text, Text)> {
-        self.pairs(key, value, Self::string)
-    }
-
-    /// A table of strings, numbers and booleans.
-    fn scalars(&mut self, key: &Key<'_>, value: &Value<'_>) -> Vec<(Text, Text)> {
-        self.pairs(key, value, Self::scalar)
-    }
-
-    fn pairs(
-        &mut self,
-        key: &Key<'_>,
-        value: &Value<'_>,
-        read: fn(&mut Self, &Key<'_>, &Value<'_>) -> Option<Text>,
-    ) -> Vec<(Text, Text)> {
-        let Some(table) = value.get_ref().as_table() else {
-            self.mistyped(key.get_ref(), "a table", value);
-            return Vec::new();
-        };
-        let mut pairs: Vec<_> = table
-            .iter()
-            .filter_map(|(name, value)| {
-                let text = read(self, name, value)?;
-                let at = self.lines.position(name.span().start);
-                let name = name.get_ref().to_string();
-                Some((Text { text: name, at }, text))
-            })
-            .collect();
-        // The table is sorted by name; what counts is the order of the file.
-        pairs.sort_by_key(|(name, _)| name.at);
-        pairs
-    }
-
-    /// An array of strings.
-    pub(super) fn list(&mut self, key: &str, value: &Value<'_>) -> Vec<Text> {
-        let Some(items) = value.get_ref().as_array() else {
-            self.mistyped(key, "an array of strings", value);
-            return Vec::new();
-        };
-        let mut texts = Vec::new();
-        for item in items {
-            match item.get_ref().as_str() {
-                Some(text) => texts.push(self.text(text, item)),
-                None => self.mistyped(key, "an array of strings", item),
-            }
-        }
-        texts
-    }
-
-    pub(super) fn string(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            self.mistyped(key.get_ref(), "a string", value);
-        }
-        text.map(|text| self.text(text, value))
-    }
-
-    /// A string, a number or a boolean as text: what it must be is checked with those of `web.config`.
-    pub(super) fn scalar(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Text> {
-        let text = match value.get_ref() {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Boolean(value) => value.to_string(),
-            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                self.mistyped(key.get_ref(), "one value", value);
-                return None;
-            }
-        };
-        Some(self.text(&text, value))
-    }
-
-    pub(super) fn text(&self, text: &str, value: &Value<'_>) -> Text {
-        Text {
-            text: text.to_owned(),
-            at: self.lines.position(value.span().start),
-        }
-    }
-
-    pub(super) fn mistyped(&mut self, key: &str, expected: &str, value: &Value<'_>) {
-        let at = self.lines.position(value.span().start);
-        let bad = Kind::bad(key, expected, value.get_ref().type_str());
-        self.findings.error(Some(at), bad);
-    }
-
-    pub(super) fn unknown<'k>(&mut self, key: &Key<'_>, known: impl IntoIterator<Item = &'k str>) {
-        let at = self.lines.position(key.span().start);
-        let hint = did_you_mean(key.get_ref(), known);
-        let name = shown(key.get_ref());
-        self.findings.error(Some(at), Kind::UnknownKey(name, hint));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::findings::Position;
     use proptest::prelude::*;
 
     fn read_all(text: &str) -> (RawConfig, Vec<String>) {

@@ -6,7 +6,7 @@ use super::{
     findings::Kind,
     parse::FRONT,
     raw::{RawBinding, RawCertificate, RawConfig, Text},
-    toml_file::{Key, Reader, Value},
+    toml_values::{Key, Reader, Value},
 };
 
 /// The keys of the table that are no limits.

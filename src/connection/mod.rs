@@ -1,20 +1,20 @@
 //! What a front knows of a client's connection.
 
+#[cfg(feature = "host")]
+mod said;
 mod tls;
 #[cfg(all(unix, feature = "in-process"))]
 mod told;
 
 pub use self::tls::TlsFacts;
 
-#[cfg(feature = "host")]
-use std::sync::OnceLock;
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::Extensions;
-#[cfg(feature = "host")]
-use http::HeaderValue;
 
+#[cfg(feature = "host")]
+use self::said::Said;
 #[cfg(feature = "host")]
 use crate::informational::Door;
 
@@ -78,17 +78,6 @@ struct Facts {
     /// What every request of this connection says of it, made once.
     #[cfg(feature = "host")]
     said: Said,
-}
-
-#[cfg(feature = "host")]
-#[derive(Clone, Debug, Default)]
-struct Said {
-    forwarded_for: OnceLock<HeaderValue>,
-    certificate: OnceLock<HeaderValue>,
-    #[cfg(all(unix, feature = "in-process"))]
-    told: OnceLock<Option<HeaderValue>>,
-    #[cfg(all(unix, feature = "in-process"))]
-    native: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// The user of one request, in its extensions: goes before its connection's.
@@ -207,29 +196,6 @@ impl Connection {
         self.facts.tls.as_ref()
     }
 
-    /// The peer as `X-Forwarded-For` names it: always with its port, IPv6 in brackets.
-    ///
-    /// An IPv4 client of a listener for both families is named by its IPv4 address.
-    #[cfg(feature = "host")]
-    pub(crate) fn forwarded_for(&self) -> Option<&HeaderValue> {
-        let peer = self.facts.peer?;
-        let value = self
-            .facts
-            .said
-            .forwarded_for
-            .get_or_init(|| header_value(canonical(peer).to_string()));
-        Some(value)
-    }
-
-    /// The certificate as `MS-ASPNETCORE-CLIENTCERT` holds it: base64 of its DER in one line.
-    #[cfg(feature = "host")]
-    pub(crate) fn certificate_value(&self) -> Option<&HeaderValue> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let der = self.facts.certificate.as_ref()?;
-        let value = &self.facts.said.certificate;
-        Some(value.get_or_init(|| header_value(STANDARD.encode(der))))
-    }
-
     /// The same, but an IPv4 client of a listener for both families has its IPv4 address.
     #[cfg(feature = "host")]
     pub(crate) fn canonical(self) -> Self {
@@ -238,24 +204,6 @@ impl Connection {
                 self.with(|facts| facts.peer = Some(canonical(peer)))
             }
             Some(_) | None => self,
-        }
-    }
-
-    /// What an app in this process is told of this connection: made by `make` the first time.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(crate) fn once<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
-        let made = self.facts.said.native.get_or_init(|| Arc::new(make()));
-        // Somebody else's: only this crate asks, and for one type.
-        Arc::downcast(made.clone()).unwrap_or_else(|_| Arc::new(make()))
-    }
-
-    /// The same facts, without what was made of them.
-    #[cfg(all(unix, feature = "in-process"))]
-    pub(crate) fn bare(&self) -> Self {
-        let mut facts = Facts::clone(&self.facts);
-        facts.said = Said::default();
-        Self {
-            facts: Arc::new(facts),
         }
     }
 
@@ -273,11 +221,6 @@ impl Connection {
 #[cfg(feature = "host")]
 fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
-}
-
-#[cfg(feature = "host")]
-fn header_value(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("addresses and base64 are plain ASCII")
 }
 
 #[cfg(feature = "axum")]

@@ -1,14 +1,12 @@
 //! An app that somebody else runs, at several addresses: there is little to be done to it, but something to be said.
 
-use serde::Serialize;
-
 use super::{
     follow::Follower,
     message::{Reply, Request},
-    operator::{Facts, Operator},
-    report::{ConfigReport, ModuleReport},
+    operator::Operator,
+    report::{AddressesReport, ConfigReport, Facts, ModuleReport},
 };
-use crate::proxy::{BackendStatus, Backends};
+use crate::proxy::Backends;
 
 /// What a [`Socket`](super::Socket) can answer for.
 #[derive(Clone, Debug)]
@@ -38,20 +36,6 @@ impl From<Backends> for Operated {
     fn from(backends: Backends) -> Self {
         Self::Addresses(Addresses::new(backends, None))
     }
-}
-
-/// How the addresses of an app are.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct AddressesReport {
-    /// `ready` where any address is up, or else `unreachable`.
-    pub state: &'static str,
-    /// Each of them, and each name that has none.
-    pub backends: Vec<BackendStatus>,
-    /// The configuration; none where it is not read from a file.
-    pub config: Option<ConfigReport>,
-    /// Who forwards to them.
-    pub module: ModuleReport,
 }
 
 impl Operated {

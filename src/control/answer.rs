@@ -2,7 +2,8 @@
 
 use super::{
     message::{Reply, Request},
-    operator::{Operator, RestartError},
+    operator::Operator,
+    task::RestartError,
 };
 use crate::offline::Page;
 

@@ -6,16 +6,16 @@ use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
 };
-use tracing::{Instrument as _, debug_span, info, warn};
+use tracing::{Instrument as _, debug_span, info};
 
 use super::{
-    operator::Running,
-    reload::{self, Configured, QUIET},
+    configured::{Configured, QUIET, Watched},
+    running::Running,
 };
 use crate::{
     config::{Config, Source, Vars},
     proxy::Backends,
-    watch::{self as files, Change, Changes, Watcher},
+    watch::Change,
 };
 
 /// How many may ask for it at a time; who comes then waits.
@@ -51,16 +51,19 @@ type Order = oneshot::Sender<Result<(), Vec<String>>>;
 pub(crate) fn follow(followed: Followed) -> io::Result<(Follower, Running)> {
     let runtime = runtime::Handle::try_current().map_err(io::Error::other)?;
     let (orders, receiver) = mpsc::channel(ORDERS);
-    let source = Some(&followed.source);
-    let configured = Configured::new(Arc::clone(&followed.config), source);
-    let (changes, watcher) = files::watch(configured.files(source))?;
-    let (teller, configured) = watch::channel(configured);
+    let Followed {
+        config,
+        source,
+        vars,
+        backends,
+        apply,
+    } = followed;
+    let (watched, configured) = Watched::new(config, Some(source), vars)?;
     let task = Task {
-        followed,
+        backends,
+        apply,
         orders: receiver,
-        changes,
-        watcher,
-        configured: teller,
+        watched,
     };
     let task = runtime.spawn(task.run().instrument(debug_span!("follower")));
     Ok((Follower { orders, configured }, Running::new(task)))
@@ -92,11 +95,10 @@ impl fmt::Debug for Follower {
 }
 
 struct Task {
-    followed: Followed,
+    backends: Backends,
+    apply: Box<dyn Fn(&Config) + Send + Sync>,
     orders: mpsc::Receiver<Order>,
-    changes: Changes,
-    watcher: Watcher,
-    configured: watch::Sender<Configured>,
+    watched: Watched,
 }
 
 impl Task {
@@ -109,15 +111,14 @@ impl Task {
                     Some(done) => drop(done.send(self.reload().await)),
                     None => return,
                 },
-                seen = self.changes.after(QUIET) => self.seen(&seen).await,
+                seen = self.watched.changed(QUIET) => self.seen(&seen).await,
             }
         }
     }
 
     async fn seen(&self, seen: &BTreeSet<Change>) {
-        if self.configured.borrow().waits(seen) {
+        if self.watched.waits(seen) {
             info!("Configuration changed, which changes nothing here before somebody says so");
-            self.configured.send_modify(|now| now.pending = true);
             return;
         }
         // What is wrong stands in the log.
@@ -125,40 +126,19 @@ impl Task {
     }
 
     async fn reload(&self) -> Result<(), Vec<String>> {
-        let Followed {
-            source,
-            vars,
-            backends,
-            apply,
-            ..
-        } = &self.followed;
-        let old = Arc::clone(&self.configured.borrow().config);
-        let reloaded = reload::read(source.clone(), Arc::clone(vars), &old).await;
-        let taken = reloaded.and_then(|reloaded| {
-            let config = &reloaded.config;
-            let protocol = config.forwarding().protocol();
-            backends
-                .reconfigure(config.destinations(), config.health_check(), protocol)
-                .map_err(|error| vec![error.to_string()])?;
-            Ok(reloaded)
-        });
-        match taken {
-            Ok(reloaded) => {
-                apply(&reloaded.config);
-                info!("Configuration is in force");
-                self.configured.send_modify(|now| now.take(reloaded, true));
-                let files = self.configured.borrow().files(Some(source));
-                self.watcher.replace(files);
-                Ok(())
-            }
-            Err(errors) => {
-                warn!(
-                    ?errors,
-                    "Configuration is wrong, the app goes on with the old one"
-                );
-                self.configured.send_modify(|now| now.refuse(&errors));
-                Err(errors)
-            }
-        }
+        let reloaded = self.watched.read().await?;
+        self.watched.accept(reloaded.as_ref());
+        let Some(reloaded) = reloaded else {
+            return Ok(());
+        };
+        let config = &reloaded.config;
+        let protocol = config.forwarding().protocol();
+        self.backends
+            .reconfigure(config.destinations(), config.health_check(), protocol)
+            .map_err(|error| self.watched.refuse(vec![error.to_string()]))?;
+        (self.apply)(config);
+        info!("Configuration is in force");
+        self.watched.take(reloaded, true);
+        Ok(())
     }
 }

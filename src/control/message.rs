@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{addresses::AddressesReport, report::Report};
+use super::report::{AddressesReport, Report};
 
 /// What somebody wants: `{"command":"status"}` and the like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

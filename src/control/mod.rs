@@ -45,22 +45,26 @@
 
 mod addresses;
 mod answer;
+mod configured;
 mod follow;
 mod message;
 mod operator;
 mod reload;
 mod report;
+mod running;
 mod socket;
 mod task;
 
 pub use self::{
-    addresses::{Addresses, AddressesReport, Operated},
+    addresses::{Addresses, Operated},
     message::{Log, Reply, Request, Seen},
-    operator::{Operator, RestartError},
-    report::{AppReport, ConfigReport, ModuleReport, OfflineReport, Report},
+    operator::Operator,
+    report::{AddressesReport, AppReport, ConfigReport, ModuleReport, OfflineReport, Report},
     socket::{Socket, ask, socket_path},
+    task::RestartError,
 };
 pub(crate) use self::{
     follow::{Followed, Follower, follow},
-    operator::{Parts, Running, operate},
+    operator::{Parts, operate},
+    running::Running,
 };

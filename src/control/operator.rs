@@ -1,23 +1,22 @@
 //! The handle: what can be asked of an app and done to it.
 
-use std::{fmt, io, sync::Arc, time::SystemTime};
+use std::{fmt, io, sync::Arc};
 
 use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
 };
 use tracing::{Instrument, debug_span};
 
 use super::{
+    configured::{Configured, Watched},
     message::{Log, Seen},
-    reload::Configured,
-    report::Report,
-    task::{Order, Task},
+    report::{Facts, Report},
+    running::Running,
+    task::{Order, RestartError, Task},
 };
 use crate::{
     config::{Config, Source, Vars},
-    error::StartFailure,
     offline::{Gate, Page, Switch},
     supervisor::Supervisor,
 };
@@ -40,12 +39,6 @@ struct Shared {
     facts: Facts,
 }
 
-/// What never changes.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) started: SystemTime,
-}
-
 /// What an operator is made of.
 pub(crate) struct Parts {
     /// What is in force.
@@ -60,39 +53,6 @@ pub(crate) struct Parts {
     pub(crate) apply: Box<dyn Fn(&Config) + Send + Sync>,
 }
 
-/// Looks after the app until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Running {
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    pub(super) const fn new(task: JoinHandle<()>) -> Self {
-        Self { task }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Why an app was not restarted. It goes on as it is, unless it could not be started before either.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestartError {
-    /// The configuration is wrong: one line for each mistake.
-    #[error("the configuration is wrong, nothing was restarted:\n{}", .0.join("\n"))]
-    Configuration(Vec<String>),
-    /// The new process could not be started.
-    #[error("{0}")]
-    Start(Arc<StartFailure>),
-    /// Nobody looks after the app any more.
-    #[error("the app is shut down")]
-    Closed,
-}
-
 /// Looks after an app: stops it while it is offline, restarts it when its files change.
 ///
 /// # Errors
@@ -101,19 +61,25 @@ pub enum RestartError {
 pub(crate) fn operate(parts: Parts) -> io::Result<(Operator, Running)> {
     let runtime = runtime::Handle::try_current().map_err(io::Error::other)?;
     let (orders, receiver) = mpsc::channel(ORDERS);
-    let (teller, configured) = watch::channel(Configured::new(
-        Arc::clone(&parts.config),
-        parts.source.as_ref(),
-    ));
+    let Parts {
+        config,
+        source,
+        vars,
+        supervisor,
+        gate,
+        switch,
+        apply,
+    } = parts;
+    let (watched, configured) = Watched::new(config, source, vars)?;
     let shared = Shared {
-        supervisor: parts.supervisor.clone(),
-        gate: parts.gate.clone(),
-        switch: parts.switch.clone(),
+        supervisor: supervisor.clone(),
+        gate: gate.clone(),
+        switch,
         orders,
         configured,
         facts: Facts::now(),
     };
-    let task = Task::new(parts, receiver, teller)?;
+    let task = Task::new(supervisor, gate, watched, apply, receiver);
     let task = runtime.spawn(task.run().instrument(debug_span!("operator")));
     let operator = Operator {
         shared: Arc::new(shared),

@@ -1,92 +1,10 @@
 //! Reads a configuration again, and says what of it can't be had without a new start.
 
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use tracing::warn;
 
-use crate::{
-    config::{Config, Errors, Source, Vars, Warning},
-    watch::{self, Change, Files},
-};
-
-/// How long files have to be quiet before they count: a deployment touches many.
-pub(super) const QUIET: Duration = Duration::from_millis(500);
-
-/// How the app is configured now.
-#[derive(Clone, Debug)]
-pub(super) struct Configured {
-    /// What is in force.
-    pub(super) config: Arc<Config>,
-    /// Where it comes from.
-    pub(super) file: Option<PathBuf>,
-    pub(super) since: SystemTime,
-    /// Whether the file is newer than what is in force.
-    pub(super) pending: bool,
-    /// What is wrong with the file now.
-    pub(super) errors: Vec<String>,
-}
-
-impl Configured {
-    pub(super) fn new(config: Arc<Config>, source: Option<&Source>) -> Self {
-        let candidates = source.map(Source::candidates).unwrap_or_default();
-        Self {
-            config,
-            file: candidates.into_iter().find(|file| file.exists()),
-            since: SystemTime::now(),
-            pending: false,
-            errors: Vec::new(),
-        }
-    }
-
-    /// `reloaded` is in force. `newest`: nothing was read after it.
-    pub(super) fn take(&mut self, reloaded: Reloaded, newest: bool) {
-        let Reloaded { config, file } = reloaded;
-        self.config = config;
-        self.file = file;
-        self.since = SystemTime::now();
-        if newest {
-            self.errors.clear();
-        }
-        self.pending = !newest;
-    }
-
-    /// What was read is wrong.
-    pub(super) fn refuse(&mut self, errors: &[String]) {
-        self.errors = errors.to_vec();
-        self.pending = true;
-    }
-
-    /// Whether what was `seen` is for somebody to ask for.
-    ///
-    /// ANCM: it takes no notice. Here the next restart, whoever asks for it, takes it.
-    pub(super) fn waits(&self, seen: &BTreeSet<Change>) -> bool {
-        let settings = self.config.handler_settings();
-        let only_configuration = |change: &Change| matches!(change, Change::Configuration(_));
-        settings.disallow_rotation_on_config_change() && seen.iter().all(only_configuration)
-    }
-
-    /// The files whose change asks for a restart.
-    pub(super) fn files(&self, source: Option<&Source>) -> Files {
-        let mut configuration = source.map(Source::candidates).unwrap_or_default();
-        if let Some(file) = self
-            .file
-            .as_ref()
-            .filter(|file| !configuration.contains(file))
-        {
-            configuration.push(file.clone());
-        }
-        Files {
-            configuration,
-            restart: watch::restart_files(self.config.content_root()),
-            recycle: self.config.recycle_on_file_change().to_vec(),
-        }
-    }
-}
+use crate::config::{Config, Errors, Source, Vars, Warning};
 
 /// A configuration that was read again.
 #[derive(Debug)]

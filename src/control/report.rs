@@ -4,10 +4,11 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{operator::Facts, reload::Configured};
+use super::configured::Configured;
 use crate::{
     config::CommandLine,
     offline::{Gate, Switch},
+    proxy::BackendStatus,
     supervisor::{Status, rfc3339},
 };
 
@@ -76,6 +77,26 @@ pub struct ModuleReport {
     pub pid: u32,
     /// Since when it keeps the app, as RFC 3339 says it.
     pub started: String,
+}
+
+/// How the addresses of an app are.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AddressesReport {
+    /// `ready` where any address is up, or else `unreachable`.
+    pub state: &'static str,
+    /// Each of them, and each name that has none.
+    pub backends: Vec<BackendStatus>,
+    /// The configuration; none where it is not read from a file.
+    pub config: Option<ConfigReport>,
+    /// Who forwards to them.
+    pub module: ModuleReport,
+}
+
+/// What never changes.
+#[derive(Debug)]
+pub(super) struct Facts {
+    started: SystemTime,
 }
 
 impl Report {

@@ -1,24 +1,20 @@
 //! The one who looks after an app: stops it while it is offline, restarts it when it is to be.
 
-use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::Duration,
 };
 use tracing::{error, info, warn};
 
 use super::{
-    operator::{Parts, RestartError},
-    reload::{self, Configured, QUIET, Reloaded},
+    configured::{QUIET, Watched},
+    reload::Reloaded,
 };
 use crate::{
-    config::Config,
-    error::StartFailure,
-    offline::Gate,
-    supervisor::Supervisor,
-    watch::{self as files, Change, Changes, Watcher},
+    config::Config, error::StartFailure, offline::Gate, supervisor::Supervisor, watch::Change,
 };
 
 /// Somebody wants a restart, and to hear of it.
@@ -26,14 +22,30 @@ pub(super) struct Order {
     pub(super) done: oneshot::Sender<Restarted>,
 }
 
+/// Why an app was not restarted. It goes on as it is, unless it could not be started before either.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestartError {
+    /// The configuration is wrong: one line for each mistake.
+    #[error("the configuration is wrong, nothing was restarted:\n{}", .0.join("\n"))]
+    Configuration(Vec<String>),
+    /// The new process could not be started.
+    #[error("{0}")]
+    Start(Arc<StartFailure>),
+    /// Nobody looks after the app any more.
+    #[error("the app is shut down")]
+    Closed,
+}
+
 type Restarted = Result<(), RestartError>;
 
 pub(super) struct Task {
-    parts: Parts,
+    supervisor: Supervisor,
+    gate: Gate,
+    watched: Watched,
+    /// Told of each configuration that is in force from now on.
+    apply: Box<dyn Fn(&Config) + Send + Sync>,
     orders: mpsc::Receiver<Order>,
-    changes: Changes,
-    watcher: Watcher,
-    configured: watch::Sender<Configured>,
     jobs: JoinSet<Done>,
     /// How many restarts began.
     begun: u64,
@@ -52,31 +64,31 @@ enum Done {
 
 impl Task {
     pub(super) fn new(
-        parts: Parts,
+        supervisor: Supervisor,
+        gate: Gate,
+        watched: Watched,
+        apply: Box<dyn Fn(&Config) + Send + Sync>,
         orders: mpsc::Receiver<Order>,
-        configured: watch::Sender<Configured>,
-    ) -> io::Result<Self> {
-        let files = configured.borrow().files(parts.source.as_ref());
-        let (changes, watcher) = files::watch(files)?;
-        Ok(Self {
-            parts,
+    ) -> Self {
+        Self {
+            supervisor,
+            gate,
+            watched,
+            apply,
             orders,
-            changes,
-            watcher,
-            configured,
             jobs: JoinSet::new(),
             begun: 0,
-        })
+        }
     }
 
     pub(super) async fn run(mut self) {
-        if self.parts.gate.is_closed() {
+        if self.gate.is_closed() {
             self.stop();
         }
         loop {
             // While the app is offline, nothing runs that a half-done deployment could disturb, and
             // the first request after it must find the new configuration.
-            let quiet = match self.parts.gate.is_closed() {
+            let quiet = match self.gate.is_closed() {
                 true => Duration::ZERO,
                 false => QUIET,
             };
@@ -86,7 +98,7 @@ impl Task {
                     Ok(done) => self.done(done),
                     Err(error) => error!(%error, "A job of the operator broke off"),
                 },
-                offline = changed(&mut self.parts.gate) => match offline {
+                offline = changed(&mut self.gate) => match offline {
                     true => self.stop(),
                     false => info!("App back online"),
                 },
@@ -94,14 +106,14 @@ impl Task {
                     Some(order) => self.restart(Some(order.done)).await,
                     None => return,
                 },
-                seen = self.changes.after(quiet) => self.seen(&seen).await,
+                seen = self.watched.changed(quiet) => self.seen(&seen).await,
             }
         }
     }
 
     fn stop(&mut self) {
         info!("App taken offline");
-        let supervisor = self.parts.supervisor.clone();
+        let supervisor = self.supervisor.clone();
         self.jobs.spawn(async move {
             supervisor.stop().await;
             Done::Stopped
@@ -110,9 +122,8 @@ impl Task {
 
     async fn seen(&mut self, seen: &BTreeSet<Change>) {
         let paths: Vec<_> = seen.iter().map(|change| change.path().display()).collect();
-        if self.configured.borrow().waits(seen) {
+        if self.watched.waits(seen) {
             info!(?paths, "Configuration changed, which restarts nothing here");
-            self.configured.send_modify(|now| now.pending = true);
             return;
         }
         info!(?paths, "App restarts because files changed");
@@ -120,17 +131,14 @@ impl Task {
     }
 
     async fn restart(&mut self, done: Option<oneshot::Sender<Restarted>>) {
-        let reloaded = match self.read().await {
+        let reloaded = match self.watched.read().await {
             Ok(reloaded) => reloaded,
-            Err(errors) => return self.refuse(errors, done),
+            Err(errors) => return tell(done, Err(RestartError::Configuration(errors))),
         };
-        self.configured.send_modify(|now| {
-            now.errors.clear();
-            now.pending = reloaded.is_some();
-        });
+        self.watched.accept(reloaded.as_ref());
         self.begun += 1;
         let number = self.begun;
-        let (supervisor, gate) = (self.parts.supervisor.clone(), self.parts.gate.clone());
+        let (supervisor, gate) = (self.supervisor.clone(), self.gate.clone());
         self.jobs.spawn(async move {
             let config = reloaded.as_ref().map(|reloaded| &reloaded.config);
             let result = replace(&supervisor, &gate, config).await;
@@ -141,25 +149,6 @@ impl Task {
                 done,
             }
         });
-    }
-
-    /// The configuration as it is now, where it can be read again.
-    async fn read(&self) -> Result<Option<Reloaded>, Vec<String>> {
-        let Some(source) = self.parts.source.clone() else {
-            return Ok(None);
-        };
-        let old = Arc::clone(&self.configured.borrow().config);
-        let reloaded = reload::read(source, Arc::clone(&self.parts.vars), &old).await?;
-        Ok(Some(reloaded))
-    }
-
-    fn refuse(&self, errors: Vec<String>, done: Option<oneshot::Sender<Restarted>>) {
-        warn!(
-            ?errors,
-            "Configuration is wrong, the app goes on with the old one"
-        );
-        self.configured.send_modify(|now| now.refuse(&errors));
-        tell(done, Err(RestartError::Configuration(errors)));
     }
 
     fn done(&mut self, done: Done) {
@@ -176,7 +165,7 @@ impl Task {
             warn!(%failure, "App not restarted");
         }
         // A later one may have overtaken it, and one that failed is in force where nothing served.
-        let in_force = self.parts.supervisor.config();
+        let in_force = self.supervisor.config();
         let is_in_force = |reloaded: &Reloaded| {
             let in_force = in_force.as_ref();
             in_force.is_some_and(|config| Arc::ptr_eq(config, &reloaded.config))
@@ -189,15 +178,8 @@ impl Task {
 
     /// A configuration is in force.
     fn apply(&mut self, reloaded: Reloaded, number: u64) {
-        (self.parts.apply)(&reloaded.config);
-        let newest = number == self.begun;
-        self.configured.send_modify(|now| {
-            // What was found wrong since then still is.
-            let newest = newest && now.errors.is_empty();
-            now.take(reloaded, newest);
-        });
-        let files = self.configured.borrow().files(self.parts.source.as_ref());
-        self.watcher.replace(files);
+        (self.apply)(&reloaded.config);
+        self.watched.take(reloaded, number == self.begun);
     }
 }
 

@@ -17,7 +17,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use super::{CorrelationId, Error, ErrorPage, chain, grpc, page::Format};
+use super::{CorrelationId, Error, ErrorPage, Format, chain, grpc};
 use crate::ResponseBody;
 
 /// Answers with an [`ErrorPage`] where the service inside ends in an [`Error`].

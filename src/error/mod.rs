@@ -1,6 +1,9 @@
 //! Why a request got no answer from the app: typed inside, mapped to a status in one place.
 
+mod correlation_id;
+mod format;
 mod grpc;
+mod html;
 mod layer;
 mod page;
 mod start;
@@ -12,8 +15,10 @@ use http::StatusCode;
 
 pub(crate) use self::grpc::is_call;
 pub use self::{
+    correlation_id::CorrelationId,
+    format::Format,
     layer::{ErrorPageLayer, ErrorPages, ResponseFuture},
-    page::{CorrelationId, ErrorPage, Format},
+    page::ErrorPage,
     start::{Stage, StartFailure},
     sub_status::SubStatus,
 };
@@ -67,10 +72,7 @@ impl Error {
     /// The app's process could not be started: 502, the module's 502.5; in process 500, its 500.30 and the like.
     #[must_use]
     pub fn start(failure: Arc<StartFailure>) -> Self {
-        Self {
-            kind: Kind::Start(failure),
-            source: None,
-        }
+        Self::of(Kind::Start(failure))
     }
 
     /// Too many requests wait for the app to start: 503.
@@ -82,151 +84,101 @@ impl Error {
     /// As [`queue_full`](Self::queue_full), where another status was chosen for it, such as 429.
     #[must_use]
     pub fn overflow(status: StatusCode) -> Self {
-        Self {
-            kind: Kind::QueueFull(status),
-            source: None,
-        }
+        Self::of(Kind::QueueFull(status))
     }
 
     /// The app did not become ready in the time that a request may wait: 503.
     #[must_use]
     pub fn queue_timeout() -> Self {
-        Self {
-            kind: Kind::QueueTimeout,
-            source: None,
-        }
+        Self::of(Kind::QueueTimeout)
     }
 
     /// The app is being stopped: 503.
     #[must_use]
     pub fn stopping() -> Self {
-        Self {
-            kind: Kind::Stopping,
-            source: None,
-        }
+        Self::of(Kind::Stopping)
     }
 
     /// Every connection to the app that there may be is in use, and `why` the request does not wait for one: 503.
     #[must_use]
     pub fn busy(why: &'static str) -> Self {
-        Self {
-            kind: Kind::Busy(why),
-            source: None,
-        }
+        Self::of(Kind::Busy(why))
     }
 
     /// The request itself can't be forwarded: 400. `why` names the rule, not the client's text.
     #[must_use]
     pub fn bad_request(why: &'static str) -> Self {
-        Self {
-            kind: Kind::BadRequest(why),
-            source: None,
-        }
+        Self::of(Kind::BadRequest(why))
     }
 
     /// A method that a gateway does not forward, such as `CONNECT`: 405.
     #[must_use]
     pub fn method_refused() -> Self {
-        Self {
-            kind: Kind::MethodRefused,
-            source: None,
-        }
+        Self::of(Kind::MethodRefused)
     }
 
     /// A protocol other than WebSocket, or a WebSocket where none is passed on, that was asked for by an extended CONNECT
     /// (RFC 8441): 501.
     #[must_use]
     pub fn protocol_refused() -> Self {
-        Self {
-            kind: Kind::ProtocolRefused,
-            source: None,
-        }
+        Self::of(Kind::ProtocolRefused)
     }
 
     /// A WebSocket for an app that is spoken to in HTTP/2 and does not offer any there (RFC 8441, 3): 501.
     #[must_use]
     pub fn no_tunnel() -> Self {
-        Self {
-            kind: Kind::ProtocolRefused,
-            source: Some(
-                "the app is spoken to in HTTP/2 and offers no WebSockets there (RFC 8441, 3: \
-                 SETTINGS_ENABLE_CONNECT_PROTOCOL)"
-                    .into(),
-            ),
-        }
+        let why = "the app is spoken to in HTTP/2 and offers no WebSockets there (RFC 8441, 3: \
+                   SETTINGS_ENABLE_CONNECT_PROTOCOL)";
+        Self::because(Kind::ProtocolRefused, why)
     }
 
     /// The body of the request is longer than it may be: 413.
     #[must_use]
     pub fn too_large() -> Self {
-        Self {
-            kind: Kind::TooLarge,
-            source: None,
-        }
+        Self::of(Kind::TooLarge)
     }
 
     /// The client took too long for the body of its request: 408.
     #[must_use]
     pub fn client_slow() -> Self {
-        Self {
-            kind: Kind::ClientSlow,
-            source: None,
-        }
+        Self::of(Kind::ClientSlow)
     }
 
     /// The client left, or broke its request off: 400, which nobody sees.
     #[must_use]
     pub fn client_gone(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: Kind::ClientGone,
-            source: Some(source.into()),
-        }
+        Self::because(Kind::ClientGone, source)
     }
 
     /// No connection to the app: 502, the module's 502.3.
     #[must_use]
     pub fn connect(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: Kind::Connect,
-            source: Some(source.into()),
-        }
+        Self::because(Kind::Connect, source)
     }
 
     /// None of the app's addresses is up: 503.
     #[must_use]
     pub fn unreachable(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: Kind::Unreachable,
-            source: Some(source.into()),
-        }
+        Self::because(Kind::Unreachable, source)
     }
 
     /// A process that is not the app's listens on its port: 502.
     #[must_use]
     pub fn not_owner() -> Self {
-        Self {
-            kind: Kind::NotOwner,
-            source: None,
-        }
+        Self::of(Kind::NotOwner)
     }
 
     /// The app broke off, or its answer is not HTTP: 502, the module's 502.3.
     #[must_use]
     pub fn backend(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: Kind::Backend,
-            source: Some(source.into()),
-        }
+        Self::because(Kind::Backend, source)
     }
 
     /// An app of this process failed to answer: by an error, or by a panic. 500, as of an exception that an app of its own
     /// process does not catch.
     #[must_use]
     pub fn app(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: Kind::App,
-            source: Some(source.into()),
-        }
+        Self::because(Kind::App, source)
     }
 
     /// The app took longer than it may for `what`: 504.
@@ -234,9 +186,17 @@ impl Error {
     /// Differs from ANCM: 502.3 there, which does not tell a slow app from a dead one.
     #[must_use]
     pub fn timeout(what: &'static str) -> Self {
+        Self::of(Kind::Timeout(what))
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self { kind, source: None }
+    }
+
+    fn because(kind: Kind, source: impl Into<BoxError>) -> Self {
         Self {
-            kind: Kind::Timeout(what),
-            source: None,
+            kind,
+            source: Some(source.into()),
         }
     }
 
@@ -267,24 +227,10 @@ impl Error {
     /// The failed start, where that is the reason.
     #[must_use]
     pub fn start_failure(&self) -> Option<&StartFailure> {
-        match &self.kind {
-            Kind::Start(failure) => Some(failure),
-            Kind::QueueFull(_)
-            | Kind::QueueTimeout
-            | Kind::Stopping
-            | Kind::Busy(_)
-            | Kind::BadRequest(_)
-            | Kind::MethodRefused
-            | Kind::ProtocolRefused
-            | Kind::TooLarge
-            | Kind::ClientSlow
-            | Kind::ClientGone
-            | Kind::Connect
-            | Kind::Unreachable
-            | Kind::NotOwner
-            | Kind::Backend
-            | Kind::App
-            | Kind::Timeout(_) => None,
+        if let Kind::Start(failure) = &self.kind {
+            Some(failure)
+        } else {
+            None
         }
     }
 

@@ -1,71 +1,15 @@
 //! What the client sees of an error: a short page, a correlation id, and detail only where it is asked for.
 
-use std::{
-    fmt::{self, Write as _},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde_json::json;
 
-use super::{Error, StartFailure, grpc};
-
-/// Ties an answer to the line in the log that explains it: 64 random bits in hex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CorrelationId(u64);
-
-impl CorrelationId {
-    /// A new one.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(getrandom::u64().unwrap_or_default())
-    }
-}
-
-impl fmt::Display for CorrelationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// The form in which a client wants to be told of an error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// A page for people.
-    #[default]
-    Html,
-    /// `application/problem+json` (RFC 9457), for programs.
-    Json,
-    /// `grpc-status` and `grpc-message` under an HTTP status of 200, for clients of gRPC.
-    Grpc,
-}
-
-impl Format {
-    /// JSON where `Accept` names it and not HTML, which a browser never does; else HTML.
-    #[must_use]
-    pub fn preferred(headers: &HeaderMap) -> Self {
-        Self::of_lines(headers.get_all(ACCEPT))
-    }
-
-    /// [`preferred`](Self::preferred), of the lines of `Accept`.
-    pub(super) fn of_lines<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
-        let mut json = false;
-        for value in lines.into_iter().filter_map(|line| line.to_str().ok()) {
-            if value.contains("text/html") {
-                return Self::Html;
-            }
-            json |=
-                value.contains("application/json") || value.contains("application/problem+json");
-        }
-        if json { Self::Json } else { Self::Html }
-    }
-}
+use super::{CorrelationId, Error, Format, StartFailure, grpc, html};
 
 /// How errors are shown to clients.
 #[derive(Clone, Debug)]
@@ -143,17 +87,12 @@ impl ErrorPage {
     /// The answer to a client whose request ended in `error`.
     #[must_use]
     pub fn render(&self, error: &Error, id: CorrelationId, format: Format) -> Response<Bytes> {
-        if format == Format::Grpc {
-            return grpc::answer(error.status(), &self.message(error, id));
-        }
-        let (content_type, body) = match error.start_failure() {
-            Some(_) if self.startup_page_disabled => (None, String::new()),
-            _ => match format {
-                Format::Json => (Some("application/problem+json"), self.json(error, id)),
-                Format::Html | Format::Grpc => {
-                    (Some("text/html; charset=utf-8"), self.html(error, id))
-                }
-            },
+        let disabled = self.startup_page_disabled && error.start_failure().is_some();
+        let (content_type, body) = match format {
+            Format::Grpc => return grpc::answer(error.status(), &self.message(error, id)),
+            Format::Html | Format::Json if disabled => (None, String::new()),
+            Format::Json => (Some("application/problem+json"), self.json(error, id)),
+            Format::Html => (Some("text/html; charset=utf-8"), self.html(error, id)),
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = error.status();
@@ -200,88 +139,30 @@ impl ErrorPage {
             if let Some(sub) = failure.sub_status {
                 members.insert("subStatus".to_owned(), sub.code().into());
             }
-            if self.detailed {
-                let facts = facts(failure).into_iter();
-                members.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));
-            }
+            let facts = self.facts(failure).into_iter();
+            members.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));
         }
         format!("{problem}\n")
     }
 
-    fn html(&self, error: &Error, id: CorrelationId) -> String {
-        let mut page = String::from(HEAD);
-        let title = html_text(&title(error));
-        let _ = write!(
-            page,
-            "<title>{title}</title></head>\r\n<body><main>\r\n<h1>{title}</h1>\r\n"
-        );
-        match error.start_failure() {
-            Some(failure) => self.start_section(&mut page, failure),
-            None => page.push_str(&format!("<p>{}</p>\r\n", hint(error.status()))),
-        }
-        let _ = write!(
-            page,
-            "<p class=\"id\">Correlation id: <code>{id}</code>. \
-             The log of the server has a line with the same id.</p>\r\n</main></body>\r\n</html>\r\n"
-        );
-        page
-    }
-
-    fn start_section(&self, page: &mut String, failure: &StartFailure) {
-        match failure.sub_status {
-            Some(sub) => causes(page, sub.causes()),
-            None => causes(page, START_CAUSES),
-        }
-        let _ = write!(
-            page,
-            "<p>Stage: <b>{}</b>. {}.</p>\r\n",
-            failure.stage,
-            html_text(failure.stage.explanation())
-        );
-        page.push_str(START_HINTS);
-        if let Some(link) = &self.link {
-            let link = html_text(link);
-            let _ = write!(
-                page,
-                "<p>See also <a href=\"{link}\"> <cite> {link} </cite></a>.</p>\r\n"
-            );
-        }
+    /// What of a failed start is for the reader alone who may see detail.
+    fn facts(&self, failure: &StartFailure) -> Vec<(&'static str, String)> {
         if self.detailed {
-            page.push_str("<h2>Detail</h2>\r\n<dl>\r\n");
-            for (name, value) in facts(failure) {
-                let value = html_text(&value);
-                let _ = write!(page, "<dt>{name}</dt><dd><pre>{value}</pre></dd>\r\n");
-            }
-            page.push_str("</dl>\r\n");
+            facts(failure)
+        } else {
+            Vec::new()
         }
     }
-}
 
-const HEAD: &str = "<!DOCTYPE html>\r\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\r\n<style>\
-:root{color-scheme:light dark}body{margin:0;font:16px/1.5 system-ui,sans-serif}\
-main{max-width:44rem;margin:8vh auto;padding:0 1.5rem}h1{font-size:1.4rem;line-height:1.3}\
-h2{font-size:1.1rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}\
-dt{font-weight:600;margin-top:.7rem}dd{margin:0}.id{opacity:.75;font-size:.9rem}\
-</style>\r\n";
-
-const START_CAUSES: &[&str] = &[
-    "The application's process could not be started.",
-    "It started and then ended.",
-    "It started but did not listen on the port it was given.",
-];
-
-const START_HINTS: &str = "<p>What to do:</p>\r\n<ul>\r\n\
-<li>Look at the log of the server.</li>\r\n\
-<li>Let the application's own output be logged: <code>stdoutLogEnabled=\"true\"</code>.</li>\r\n\
-<li>Start the application by hand from its folder and see what it says.</li>\r\n</ul>\r\n";
-
-fn causes(page: &mut String, causes: &[&str]) {
-    page.push_str("<p>Common causes:</p>\r\n<ul>\r\n");
-    for cause in causes {
-        let _ = write!(page, "<li>{cause}</li>\r\n");
+    fn html(&self, error: &Error, id: CorrelationId) -> String {
+        match error.start_failure() {
+            Some(failure) => {
+                let (link, facts) = (self.link.as_deref(), self.facts(failure));
+                html::failed_start(&title(error), failure, link, &facts, id)
+            }
+            None => html::page(&title(error), hint(error.status()), id),
+        }
     }
-    page.push_str("</ul>\r\n");
 }
 
 /// As the module titles its page, where it has one.
@@ -336,24 +217,6 @@ fn facts(failure: &StartFailure) -> Vec<(&'static str, String)> {
         facts.push(("output", failure.output.clone()));
     }
     facts
-}
-
-fn html_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(char),
-            // What a terminal or a browser might act on is shown as what it is.
-            char if char.is_control() => out.extend(char.escape_default()),
-            char => out.push(char),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -460,27 +323,6 @@ mod tests {
         assert_eq!(json["status"], 502);
         assert_eq!(json["stage"], "exited");
         assert_eq!(json["output"], "boom\u{1b}[31m & \"bang\"");
-    }
-
-    #[test]
-    fn a_browser_gets_a_page_and_a_tool_gets_json() {
-        for (accept, want) in [
-            (None, Format::Html),
-            (Some("*/*"), Format::Html),
-            (Some("application/json"), Format::Json),
-            (
-                Some("application/problem+json, application/json;q=0.9"),
-                Format::Json,
-            ),
-            (
-                Some("text/html,application/json;q=0.9,*/*;q=0.8"),
-                Format::Html,
-            ),
-        ] {
-            let headers = accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept)));
-            let headers = HeaderMap::from_iter(headers);
-            assert_eq!(Format::preferred(&headers), want, "{accept:?}");
-        }
     }
 
     #[test]

@@ -7,24 +7,23 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::warn;
 
 use super::{
     Host,
     live::Live,
-    pipeline::{App, Settings, Source},
+    pipeline::App,
     proofs::Proofs,
+    settings::{Recipe, Told},
+    source::Described,
 };
 use crate::{
     app::AncmLayer,
     authentication::{CheckPassword, Passwords, negotiate::Mechanism},
     config::{self, Config, HostingModel, ProcessVars, Vars},
-    control::{Followed, Parts, follow, operate},
-    error::{BoxError, ErrorPage},
+    error::BoxError,
     in_process::{Factory, RequestBody, Startup},
-    offline,
-    proxy::{Backends, Proxy, ProxyOptions, Tunnels},
-    supervisor::{Supervisor, WorkerProgram},
+    proxy::Proxy,
+    supervisor::WorkerProgram,
 };
 
 /// What a [`Host`] can be told beyond the app's configuration.
@@ -42,9 +41,6 @@ pub struct Builder {
     /// Makes the app, where that runs in this process.
     factory: Option<Arc<dyn Fn() -> io::Result<Factory> + Send + Sync>>,
 }
-
-/// Who is told of a configuration.
-type Told = dyn Fn(&Config) + Send + Sync;
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
@@ -148,157 +144,35 @@ impl Builder {
             factory,
         } = self;
         let config = Arc::new(config);
-        let ours = factory.is_none() && config.destinations().is_empty();
-        let hosted = ours && config.hosting_model() == HostingModel::InProcess;
-        let in_worker = hosted && worker.is_ok();
-        let proxy = Proxy::with_options(proxy_options(&config, in_worker));
-        let tunnels = proxy.tunnels().clone();
-        let page = error_page(&config, &*vars);
-        let settings = Arc::new(Live::new(Settings {
-            authentication: proofs.layer(&config),
-            page,
-            proxy,
-        }));
-        if !config.destinations().is_empty() {
-            let app = Elsewhere {
-                config,
-                settings: Arc::clone(&settings),
-                tunnels,
-            };
-            return app.host(
-                source,
-                Arc::clone(&vars),
-                apply(settings, vars, proofs, told, false),
-            );
-        }
-        let (gate, files) = offline::watch(config.content_root())?;
-        let mut supervisor = Supervisor::builder(Arc::clone(&config), Arc::clone(&vars));
-        match worker {
-            Ok(worker) => supervisor = supervisor.worker(worker),
-            Err(reason) if hosted => {
-                warn!(%reason, "App is hosted out of process, though its configuration says inprocess");
-            }
-            Err(_) => {}
-        }
-        let supervisor = match factory {
-            Some(factory) => supervisor.build_in_process(factory()?)?,
-            None => supervisor.build()?,
-        };
-        let (operator, running) = operate(Parts {
-            config: Arc::clone(&config),
-            source,
+        let elsewhere = !config.destinations().is_empty();
+        let hosted = config.hosting_model() == HostingModel::InProcess && factory.is_none();
+        let recipe = Recipe {
             vars: Arc::clone(&vars),
-            supervisor: supervisor.clone(),
-            gate: gate.clone(),
-            switch: files.switch(),
-            apply: apply(Arc::clone(&settings), vars, proofs, told, in_worker),
-        })?;
+            proofs,
+            in_worker: hosted && worker.is_ok() && !elsewhere,
+        };
+        let settings = recipe.settings(&config, Proxy::with_options);
+        let (path_base, tunnels) = (config.path_base().clone(), settings.proxy.tunnels().clone());
+        let settings = Arc::new(Live::new(settings));
+        let app = Described {
+            config,
+            source,
+            vars,
+            apply: recipe.follow(Arc::clone(&settings), told),
+        };
+        let source = if elsewhere {
+            app.elsewhere()?
+        } else {
+            let factory = factory.map(|make| make()).transpose()?;
+            app.supervised(worker, factory)?
+        };
         Ok(Host::of(App {
-            path_base: config.path_base().clone(),
-            source: Source::Supervised {
-                supervisor,
-                gate,
-                operator,
-                _running: running,
-                _files: files,
-            },
+            path_base,
+            source,
             tunnels,
             settings,
         }))
     }
-}
-
-/// An app that is somewhere: there is nothing to start or to stop.
-struct Elsewhere {
-    config: Arc<Config>,
-    settings: Arc<Live<Settings>>,
-    tunnels: Tunnels,
-}
-
-impl Elsewhere {
-    /// The configuration is followed where it has a `source`.
-    fn host(
-        self,
-        source: Option<config::Source>,
-        vars: Arc<dyn Vars>,
-        apply: Box<Told>,
-    ) -> io::Result<Host> {
-        let config = self.config;
-        let backends = Backends::builder(config.destinations().iter().cloned())
-            .protocol(config.forwarding().protocol())
-            .health_check(config.health_check().clone())
-            .build()?;
-        let path_base = config.path_base().clone();
-        let follow = |source| {
-            follow(Followed {
-                config,
-                source,
-                vars,
-                backends: backends.clone(),
-                apply,
-            })
-        };
-        let following = source.map(follow).transpose()?;
-        Ok(Host::of(App {
-            path_base,
-            source: Source::Balanced {
-                backends,
-                following,
-            },
-            tunnels: self.tunnels,
-            settings: self.settings,
-        }))
-    }
-}
-
-/// Has the settings follow the configuration.
-fn apply(
-    settings: Arc<Live<Settings>>,
-    vars: Arc<dyn Vars>,
-    proofs: Proofs,
-    told: Option<Arc<Told>>,
-    in_worker: bool,
-) -> Box<Told> {
-    Box::new(move |config| {
-        let (_, old) = settings.current();
-        settings.replace(Settings {
-            authentication: proofs.layer(config),
-            page: error_page(config, &*vars),
-            proxy: old.proxy.reconfigured(proxy_options(config, in_worker)),
-        });
-        if let Some(told) = &told {
-            told(config);
-        }
-    })
-}
-
-/// `in_worker`: whether the app is hosted in process. Then it keeps to `maxAllowedContentLength` itself, and (ANCM) has no
-/// `requestTimeout`, whether its requests are forwarded or not.
-fn proxy_options(config: &Config, in_worker: bool) -> ProxyOptions {
-    let settings = config.handler_settings();
-    let said = config.max_allowed_content_length().map(u64::from);
-    let longest = config.forwarding().max_body_size();
-    ProxyOptions::new()
-        .forwarding(config.forwarding())
-        .max_body_size(longest.or(said.filter(|_| !in_worker)))
-        .path_base(config.path_base())
-        .request_timeout(config.request_timeout().filter(|_| !in_worker))
-        .forward_response_connection_header(settings.forward_response_connection_header())
-        .websockets(config.websockets())
-        .windows_user(config.forward_windows_auth_token())
-        .retry(config.processes().retry())
-}
-
-fn error_page(config: &Config, vars: &dyn Vars) -> ErrorPage {
-    let link = vars
-        .text("ANCM_ADDITIONAL_ERROR_PAGE_LINK")
-        .filter(|link| !link.is_empty());
-    ErrorPage::new()
-        .detailed(config.detailed_errors(vars))
-        .detailed_to_loopback(config.handler_settings().detailed_errors_to_loopback())
-        .startup_page_disabled(config.disable_start_up_error_page())
-        .retry_after(config.processes().queue_retry_after())
-        .link(link)
 }
 
 impl fmt::Debug for Builder {

@@ -6,6 +6,8 @@ mod pipeline;
 mod proofs;
 mod route;
 mod service;
+mod settings;
+mod source;
 
 use std::{fmt, io, sync::Arc};
 
@@ -17,7 +19,9 @@ use tower_service::Service;
 pub use self::{builder::Builder, service::HostFuture};
 use self::{
     live::Live,
-    pipeline::{App, Pipeline, Settings, Source},
+    pipeline::{App, Pipeline},
+    settings::Settings,
+    source::Source,
 };
 use crate::{
     Connection, PathBase, ResponseBody,

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{live::Live, route::Route};
+use super::{live::Live, route::Route, settings::Settings, source::Source};
 use crate::{
     Connection, PathBase,
     authentication::{Authenticated, AuthenticationLayer},
-    control::{Follower, Operator, Running},
-    error::{ErrorPage, ErrorPageLayer, ErrorPages},
-    offline::{self, Gate, Offline, OfflineLayer},
-    proxy::{Backend, Backends, BalancedLayer, FixedLayer, Proxy, Tunnels},
-    supervisor::{Supervisor, SupervisorLayer},
+    error::{ErrorPageLayer, ErrorPages},
+    offline::{Gate, Offline, OfflineLayer},
+    proxy::{BalancedLayer, FixedLayer, Tunnels},
+    supervisor::SupervisorLayer,
 };
 
 pub(super) type Pipeline = Authenticated<Offline<ErrorPages<Route>>>;
@@ -23,34 +22,6 @@ pub(super) struct App {
     pub(super) source: Source,
     pub(super) tunnels: Tunnels,
     pub(super) settings: Arc<Live<Settings>>,
-}
-
-/// What follows the configuration while connections are open.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) authentication: AuthenticationLayer,
-    pub(super) page: ErrorPage,
-    pub(super) proxy: Proxy,
-}
-
-/// Where the app runs.
-pub(super) enum Source {
-    /// In processes that we keep.
-    Supervised {
-        supervisor: Supervisor,
-        gate: Gate,
-        operator: Operator,
-        _running: Running,
-        _files: offline::Watcher,
-    },
-    /// Somewhere else.
-    Fixed(Backend),
-    /// At several places somewhere else.
-    Balanced {
-        backends: Backends,
-        /// Who follows the configuration, where there is one.
-        following: Option<(Follower, Running)>,
-    },
 }
 
 impl App {
@@ -68,27 +39,18 @@ impl App {
                 supervisor, gate, ..
             } => {
                 let layer = SupervisorLayer::new(supervisor.clone());
-                let service = layer.layer(proxy);
-                (
-                    gate.clone(),
-                    Route::Supervised(service).for_connection(connection),
-                )
+                (gate.clone(), Route::Supervised(layer.layer(proxy)))
             }
             Source::Fixed(backend) => {
-                let service = FixedLayer::new(backend.clone()).layer(proxy);
-                (
-                    Gate::open(),
-                    Route::Fixed(service).for_connection(connection),
-                )
+                let layer = FixedLayer::new(backend.clone());
+                (Gate::open(), Route::Fixed(layer.layer(proxy)))
             }
             Source::Balanced { backends, .. } => {
-                let service = BalancedLayer::new(backends.clone()).layer(proxy);
-                (
-                    Gate::open(),
-                    Route::Balanced(service).for_connection(connection),
-                )
+                let layer = BalancedLayer::new(backends.clone());
+                (Gate::open(), Route::Balanced(layer.layer(proxy)))
             }
         };
+        let route = route.for_connection(connection);
         let app = OfflineLayer::new(gate).layer(ErrorPageLayer::new(page).layer(route));
         authentication.layer(app)
     }

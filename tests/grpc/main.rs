@@ -141,11 +141,13 @@ fn kestrel_that_expects_http_1_is_told_of() {
 
 #[test]
 fn kestrel_is_called_in_all_four_ways() {
-    let module = Start::new(App::Stock, "/")
-        .listen(LISTEN)
-        .variable("Kestrel__EndpointDefaults__Protocols", "Http2")
-        .run();
-    call(module.address(), &["break"]);
+    for app in [App::Stock, App::Modern] {
+        let module = Start::new(app, "/")
+            .listen(LISTEN)
+            .variable("Kestrel__EndpointDefaults__Protocols", "Http2")
+            .run();
+        call(module.address(), &["break"]);
+    }
 }
 
 /// An error page would be an answer that is not gRPC's: no code but by guess, and nothing for people.

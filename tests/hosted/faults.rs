@@ -88,7 +88,10 @@ fn a_handler_that_never_ends_is_cut_off_at_the_limit() {
     run(async {
         for way in BOTH {
             let limit = Duration::from_secs(2);
-            let site = Site::new(way, |config| config.shutdown_time_limit(limit));
+            let site = Site::new(way, |config| {
+                let config = config.shutdown_time_limit(limit);
+                config.drain_timeout(Duration::from_secs(1))
+            });
             let mut client = site.client(way).await;
             let process = pid(&mut client).await;
             let mut other = Client::connect(site.address, Protocol::Http1).await;

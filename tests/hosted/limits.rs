@@ -8,17 +8,14 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use crate::{
-    run,
+    published, run,
     site::{Site, Way, variables},
-    support::{
-        apps::copy_of,
-        client::{Answer, Body, Client, Protocol, full},
-    },
+    support::client::{Answer, Body, Client, Protocol, full},
 };
 
 /// The stock app as its `web.config` has it: with this limit of bodies, or none.
 fn site(way: Way, model: &str, limit: Option<u32>) -> Site {
-    let folder = copy_of(model);
+    let folder = published().copy_of(model);
     let dotnet = Path::new(&variables()["DOTNET_ROOT"]).join("dotnet");
     let limit = limit.map_or_else(String::new, |bytes| {
         format!(

@@ -13,6 +13,7 @@
 mod support;
 
 mod blocking;
+mod bodies;
 mod connection;
 mod faults;
 mod here;
@@ -28,6 +29,16 @@ mod starts;
 mod user;
 
 use std::{future::Future, time::Duration};
+
+use support::apps::Published;
+
+/// Whether the framework says when a host is built, as it does from .NET 6 on.
+const SAYS_WHEN_A_HOST_IS_BUILT: bool = false;
+
+/// What is hosted: as the SDK publishes it. `modern.rs` has the other.
+fn published() -> &'static Published {
+    support::apps::published()
+}
 
 /// How long a test may take, on a machine that is busy with other things.
 const LIMIT: Duration = Duration::from_secs(300);

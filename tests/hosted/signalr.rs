@@ -103,6 +103,8 @@ fn a_hub_is_reached_by_a_websocket() {
                 assert_eq!(hear_in_socket(&mut socket, number).await, want, "{way:?}");
             }
             socket.close(None).await.unwrap();
+            // Or else the stop would wait for it.
+            drop(socket);
             site.close().await;
         }
     });
@@ -163,7 +165,7 @@ fn a_hub_is_reached_by_server_sent_events() {
                 let heard = hear_events(&mut events, &mut text, number).await;
                 assert_eq!(heard, want, "{way:?}");
             }
-            drop(listener);
+            drop((events, listener));
             site.close().await;
         }
     });

@@ -28,11 +28,14 @@ use tokio::{net::TcpStream, task::JoinHandle, time::sleep};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{
-    apps::{copy_of, hosting_assembly, published},
-    client::{Client, Protocol},
-    pki::Ca,
-    process,
+use crate::{
+    published,
+    support::{
+        apps::hosting_assembly,
+        client::{Client, Protocol},
+        pki::Ca,
+        process,
+    },
 };
 
 /// How often to look for what nobody tells.
@@ -237,7 +240,7 @@ fn bind(way: Way, standby: &Standby, ca: &Ca) -> Bound {
 
 /// A folder with the app of a test's own.
 pub(crate) fn copy_of_the_app() -> TempDir {
-    copy_of("full")
+    published().copy_of("full")
 }
 
 /// The environment that .NET wants, without what a module further out would have set.

@@ -49,11 +49,12 @@ impl Site {
             }
             App::InProcess => panic!("it has no process of its own"),
             #[cfg(not(unix))]
-            App::Stock => panic!("there is no stock app here"),
+            App::Stock | App::Modern => panic!("there is no stock app here"),
             #[cfg(unix)]
-            App::Stock => {
-                let folder = own_copy();
-                let variables = sourced(&published().environment);
+            App::Stock | App::Modern => {
+                let published = app.published().expect("it is published");
+                let folder = published.copy_of("outofprocess");
+                let variables = sourced(&published.environment);
                 let config = Config::builder(folder.path())
                     .program(std::path::Path::new(&variables["DOTNET_ROOT"]).join("dotnet"))
                     .arguments(["StockApp.dll"]);

@@ -64,7 +64,7 @@ struct Site {
 impl Site {
     fn new(app: App, offer: Offer) -> Self {
         let folder = match app {
-            App::Stock => own_copy(),
+            App::Stock | App::Modern => own_copy(),
             App::Twin | App::InProcess => TempDir::new().unwrap(),
         };
         configure(folder.path(), app, offer);
@@ -104,7 +104,7 @@ impl Site {
 
 fn configure(folder: &Path, app: App, offer: Offer) {
     let process = match app {
-        App::Stock => r#"processPath="dotnet" arguments=".\StockApp.dll""#.to_owned(),
+        App::Stock | App::Modern => r#"processPath="dotnet" arguments=".\StockApp.dll""#.to_owned(),
         App::Twin | App::InProcess => format!(r#"processPath="{}""#, twin().display()),
     };
     let process = format!(r#"{process} hostingModel="outofprocess""#);

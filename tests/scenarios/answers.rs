@@ -140,7 +140,7 @@ pub(crate) async fn that_never_begin_are_a_bad_gateway(at: At) {
     let mut client = at.client().await;
     let asked = Request::get(at.target("/abort")).body(empty()).unwrap();
     match (client.send(asked).await, at.app) {
-        (Ok(answer), App::Stock | App::Twin) => {
+        (Ok(answer), App::Stock | App::Modern | App::Twin) => {
             assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
         }
         // Nobody stands between the app's connection and its client.

@@ -11,7 +11,7 @@ use std::{
 use tokio::{runtime, time::timeout};
 
 use crate::support::{
-    apps::{App, hosting_assembly, published},
+    apps::{App, hosting_assembly},
     client::{Client, Protocol},
     log::event,
     module::{Module, Start},
@@ -28,6 +28,8 @@ pub(crate) struct At {
     pub(crate) protocol: Protocol,
     /// Whether the app is hosted in process.
     pub(crate) in_process: bool,
+    /// Whether the module speaks HTTP/2 with the app.
+    pub(crate) h2c: bool,
 }
 
 impl At {
@@ -37,6 +39,7 @@ impl At {
             base,
             protocol,
             in_process: false,
+            h2c: false,
         }
     }
 
@@ -45,6 +48,14 @@ impl At {
     pub(crate) const fn in_process(app: App, base: &'static str, protocol: Protocol) -> Self {
         let mut at = Self::new(app, base, protocol);
         at.in_process = true;
+        at
+    }
+
+    /// As [`new`](Self::new), with HTTP/2 between the module and the app.
+    #[cfg(unix)]
+    pub(crate) const fn by_h2c(app: App, base: &'static str, protocol: Protocol) -> Self {
+        let mut at = Self::new(app, base, protocol);
+        at.h2c = true;
         at
     }
 
@@ -58,11 +69,17 @@ impl At {
     pub(crate) fn module(self) -> &'static Module {
         static STOCK: Shared = Shared::new();
         static STOCK_IN_PROCESS: Shared = Shared::new();
+        static MODERN_BY_H2C: Shared = Shared::new();
+        static MODERN: Shared = Shared::new();
+        static MODERN_IN_PROCESS: Shared = Shared::new();
         static TWIN: Shared = Shared::new();
         static IN_PROCESS: Shared = Shared::new();
         let shared = match self.app {
             App::Stock if self.in_process => &STOCK_IN_PROCESS,
             App::Stock => &STOCK,
+            App::Modern if self.in_process => &MODERN_IN_PROCESS,
+            App::Modern if self.h2c => &MODERN_BY_H2C,
+            App::Modern => &MODERN,
             App::Twin => &TWIN,
             App::InProcess => &IN_PROCESS,
         };
@@ -121,12 +138,17 @@ impl Shared {
         };
         module.get_or_init(|| {
             let start = Start::new(at.app, at.base);
-            let start = match at.in_process {
-                true => start.folder(published().apps.join("inprocess")).variable(
-                    "ANCM_HOSTING_ASSEMBLY",
-                    hosting_assembly().to_string_lossy(),
-                ),
-                false => start,
+            let start = match at.app.published() {
+                Some(published) if at.in_process => {
+                    start.folder(published.apps.join("inprocess")).variable(
+                        "ANCM_HOSTING_ASSEMBLY",
+                        hosting_assembly().to_string_lossy(),
+                    )
+                }
+                Some(_) if at.h2c => start
+                    .listen(["--listen", "127.0.0.1:0", "--protocol", "h2c"])
+                    .variable("Kestrel__EndpointDefaults__Protocols", "Http2"),
+                _ => start,
             };
             let module = start.run().outlived_by_nobody();
             if at.in_process {

@@ -186,6 +186,16 @@ everywhere! {
     stock_in_process_at_the_root: in_process Stock at "/";
     #[cfg(unix)]
     stock_in_process_at_a_base: in_process Stock at "/base";
+    #[cfg(unix)]
+    modern_at_the_root: new Modern at "/";
+    #[cfg(unix)]
+    modern_at_a_base: new Modern at "/base";
+    #[cfg(unix)]
+    modern_by_h2c_at_the_root: by_h2c Modern at "/";
+    #[cfg(unix)]
+    modern_in_process_at_the_root: in_process Modern at "/";
+    #[cfg(unix)]
+    modern_in_process_at_a_base: in_process Modern at "/base";
     twin_at_the_root: new Twin at "/";
     twin_at_a_base: new Twin at "/base";
     in_process_at_the_root: new InProcess at "/";
@@ -197,11 +207,48 @@ out_of_process! {
     before_stock_at_the_root: Stock at "/";
     #[cfg(unix)]
     before_stock_at_a_base: Stock at "/base";
+    #[cfg(unix)]
+    before_modern_at_the_root: Modern at "/";
+    #[cfg(unix)]
+    before_modern_at_a_base: Modern at "/base";
     before_twin_at_the_root: Twin at "/";
     before_twin_at_a_base: Twin at "/base";
 }
 
-/// Kestrel 3.1 has no response trailers over HTTP/1.1; later versions and hyper have.
+/// Kestrel has response trailers over HTTP/2 alone, up to .NET 9 at least; in process that is the client's own.
+#[cfg(unix)]
+mod stock_alone {
+    use super::*;
+    const AT: At = At::in_process(App::Stock, "/", Protocol::Http2);
+    tests! { super::AT => bodies::{ bring_their_trailers } }
+}
+
+#[cfg(unix)]
+mod modern_alone {
+    use super::*;
+
+    mod in_process {
+        use super::*;
+        const AT: At = At::in_process(App::Modern, "/", Protocol::Http2);
+        tests! { super::AT => bodies::{ bring_their_trailers } }
+    }
+    mod by_h2c {
+        use super::*;
+
+        mod http1 {
+            use super::*;
+            const AT: At = At::by_h2c(App::Modern, "/", Protocol::Http1);
+            tests! { super::AT => bodies::{ bring_their_trailers } }
+        }
+        mod http2 {
+            use super::*;
+            const AT: At = At::by_h2c(App::Modern, "/", Protocol::Http2);
+            tests! { super::AT => bodies::{ bring_their_trailers } }
+        }
+    }
+}
+
+/// Over HTTP/1.1 as well.
 mod twin_alone {
     use super::*;
 

@@ -106,6 +106,10 @@ macro_rules! each_app {
         mod stock { $( #[test] fn $scenario() {
             super::run(super::$scenario(super::App::Stock));
         } )+ }
+        #[cfg(unix)]
+        mod modern { $( #[test] fn $scenario() {
+            super::run(super::$scenario(super::App::Modern));
+        } )+ }
         mod twin { $( #[test] fn $scenario() {
             super::run(super::$scenario(super::App::Twin));
         } )+ }

@@ -25,8 +25,9 @@ pub(crate) async fn comes_from_the_clients_socket(at: At) {
         assert_eq!(seen["scheme"], "http");
         let protocol = match (at.app, at.protocol) {
             (App::InProcess, Protocol::Http2) => "HTTP/2.0",
-            (App::Stock, Protocol::Http2) if at.in_process => "HTTP/2",
+            (App::Stock | App::Modern, Protocol::Http2) if at.in_process => "HTTP/2",
             // Between the module and the app.
+            _ if at.h2c => "HTTP/2",
             _ => "HTTP/1.1",
         };
         assert_eq!(seen["protocol"], protocol);
@@ -57,7 +58,7 @@ pub(crate) async fn keeps_its_raw_target(at: At) {
         assert_eq!(seen["query"], query, "{target}");
         // ASP.NET Core decodes what hyper leaves as it is.
         let path = match at.app {
-            App::Stock => decoded,
+            App::Stock | App::Modern => decoded,
             App::Twin | App::InProcess => target.split('?').next().unwrap(),
         };
         assert_eq!(seen["path"], path, "{target}");

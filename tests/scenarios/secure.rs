@@ -35,6 +35,11 @@ macro_rules! each_app {
             crate::support::apps::published();
             super::play(super::App::Stock, $listen, super::$scenario);
         } )+ }
+        #[cfg(unix)]
+        mod modern { $( #[test] fn $scenario() {
+            crate::support::apps::published_modern();
+            super::play(super::App::Modern, $listen, super::$scenario);
+        } )+ }
         mod twin { $( #[test] fn $scenario() {
             crate::support::apps::twin();
             super::play(super::App::Twin, $listen, super::$scenario);

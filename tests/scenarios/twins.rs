@@ -152,6 +152,16 @@ fn are_told_the_same_at_the_root() {
     compare("/", Protocol::Http2);
 }
 
+/// The stock app on .NET Core 3.1 and on .NET 9.
+#[test]
+fn are_told_the_same_on_an_older_framework() {
+    for base in ["/", "/base"] {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            compare_both([App::Stock, App::Modern], base, protocol);
+        }
+    }
+}
+
 /// The twin in a process of its own, and in the process of its front.
 #[test]
 fn are_told_the_same_in_both_models() {
@@ -171,14 +181,14 @@ fn are_told_the_same_at_a_base() {
 /// Both find a base whose letters need percent-encoding in a URL, and which the module says without it.
 #[test]
 fn find_a_base_that_needs_encoding() {
-    for app in [App::Stock, App::Twin, App::InProcess] {
+    for app in [App::Stock, App::Modern, App::Twin, App::InProcess] {
         let module = Start::new(app, "/my%20app").run();
         run(async {
             let mut client = Client::connect(module.address(), Protocol::Http1).await;
             let report = client.get("/My%20App/echo%20x").await.json();
             // Kestrel hands both out decoded.
             let (base, path) = match app {
-                App::Stock => ("/My App", "/echo x"),
+                App::Stock | App::Modern => ("/My App", "/echo x"),
                 App::Twin | App::InProcess => ("/My%20App", "/echo%20x"),
             };
             assert_eq!(report["pathBase"], base);

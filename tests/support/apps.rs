@@ -17,10 +17,23 @@ use tempfile::TempDir;
 pub(crate) enum App {
     /// ASP.NET Core, as `dotnet publish` leaves it, which knows nothing of this crate.
     Stock,
+    /// The same for .NET 9, and begun as its templates begin an app.
+    Modern,
     /// An axum app that stands on the app half of this crate.
     Twin,
     /// The same in the process of its front.
     InProcess,
+}
+
+impl App {
+    /// Where it is published, if it is one of ASP.NET Core.
+    pub(crate) fn published(self) -> Option<&'static Published> {
+        match self {
+            Self::Stock => Some(published()),
+            Self::Modern => Some(published_modern()),
+            Self::Twin | Self::InProcess => None,
+        }
+    }
 }
 
 /// A published stock app, and what its environment wants.
@@ -39,27 +52,39 @@ pub(crate) struct Published {
 /// When that can't be done: what to do about it stands above, on stderr.
 pub(crate) fn published() -> &'static Published {
     static PUBLISHED: OnceLock<Published> = OnceLock::new();
-    PUBLISHED.get_or_init(|| {
-        let script = root().join("tests/aspnetcore/publish.sh");
-        let output = Command::new("bash")
-            .arg(&script)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("`bash` runs the script that publishes the stock app");
-        assert!(
-            output.status.success(),
-            "the stock ASP.NET Core app could not be published; \
+    PUBLISHED.get_or_init(|| publish("tests/aspnetcore/publish.sh"))
+}
+
+/// The same for .NET 9.
+///
+/// # Panics
+///
+/// As [`published`] does.
+pub(crate) fn published_modern() -> &'static Published {
+    static PUBLISHED: OnceLock<Published> = OnceLock::new();
+    PUBLISHED.get_or_init(|| publish("tests/aspnetcore/modern/publish.sh"))
+}
+
+fn publish(script: &str) -> Published {
+    let script = root().join(script);
+    let output = Command::new("bash")
+        .arg(&script)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("`bash` runs the script that publishes the stock app");
+    assert!(
+        output.status.success(),
+        "the stock ASP.NET Core app could not be published; \
              run `{}` to see why, or put a .NET SDK's `dotnet` on PATH",
-            script.display()
-        );
-        let paths = String::from_utf8(output.stdout).expect("paths in UTF-8");
-        let mut lines = paths.lines().map(PathBuf::from);
-        Published {
-            environment: lines.next().expect("the file to source"),
-            apps: lines.next().expect("the folder of the apps"),
-        }
-    })
+        script.display()
+    );
+    let paths = String::from_utf8(output.stdout).expect("paths in UTF-8");
+    let mut lines = paths.lines().map(PathBuf::from);
+    Published {
+        environment: lines.next().expect("the file to source"),
+        apps: lines.next().expect("the folder of the apps"),
+    }
 }
 
 /// A folder with the stock app of a test's own, as it was published for out-of-process hosting.
@@ -69,9 +94,16 @@ pub(crate) fn own_copy() -> TempDir {
 
 /// A folder of a test's own with what was published into the folder `name`.
 pub(crate) fn copy_of(name: &str) -> TempDir {
-    let copy = TempDir::new().expect("a temporary folder");
-    copy_all(&published().apps.join(name), copy.path());
-    copy
+    published().copy_of(name)
+}
+
+impl Published {
+    /// A folder of a test's own with what was published into the folder `name`.
+    pub(crate) fn copy_of(&self, name: &str) -> TempDir {
+        let copy = TempDir::new().expect("a temporary folder");
+        copy_all(&self.apps.join(name), copy.path());
+        copy
+    }
 }
 
 fn copy_all(from: &Path, to: &Path) {

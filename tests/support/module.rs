@@ -11,7 +11,7 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    apps::{App, published, twin},
+    apps::{App, twin},
     log::{Log, event},
     process,
 };
@@ -89,19 +89,19 @@ impl Start {
 
     /// Starts it and waits until it listens; the app starts meanwhile.
     pub(crate) fn run(self) -> Module {
-        let mut command = match self.app {
-            App::Stock => sourcing(&published().environment, env!("CARGO_BIN_EXE_ancm")),
-            App::Twin => Command::new(env!("CARGO_BIN_EXE_ancm")),
-            App::InProcess => return self.run_in_process(),
+        let ancm = env!("CARGO_BIN_EXE_ancm");
+        let published = self.app.published();
+        let mut command = match published {
+            Some(published) => sourcing(&published.environment, ancm),
+            None if self.app == App::InProcess => return self.run_in_process(),
+            None => Command::new(ancm),
         };
         command.args(["run", "--no-control"]);
         let given = self.folder.is_some();
-        match &self.folder {
-            Some(folder) => _ = command.arg(folder),
-            None if self.app == App::Stock => {
-                _ = command.arg(published().apps.join("outofprocess"))
-            }
-            None => {}
+        match (&self.folder, published) {
+            (Some(folder), _) => _ = command.arg(folder),
+            (None, Some(published)) => _ = command.arg(published.apps.join("outofprocess")),
+            (None, None) => {}
         }
         command.args(["--log-format", "json"]).args(&self.listen);
         if self.path_base != "/" {

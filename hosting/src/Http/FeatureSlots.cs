@@ -33,6 +33,7 @@ namespace Ancm.Hosting.Http
                 typeof(IHttpMaxRequestBodySizeFeature),
                 typeof(IHttpRequestTrailersFeature),
                 typeof(IServerVariablesFeature),
+                typeof(IConnectionLifetimeNotificationFeature),
                 typeof(IEndpointFeature),
                 typeof(IRouteValuesFeature),
                 typeof(IHttpUpgradeFeature),

@@ -1,29 +1,25 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.Reflection;
 using System.Threading.Tasks;
 using Ancm.Hosting.Server;
 
 namespace Ancm.Hosting.Http
 {
     /// <summary>
-    /// Features of newer frameworks than the oldest that is served, answered by a proxy: their interfaces do not exist
-    /// where this is built. Minimal APIs read no body without the first; WebSockets over HTTP/2 need the second.
+    /// Features of newer frameworks than the oldest that is served: their interfaces do not exist where this is built. Minimal
+    /// APIs read no body without the first; WebSockets over HTTP/2 need the second.
     /// </summary>
     internal static class NewerFeatures
     {
-        private const string Assembly = ", Microsoft.AspNetCore.Http.Features";
+        private static readonly Type? _bodyDetection = Find("IHttpRequestBodyDetectionFeature");
+        private static readonly Type? _extendedConnect = Find("IHttpExtendedConnectFeature");
 
-        /// <summary>From .NET 5 on.</summary>
-        private static readonly Type? _bodyDetection =
-            Type.GetType("Microsoft.AspNetCore.Http.Features.IHttpRequestBodyDetectionFeature" + Assembly);
+        private static readonly Lazy<Type> _bodyDetectionClass =
+            new Lazy<Type>(() => NewerTypes.Implement(_bodyDetection!, typeof(BodyDetection)));
 
-        /// <summary>From .NET 7 on.</summary>
-        private static readonly Type? _extendedConnect =
-            Type.GetType("Microsoft.AspNetCore.Http.Features.IHttpExtendedConnectFeature" + Assembly);
-
-        private static readonly MethodInfo _create = typeof(DispatchProxy).GetMethod(nameof(DispatchProxy.Create))!;
+        private static readonly Lazy<Type> _extendedConnectClass =
+            new Lazy<Type>(() => NewerTypes.Implement(_extendedConnect!, typeof(ExtendedConnect)));
 
         /// <summary>Those that the framework at hand has.</summary>
         public static IEnumerable<Type> Types
@@ -40,38 +36,29 @@ namespace Ancm.Hosting.Http
             }
         }
 
-        /// <summary>Sets what the framework at hand has; once for each context.</summary>
-        public static void SetBodyDetection(RequestContext context, Func<bool> canHaveBody) =>
-            Set(context, _bodyDetection, method => method switch
-            {
-                "get_CanHaveBody" => canHaveBody(),
-                _ => null,
-            });
-
-        /// <summary>For a request that is one.</summary>
-        public static void SetExtendedConnect(RequestContext context, Func<ValueTask<Stream>> accept) =>
-            Set(context, _extendedConnect, method => method switch
-            {
-                "get_IsExtendedConnect" => true,
-                "get_Protocol" => "websocket",
-                "AcceptAsync" => accept(),
-                _ => null,
-            });
-
-        /// <summary>An implementation of an interface that answers by the names of its methods.</summary>
-        public static object Implement(Type type, Func<string, object?> answer)
+        /// <summary>Once for each context.</summary>
+        public static void SetBodyDetection(RequestContext context, Func<bool> canHaveBody)
         {
-            var proxy = _create.MakeGenericMethod(type, typeof(AnswersByName)).Invoke(null, null)!;
-            ((AnswersByName)proxy).Answer = answer;
-            return proxy;
-        }
-
-        private static void Set(RequestContext context, Type? type, Func<string, object?> answer)
-        {
-            if (type != null)
+            if (_bodyDetection != null)
             {
-                context[type] = Implement(type, answer);
+                var feature = (BodyDetection)Activator.CreateInstance(_bodyDetectionClass.Value)!;
+                feature.Answer = canHaveBody;
+                context[_bodyDetection] = feature;
             }
         }
+
+        /// <summary>For a request that is one.</summary>
+        public static void SetExtendedConnect(RequestContext context, Func<ValueTask<Stream>> accept)
+        {
+            if (_extendedConnect != null)
+            {
+                var feature = (ExtendedConnect)Activator.CreateInstance(_extendedConnectClass.Value)!;
+                feature.Accept = accept;
+                context[_extendedConnect] = feature;
+            }
+        }
+
+        private static Type? Find(string name) =>
+            Type.GetType($"Microsoft.AspNetCore.Http.Features.{name}, Microsoft.AspNetCore.Http.Features");
     }
 }

@@ -6,6 +6,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Ancm.Hosting.Abi;
 using Ancm.Hosting.Http;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -173,6 +174,7 @@ namespace Ancm.Hosting.Server
             _isUpgraded = false;
             HasStarted = false;
             IsBodyless = false;
+            ((IConnectionLifetimeNotificationFeature)this).ConnectionClosedRequested = default;
         }
 
         private async Task RunOnStartingAsync()

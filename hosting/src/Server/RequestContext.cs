@@ -29,7 +29,7 @@ namespace Ancm.Hosting.Server
         {
             _service = service;
             Output = new ResponseOutput(this, sweeper);
-            _writer = new ResponsePipeWriter(Output);
+            _writer = ResponseWriters.Create(Output);
             _responseStream = new ResponseStream(Output, this);
             _reader = new RequestPipeReader(_input);
             _requestStream = new RequestStream(_input, _reader, this);

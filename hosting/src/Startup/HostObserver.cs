@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Linq;
 using Microsoft.Extensions.Hosting;
 
 namespace Ancm.Hosting.Startup
@@ -14,6 +15,7 @@ namespace Ancm.Hosting.Startup
     {
         private const string Hosts = "Microsoft.Extensions.Hosting";
         private const string WebHosts = "Microsoft.AspNetCore";
+        private const string OldestHost = "Microsoft.AspNetCore.Hosting.WebHostBuilder";
 
         public static void Subscribe() => DiagnosticListener.AllListeners.Subscribe(new HostObserver());
 
@@ -23,10 +25,9 @@ namespace Ancm.Hosting.Startup
             {
                 listener.Subscribe(this);
             }
-            else if (listener.Name == WebHosts && Environment.Version.Major < 6 && !ServerReplacement.IsArranged)
+            else if (listener.Name == WebHosts && !ServerReplacement.IsArranged && !MayStillBeAnnounced())
             {
-                // Made while a web host's services are registered, when hosting startups have run. (Later hosts may
-                // still announce themselves.)
+                // Made while a web host's services are registered, when hosting startups have run.
                 throw new InvalidOperationException(
                     "The app's server could not be replaced, because the app runs no hosting startups " +
                     "(ASPNETCORE_PREVENTHOSTINGSTARTUP, or the setting `preventHostingStartup`). " +
@@ -49,5 +50,10 @@ namespace Ancm.Hosting.Startup
         public void OnError(Exception error)
         {
         }
+
+        /// <summary>From .NET 6 on every host is, but for the oldest kind.</summary>
+        private static bool MayStillBeAnnounced() =>
+            Environment.Version.Major >= 6 &&
+            new StackTrace().GetFrames().All(frame => frame?.GetMethod()?.DeclaringType?.FullName != OldestHost);
     }
 }

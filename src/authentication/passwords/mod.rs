@@ -215,7 +215,7 @@ struct UnderWay {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+enum Outcome {
     /// It was never checked, or not to the end.
     Left,
     Right,

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::info;
 
-use crate::control::{Operated, Reply, Request, operator::Facts};
+use crate::control::{Operated, Reply, Request, report::Facts};
 
 /// The longest request, in bytes.
 const LONGEST_REQUEST: u64 = 16 * 1024;

@@ -7,6 +7,7 @@ use tokio::{runtime::Runtime, time::Instant};
 use super::{
     HERE, Here,
     seat::Seat,
+    stack,
     state::ThreadId,
     stay::{Left, Stay},
 };
@@ -26,6 +27,7 @@ pub(super) fn start(seat: &Arc<Seat>) -> io::Result<()> {
         .name("ancm-lent".to_owned())
         .stack_size(STACK)
         .spawn(move || {
+            stack::give_up();
             let _end = End(&seat);
             HERE.set(Some(Here {
                 seat: Arc::clone(&seat),

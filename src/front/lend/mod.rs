@@ -20,6 +20,7 @@
 mod driver;
 mod pace;
 mod seat;
+pub(crate) mod stack;
 mod state;
 mod stay;
 mod watch;

@@ -38,6 +38,8 @@ pub(super) struct Slot {
     native: AtomicPtr<Native>,
     /// `on_read_ready` is owed.
     pub(super) wants_read: AtomicBool,
+    /// The body comes in short pieces: those that are here are gathered before `on_read_ready`.
+    pub(super) gathers: AtomicBool,
     state: Mutex<State>,
     /// Written by who [acquired](acquire) the slot before the managed side hears of it, and emptied before its release;
     /// between the two nobody writes.
@@ -58,6 +60,7 @@ impl Slot {
             generation: AtomicU32::new(1),
             native: AtomicPtr::new(ptr::null_mut()),
             wants_read: AtomicBool::new(false),
+            gathers: AtomicBool::new(false),
             state: Mutex::new(State::new()),
             head: UnsafeCell::new(Head::new()),
         }
@@ -126,6 +129,7 @@ pub(super) fn acquire(native: &'static Native) -> Option<&'static Slot> {
 pub(super) unsafe fn release(slot: &'static Slot) {
     slot.native.store(ptr::null_mut(), Ordering::Release);
     slot.wants_read.store(false, Ordering::Release);
+    slot.gathers.store(false, Ordering::Release);
     let next = slot
         .generation
         .load(Ordering::Relaxed)

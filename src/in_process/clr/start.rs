@@ -24,6 +24,7 @@ use crate::{
     PathBase,
     config::{Config, Vars, environment},
     error::SubStatus,
+    front::lend::stack,
     in_process::{Failure, Settings},
 };
 
@@ -207,6 +208,7 @@ impl Launch {
     fn spawn(self, hostfxr: Hostfxr, native: &'static Native) -> Result<(), Failure> {
         let properties = properties(native, &self.hosting, self.stacks);
         let thread = move || {
+            stack::give_up();
             let ran = run(hostfxr, &self.found, properties);
             native
                 .lifetime()

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Scheme,
+    config::Underscores,
     headers::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
 

@@ -15,7 +15,7 @@ const MAX_TRAILERS: usize = 16 * 1024;
 
 /// How the end of a body is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decoder {
+pub(crate) enum Decoder {
     /// So many bytes are left.
     Length(u64),
     /// Chunks tell their lengths.
@@ -26,7 +26,7 @@ pub(super) enum Decoder {
 
 /// How far a chunked body was read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Chunked {
+pub(crate) struct Chunked {
     place: Place,
     /// Of the chunk that is read: how long it is, then what is left of it.
     left: u64,
@@ -57,7 +57,7 @@ enum Place {
 
 /// What the bytes that are there come to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// They are not enough.
     More,
     /// A part of the body.
@@ -69,10 +69,10 @@ pub(super) enum Step {
 }
 
 /// Why bytes are no body.
-pub(super) type Flaw = &'static str;
+pub(crate) type Flaw = &'static str;
 
 impl Decoder {
-    pub(super) fn chunked() -> Self {
+    pub(crate) fn chunked() -> Self {
         Self::Chunked(Chunked::default())
     }
 
@@ -86,7 +86,7 @@ impl Decoder {
     }
 
     /// Takes the next part of the body out of `bytes`.
-    pub(super) fn step(&mut self, bytes: &mut BytesMut) -> Result<Step, Flaw> {
+    pub(crate) fn step(&mut self, bytes: &mut BytesMut) -> Result<Step, Flaw> {
         match self {
             Self::Length(0) => Ok(Step::End),
             Self::Length(left) => Ok(data(bytes, left)),

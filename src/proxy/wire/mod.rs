@@ -9,7 +9,7 @@
 mod answer;
 #[cfg(any(test, fuzzing))]
 pub(super) mod beside_hyper;
-mod decode;
+pub(super) mod decode;
 mod encode;
 mod failure;
 mod framing;

@@ -108,6 +108,6 @@ namespace FullApp
             return Task.CompletedTask;
         }
 
-        private static int Deeper(int depth) => Deeper(depth + 1) + depth;
+        public static int Deeper(int depth) => Deeper(depth + 1) + depth;
     }
 }

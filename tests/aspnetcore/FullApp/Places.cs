@@ -64,6 +64,8 @@ namespace FullApp
 
         public static Task Memory(HttpContext context)
         {
+            // Before anything is collected here.
+            var allocated = GC.GetTotalAllocatedBytes(precise: true);
             for (var round = 0; round < 3; round++)
             {
                 GC.Collect();
@@ -71,6 +73,7 @@ namespace FullApp
             }
             return context.Response.WriteJson(new
             {
+                allocated,
                 managed = GC.GetTotalMemory(forceFullCollection: true),
                 resident = Process.GetCurrentProcess().WorkingSet64,
             });

@@ -22,6 +22,8 @@ namespace FullApp
                 case "fail-fast":
                     Environment.FailFast("not today");
                     break;
+                case "stack-overflow":
+                    return Faults.Deeper(1);
             }
             CreateHostBuilder(args).Build().Run();
             return 42;

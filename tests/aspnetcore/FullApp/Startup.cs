@@ -1,4 +1,5 @@
 using System;
+using System.Threading.Tasks;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -45,6 +46,12 @@ namespace FullApp
                 endpoints.Map("/stack", Places.Stack);
                 endpoints.Map("/memory", Places.Memory);
                 endpoints.Map("/text", context => context.Response.WriteAsync(new string('z', 5000)));
+                endpoints.Map("/empty", context => Task.CompletedTask);
+
+                endpoints.Map("/bodies/chunks", Bodies.Chunks);
+                endpoints.Map("/bodies/echo", Bodies.Echo);
+                endpoints.Map("/bodies/reads", Bodies.Reads);
+                endpoints.Map("/bodies/writes", Bodies.Writes);
 
                 endpoints.Map("/faults/exit", Faults.Exit);
                 endpoints.Map("/faults/fail-fast", Faults.FailFast);

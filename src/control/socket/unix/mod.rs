@@ -25,7 +25,7 @@ use tracing::{Instrument, debug, debug_span, warn};
 pub use self::path::socket_path;
 use super::exchange::{self, CONNECTIONS, LONGEST_REPLY, PATIENCE, PAUSE};
 use crate::{
-    control::{Operated, Request, operator::Facts},
+    control::{Operated, Request, report::Facts},
     files::{SocketName, own_uid},
 };
 

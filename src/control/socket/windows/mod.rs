@@ -23,7 +23,7 @@ use super::{
     exchange::{self, CONNECTIONS, LONGEST_REPLY, PATIENCE, PAUSE, exchange},
     name,
 };
-use crate::control::{Operated, Request, operator::Facts};
+use crate::control::{Operated, Request, report::Facts};
 
 mod private;
 

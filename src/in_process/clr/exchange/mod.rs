@@ -5,6 +5,8 @@
 
 mod answer;
 mod client;
+mod framed;
+mod gather;
 mod tunnel;
 mod upload;
 

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -22,9 +22,16 @@ use super::{
         head,
         slots::{self, Slot},
     },
-    go_on, read_ready,
+    gather, go_on, read_ready,
 };
 use crate::error::BoxError;
+
+/// What is shorter is not worth a crossing of its own, in bytes.
+const SHORT: usize = 1024;
+/// After so many short pieces in a row, those that are there already cross together.
+const SHORT_IN_A_ROW: u8 = 8;
+/// So much of them is gathered at most, in bytes: as much as a reader asks for, usually.
+const GATHERED: usize = 64 * 1024;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the feature `in-process` needs pointers of 64 bits: a waker is a request's number");
@@ -37,6 +44,10 @@ pub(in super::super) struct Upload {
     body: Option<Incoming>,
     /// What was read and not yet asked for.
     chunk: Bytes,
+    /// Short pieces that follow it.
+    gathered: BytesMut,
+    /// How many short pieces came one after the other.
+    short: u8,
     /// Set once the body has ended: 0, or why there is no more of it.
     over: Option<i32>,
     begun: bool,
@@ -62,6 +73,8 @@ impl Upload {
             over: body.is_none().then_some(abi::OK),
             body,
             chunk: Bytes::new(),
+            gathered: BytesMut::new(),
+            short: 0,
             begun: false,
             declared,
             read: 0,
@@ -74,6 +87,7 @@ impl Upload {
     /// What is left of it, which nobody will read.
     pub(super) fn take(&mut self) -> (Option<Incoming>, Bytes) {
         self.over = Some(abi::GONE);
+        self.gathered = BytesMut::new();
         (self.body.take(), std::mem::take(&mut self.chunk))
     }
 
@@ -97,9 +111,20 @@ impl Upload {
             return Err(abi::TOO_LARGE);
         }
         self.begun = true;
-        while self.chunk.is_empty() {
+        self.wait_for_some(slot, id)?;
+        let mut count = self.give(buffer);
+        while self.is_short() && count < buffer.len() && self.try_more(id) {
+            count += self.give(buffer.split_at_mut(count).1);
+        }
+        slot.gathers.store(self.is_short(), Ordering::Release);
+        Ok(count)
+    }
+
+    /// Until there is something, or nothing more.
+    fn wait_for_some(&mut self, slot: &Slot, id: RequestId) -> Result<(), i32> {
+        while !self.has_some() {
             match self.over {
-                Some(abi::OK) => return Ok(0),
+                Some(abi::OK) => return Ok(()),
                 Some(code) => return Err(code),
                 None => {}
             }
@@ -112,10 +137,45 @@ impl Upload {
             }
             slot.wants_read.store(false, Ordering::Release);
         }
+        Ok(())
+    }
+
+    /// Whether something was read and not yet asked for.
+    fn has_some(&mut self) -> bool {
+        if self.chunk.is_empty() && !self.gathered.is_empty() {
+            self.chunk = self.gathered.split().freeze();
+        }
+        !self.chunk.is_empty()
+    }
+
+    /// Gives what was read, as far as it fits: how much.
+    fn give(&mut self, buffer: &mut [u8]) -> usize {
         let count = self.chunk.len().min(buffer.len());
         let (to, _) = buffer.split_at_mut(count);
         self.chunk.copy_to_slice(to);
-        Ok(count)
+        count
+    }
+
+    /// Whether there is more without waiting for it. Nobody is told when it comes.
+    fn try_more(&mut self, id: RequestId) -> bool {
+        self.over.is_none()
+            && self.poll(&mut Context::from_waker(&waker(id))).is_ready()
+            && !self.chunk.is_empty()
+    }
+
+    /// Takes one more piece, if it is here; false if there is nothing to be gathered any more.
+    pub(super) fn gather(&mut self, id: RequestId) -> bool {
+        if self.gathered.len() >= GATHERED || !self.chunk.is_empty() || !self.try_more(id) {
+            return false;
+        }
+        let piece = std::mem::take(&mut self.chunk);
+        self.gathered.extend_from_slice(&piece);
+        self.is_short()
+    }
+
+    /// Whether the pieces are short.
+    const fn is_short(&self) -> bool {
+        self.short >= SHORT_IN_A_ROW
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -139,6 +199,11 @@ impl Upload {
         if self.is_too_large(self.read) {
             return self.end(abi::TOO_LARGE);
         }
+        self.short = if data.len() < SHORT {
+            self.short.saturating_add(1)
+        } else {
+            0
+        };
         self.chunk = data;
     }
 
@@ -153,7 +218,7 @@ impl Upload {
 
     /// The trailers, in place until the exchange ends.
     pub(in super::super) fn trailers(&mut self) -> Option<&[Field]> {
-        if self.over != Some(abi::OK) || !self.chunk.is_empty() {
+        if self.over != Some(abi::OK) || self.has_some() {
             return None;
         }
         if self.fields.is_empty() {
@@ -205,6 +270,9 @@ fn wake(data: *const ()) {
     };
     if slot.native(id).is_some() && slot.took_read() {
         // What was taken may have been owed to a later exchange in the same place; one more call is harmless.
-        go_on(slot.id(), read_ready);
+        let id = slot.id();
+        if !slot.gathers.load(Ordering::Acquire) || !gather::begin(id) {
+            go_on(id, read_ready);
+        }
     }
 }

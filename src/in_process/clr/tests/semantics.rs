@@ -166,11 +166,59 @@ async fn what_frames_the_connection_is_not_the_apps_to_say() {
             ("Keep-Alive", "5"),
             ("Upgrade", "h2c"),
         ];
-        call.start(200, &fields, b"", true);
+        call.start(200, &fields, b"0\r\n\r\n", true);
     });
     let response = ask(service, get("/frames")).await;
     assert_eq!(response.headers().len(), 1);
     assert_eq!(response.headers()["connection"], "close");
+    assert_eq!(text(response).await, "");
+}
+
+#[tokio::test]
+async fn chunks_of_the_apps_own_are_not_framed_twice() {
+    let (native, service) = mock::app("/own-chunks", |call| {
+        let fields = [("Transfer-Encoding", "Chunked"), ("Content-Length", "15")];
+        let whole = b"5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n";
+        let split = if call.query == "at-once" {
+            whole.len()
+        } else {
+            6
+        };
+        let (first, rest) = whole.split_at(split);
+        assert_eq!(call.start(200, &fields, first, rest.is_empty()), abi::OK);
+        if !rest.is_empty() {
+            assert_eq!(call.write(rest, false), abi::OK);
+            assert_eq!(call.write(b"HTTP/1.1 200 OK\r\n\r\n", false), abi::OK);
+            assert_eq!(call.write(b"", true), abi::OK);
+        }
+    });
+    for target in ["/own-chunks", "/own-chunks?at-once"] {
+        let response = ask(service.clone(), get(target)).await;
+        assert!(response.headers().is_empty(), "{:?}", response.headers());
+        let body = response.into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["x-sum"], "7", "{target}");
+        assert_eq!(body.to_bytes(), "hello", "{target}");
+    }
+    settled(native).await;
+}
+
+#[tokio::test]
+async fn chunks_of_the_apps_own_that_are_none_break_the_answer_off() {
+    let (_, service) = mock::app("/no-chunks", |call| {
+        let fields = [("Transfer-Encoding", "chunked")];
+        match &*call.query {
+            "flaw" => drop(call.start(200, &fields, b"1\r\nahello", false)),
+            "unfinished" => drop(call.start(200, &fields, b"1\r\na\r\n", true)),
+            _ => drop(call.start(200, &fields, b"1\r\na\r\n", false)),
+        }
+    });
+    for query in ["flaw", "unfinished", "left"] {
+        let response = ask(service.clone(), get(&format!("/no-chunks?{query}"))).await;
+        let mut body = response.into_body();
+        let data = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(data, "a", "{query}");
+        assert!(body.frame().await.unwrap().is_err(), "{query}");
+    }
 }
 
 #[tokio::test]
@@ -476,4 +524,68 @@ async fn connect_without_a_protocol_is_refused() {
     let mut future = tokio_test::task::spawn(service.oneshot(request));
     assert_eq!(assert_ready!(future.poll()).unwrap().status(), 405);
     assert_eq!(native.open_requests(), 0);
+}
+
+/// A body of which one piece is there at a time, as hyper has it: the next comes once the one before was taken.
+fn one_at_a_time(count: usize, last: usize) -> impl Body<Data = Bytes, Error = Infallible> + Send {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        for number in 0..count {
+            let length = if number + 1 == count { last } else { 1 };
+            send.send(Bytes::from(vec![b'x'; length])).await.unwrap();
+        }
+    });
+    let receive = std::sync::Mutex::new(receive);
+    StreamBody::new(futures_util::stream::poll_fn(move |cx| {
+        let next = receive.lock().unwrap().poll_recv(cx);
+        next.map(|data| data.map(|data| Ok(Frame::data(data))))
+    }))
+}
+
+#[tokio::test]
+async fn short_pieces_that_are_here_cross_together() {
+    let (_, service) = mock::app("/short", |call| {
+        let (mut reads, mut bytes) = (0, 0);
+        while let Ok(count @ 1..) = call.read(&mut [0; 100_000]) {
+            reads += 1;
+            bytes += count;
+        }
+        call.answer(&format!("{bytes} in {reads}"));
+    });
+    for (count, last) in [(50_000, 1), (5, 1), (1, 1), (300, 5_000)] {
+        let request = Request::post("/short").body(one_at_a_time(count, last));
+        let told = text(ask(service.clone(), request.unwrap()).await).await;
+        let (bytes, reads) = told.split_once(" in ").unwrap();
+        assert_eq!(bytes, (count - 1 + last).to_string());
+        // A machine that is busy lets the one who sends wait now and then.
+        let reads: usize = reads.parse().unwrap();
+        assert!(reads <= 10 + count / 50, "{count}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_piece_alone_does_not_wait_for_another() {
+    let (_, service) = mock::app("/alone", |call| {
+        call.start(200, &[], b"", false);
+        let mut piece = [0; 10];
+        while let Ok(count @ 1..) = call.read(&mut piece) {
+            call.write(&piece[..count], false);
+        }
+        call.write(b"", true);
+    });
+    let (send, mut receive) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let stream = futures_util::stream::poll_fn(move |cx| {
+        let next = receive.poll_recv(cx);
+        next.map(|data| data.map(|data| Ok::<_, Infallible>(Frame::data(data))))
+    });
+    let request = Request::post("/alone").body(StreamBody::new(stream));
+    let mut body = ask(service, request.unwrap()).await.into_body();
+    // More than it takes to be known for one who sends short pieces.
+    for _ in 0..50 {
+        send.send(Bytes::from_static(b"x")).await.unwrap();
+        let echo = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(echo, "x");
+    }
+    drop(send);
+    assert!(body.frame().await.is_none());
 }

@@ -1,20 +1,19 @@
 //! What the module tells a process when it starts it: its environment variables, typed.
 
+mod error;
+mod read;
+
 use std::{
-    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-
+pub use self::error::EnvironmentError;
 use crate::{PairingToken, PathBase};
 
 const PORT: &str = "ASPNETCORE_PORT";
 /// Where an app listens that was given no port; the module's own.
 pub(super) const URLS: &str = "ASPNETCORE_URLS";
-/// What a Unix socket's address begins with.
-const UNIX_URL: &str = "http://unix:";
 /// A listener that is inherited; this module's own.
 const LISTEN_FD: &str = "ANCM_LISTEN_FD";
 const APPL_PATH: &str = "ASPNETCORE_APPL_PATH";
@@ -24,23 +23,6 @@ const WEBSOCKETS: &str = "ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED";
 const HTTPS_PORT: &str = "ASPNETCORE_ANCM_HTTPS_PORT";
 const PHYSICAL_PATH: &str = "ASPNETCORE_IIS_PHYSICAL_PATH";
 const HOSTING_STARTUP: &str = "ASPNETCORE_HOSTINGSTARTUPASSEMBLIES";
-
-/// What no client sends unencoded in a path (RFC 3986, 3.3), so that a path base never holds it.
-const ENCODED: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// What the module said when it started this process.
 ///
@@ -134,8 +116,8 @@ impl ModuleEnvironment {
         let (Some(path), Some(token)) = (var(APPL_PATH), var(TOKEN)) else {
             return Ok(None);
         };
-        let (port, socket) = match (var(PORT), var(LISTEN_FD), unix_path(var(URLS))) {
-            (Some(port), _, _) => (parse_port(PORT, &port)?, None),
+        let (port, socket) = match (var(PORT), var(LISTEN_FD), read::unix_path(var(URLS))) {
+            (Some(port), _, _) => (read::port(PORT, &port)?, None),
             (None, Some(_), _) => (0, None),
             (None, None, Some(path)) => (0, Some(path)),
             (None, None, None) => return Ok(None),
@@ -143,12 +125,12 @@ impl ModuleEnvironment {
         let facts = Facts {
             port,
             socket,
-            path_base: parse_path_base(&path)?,
-            token: PairingToken::new(&token).map_err(|_| EnvironmentError::token())?,
+            path_base: read::path_base(APPL_PATH, &path)?,
+            token: read::token(TOKEN, &token)?,
             http_auth: var(HTTP_AUTH),
-            websockets_supported: parse_websockets(var(WEBSOCKETS).as_deref()),
+            websockets_supported: read::websockets(var(WEBSOCKETS).as_deref()),
             https_port: var(HTTPS_PORT)
-                .map(|text| parse_port(HTTPS_PORT, &text))
+                .map(|text| read::port(HTTPS_PORT, &text))
                 .transpose()?,
             physical_path: var(PHYSICAL_PATH),
             hosting_startup: var(HOSTING_STARTUP),
@@ -186,8 +168,7 @@ impl ModuleEnvironment {
 
     /// `ASPNETCORE_IIS_HTTPAUTH`: the authentications that the front offers, such as `windows` and `anonymous`.
     pub fn http_auth(&self) -> impl Iterator<Item = &str> {
-        let items = self.facts.http_auth.as_deref().unwrap_or_default();
-        items.split(';').filter(|item| !item.is_empty())
+        read::items(self.facts.http_auth.as_deref())
     }
 
     /// Whether the front may authenticate users.
@@ -221,8 +202,7 @@ impl ModuleEnvironment {
 
     /// `ASPNETCORE_HOSTINGSTARTUPASSEMBLIES`: what a .NET app would load at its start. It means nothing to another.
     pub fn hosting_startup_assemblies(&self) -> impl Iterator<Item = &str> {
-        let items = self.facts.hosting_startup.as_deref().unwrap_or_default();
-        items.split(';').filter(|item| !item.is_empty())
+        read::items(self.facts.hosting_startup.as_deref())
     }
 
     /// What IIS says about the site, the pool and the application.
@@ -246,98 +226,6 @@ impl Iis {
         }
     }
 }
-
-/// ASP.NET Core: `http://unix:/path`. Of several addresses, none is ours.
-fn unix_path(urls: Option<String>) -> Option<PathBuf> {
-    let path = urls?.strip_prefix(UNIX_URL)?.to_owned();
-    (path.starts_with('/') && !path.contains(';')).then(|| path.into())
-}
-
-fn parse_port(name: &'static str, text: &str) -> Result<u16, EnvironmentError> {
-    match text.parse() {
-        Ok(port) if port != 0 => Ok(port),
-        _ => Err(EnvironmentError::new(
-            name,
-            "a port from 1 to 65535",
-            Some(text),
-        )),
-    }
-}
-
-/// The module says the path as IIS shows it, `/my app`; clients send `/my%20app`, and bytes are compared.
-///
-/// `%20` stays as it is, because who says so has encoded already; a `%` that begins nothing is `%25`.
-fn parse_path_base(text: &str) -> Result<PathBase, EnvironmentError> {
-    let mut encoded = String::with_capacity(text.len());
-    for (n, part) in text.split('%').enumerate() {
-        if n > 0 {
-            let begins = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            encoded.push_str(if part.get(..2).is_some_and(begins) {
-                "%"
-            } else {
-                "%25"
-            });
-        }
-        encoded.extend(utf8_percent_encode(part, ENCODED));
-    }
-    let expected = "`/` or whole segments such as `/app`";
-    encoded
-        .parse()
-        .map_err(|_| EnvironmentError::new(APPL_PATH, expected, Some(text)))
-}
-
-/// ANCM: what is no boolean counts as missing, and what is missing as supported.
-fn parse_websockets(text: Option<&str>) -> bool {
-    !text.is_some_and(|text| text.trim().eq_ignore_ascii_case("false"))
-}
-
-/// A variable of the module that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvironmentError {
-    name: &'static str,
-    expected: &'static str,
-    /// `None` for the token, which is never shown.
-    value: Option<String>,
-}
-
-impl EnvironmentError {
-    fn new(name: &'static str, expected: &'static str, value: Option<&str>) -> Self {
-        let value = value.map(str::to_owned);
-        Self {
-            name,
-            expected,
-            value,
-        }
-    }
-
-    fn token() -> Self {
-        Self::new(TOKEN, "a text that a header can carry", None)
-    }
-
-    /// The variable's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.name
-    }
-
-    /// What it holds, unless that is a secret.
-    #[must_use]
-    pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
-    }
-}
-
-impl fmt::Display for EnvironmentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}", self.name, self.expected)?;
-        match &self.value {
-            Some(value) => write!(f, ", got `{}`", value.escape_debug()),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for EnvironmentError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,99 +1,10 @@
-//! The names that the module and the app say to each other, and the rules about whose they are.
-//!
-//! Pure functions over [`http::HeaderMap`]: no I/O, no configuration.
+//! What the fields of a message mean to a gateway, and what it does with them by that.
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONNECTION};
 
-/// Proves that a request came through the module: the [pairing token](crate::PairingToken).
-pub const MS_ASPNETCORE_TOKEN: HeaderName = HeaderName::from_static("ms-aspnetcore-token");
-/// What the module tells the app; the only known value is `shutdown`.
-pub const MS_ASPNETCORE_EVENT: HeaderName = HeaderName::from_static("ms-aspnetcore-event");
-/// The client's certificate: its DER in one line of base64.
-pub const MS_ASPNETCORE_CLIENTCERT: HeaderName =
-    HeaderName::from_static("ms-aspnetcore-clientcert");
-/// The Windows user: a token handle of the listening process, in hex.
-pub const MS_ASPNETCORE_WINAUTHTOKEN: HeaderName =
-    HeaderName::from_static("ms-aspnetcore-winauthtoken");
-/// The user whom our own host half authenticated, sealed. The module knows no such header.
-pub const MS_ASPNETCORE_IDENTITY: HeaderName = HeaderName::from_static("ms-aspnetcore-identity");
-/// What our own host half tells a worker of a client's connection, beyond what every app is told. No other app gets it.
-#[cfg(all(unix, feature = "in-process"))]
-pub(crate) const MS_ASPNETCORE_CONNECTION: HeaderName =
-    HeaderName::from_static("ms-aspnetcore-connection");
-
-/// The addresses a request passed, the client first.
-pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The schemes a request passed, the client's first.
-pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// The hosts a request asked for, the client's first.
-pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// The path base that a proxy took off the path.
-pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-/// The certificate that the client showed to a proxy (RFC 9440).
-pub const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-/// The certificates that vouch for [`CLIENT_CERT`] (RFC 9440).
-pub const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-/// The peer's address before a forwarded one took its place.
-pub const X_ORIGINAL_FOR: HeaderName = HeaderName::from_static("x-original-for");
-/// The scheme before a forwarded one took its place.
-pub const X_ORIGINAL_PROTO: HeaderName = HeaderName::from_static("x-original-proto");
-/// The host before a forwarded one took its place.
-pub const X_ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-original-host");
-/// The path base before a forwarded one took its place.
-pub const X_ORIGINAL_PREFIX: HeaderName = HeaderName::from_static("x-original-prefix");
-
-/// Every header whose name starts like this belongs to the module: a client can't send one.
-///
-/// The module compares the first 13 characters, in any case, whatever follows.
-const RESERVED_PREFIX: &[u8] = b"ms-aspnetcore";
-
-/// The forwarded headers that the module writes, whoever wrote them before.
-const FORWARDED: [&[u8]; 4] = [
-    b"x-forwarded-for",
-    b"x-forwarded-proto",
-    b"x-forwarded-host",
-    b"x-forwarded-prefix",
-];
-
-/// Whether `name` is the module's alone: it starts with `MS-ASPNETCORE`.
-///
-/// An underscore counts as a dash, because CGI-like servers fold the two (RFC 9110, 17.10).
-///
-/// ```
-/// use ancm::headers::is_reserved;
-/// use http::HeaderName;
-///
-/// assert!(is_reserved(&HeaderName::from_static("ms-aspnetcore-token")));
-/// assert!(is_reserved(&HeaderName::from_static("ms_aspnetcore_anything")));
-/// assert!(!is_reserved(&HeaderName::from_static("x-ms-aspnetcore-token")));
-/// ```
-#[must_use]
-pub fn is_reserved(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    name.len() >= RESERVED_PREFIX.len()
-        && name
-            .iter()
-            .zip(RESERVED_PREFIX)
-            .all(|(&have, &want)| fold(have) == want)
-}
-
-/// Whether `name` says where a request came from: `X-Forwarded-For`, `-Proto`, `-Host`, `-Prefix`.
-///
-/// An underscore counts as a dash here too.
-#[must_use]
-pub fn is_forwarded(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    FORWARDED.iter().any(|want| {
-        name.len() == want.len()
-            && name
-                .iter()
-                .zip(*want)
-                .all(|(&have, &want)| fold(have) == want)
-    })
-}
+use super::{RESERVED_PREFIX, is_alike, is_reserved};
 
 /// What a name means to a gateway, before it forwards a message.
-#[cfg(feature = "host")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     /// For the recipient: passes.
@@ -129,7 +40,6 @@ pub(crate) enum Field {
 /// The names with a meaning that are as long as `length`, but for the reserved ones: with dashes, in lower case.
 ///
 /// By length, because every name of every message is looked up here, and most lengths have no such name at all.
-#[cfg(feature = "host")]
 const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
     match length {
         2 => &[(b"te", Field::Te)],
@@ -162,7 +72,6 @@ const fn known_fields(length: usize) -> &'static [(&'static [u8], Field)] {
 }
 
 /// For each length, a bit for each letter that a name with a meaning begins with; the last is for all that are longer.
-#[cfg(feature = "host")]
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const FIRST_LETTERS: [u32; 20] = {
     let mut letters = [0; 20];
@@ -183,12 +92,10 @@ const FIRST_LETTERS: [u32; 20] = {
 };
 
 /// The bit of a letter, and of a few bytes that are none.
-#[cfg(feature = "host")]
 const fn letter(byte: u8) -> u32 {
     1 << (byte & 31)
 }
 
-#[cfg(feature = "host")]
 impl Field {
     /// What `name` means.
     #[inline]
@@ -210,7 +117,7 @@ impl Field {
         }
         let known = known_fields(text.len())
             .iter()
-            .find(|(want, _)| first == want.first() && eq_folded(text, want));
+            .find(|(want, _)| first == want.first() && is_alike(text, want));
         match known {
             Some(_) if text.contains(&b'_') => Self::Alias,
             Some(&(_, field)) => field,
@@ -227,16 +134,14 @@ impl Field {
 }
 
 /// The options of all `Connection` lines, in the case in which they were sent.
-#[cfg(feature = "host")]
-pub(crate) fn connection_options(headers: &http::HeaderMap) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
-        .get_all(http::header::CONNECTION)
+        .get_all(CONNECTION)
         .iter()
         .flat_map(|line| list(line.as_bytes()))
 }
 
 /// The elements of a comma-separated list without the white space around them and the empty ones (RFC 9110, 5.6.1).
-#[cfg(feature = "host")]
 pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b',')
         .map(<[u8]>::trim_ascii)
@@ -248,8 +153,7 @@ pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Not of those that it says something else with (`close`, `keep-alive`, `upgrade`, `te`), nor of those without which
 /// the message is another one, nor of what a trusted proxy said before us: a client can leave out what it sent, but
 /// not change how the rest is read, or hide where it came from.
-#[cfg(feature = "host")]
-pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = HeaderName> {
+pub(crate) fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     const OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
     connection_options(headers)
         .filter(|option| {
@@ -267,8 +171,7 @@ pub(crate) fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = Heade
 }
 
 /// Writes a field as a line of HTTP/1.
-#[cfg(feature = "host")]
-pub(crate) fn write_line(name: &HeaderName, value: &http::HeaderValue, to: &mut Vec<u8>) {
+pub(crate) fn write_line(name: &HeaderName, value: &HeaderValue, to: &mut Vec<u8>) {
     to.extend_from_slice(name.as_str().as_bytes());
     to.extend_from_slice(b": ");
     to.extend_from_slice(value.as_bytes());
@@ -276,8 +179,7 @@ pub(crate) fn write_line(name: &HeaderName, value: &http::HeaderValue, to: &mut 
 }
 
 /// Takes out of a trailer section what may not stand there, above all what only the module says.
-#[cfg(feature = "host")]
-pub(crate) fn clean_trailers(trailers: &mut http::HeaderMap) {
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
     let unfit: Vec<_> = trailers
         .keys()
         .filter(|name| !Field::of(name).may_trail())
@@ -288,18 +190,6 @@ pub(crate) fn clean_trailers(trailers: &mut http::HeaderMap) {
     }
 }
 
-#[cfg(feature = "host")]
-fn eq_folded(have: &[u8], want: &[u8]) -> bool {
-    have.iter()
-        .zip(want)
-        .all(|(&have, &want)| fold(have) == want)
-}
-
-/// Header names are lower case already; what is left to fold is the underscore.
-const fn fold(byte: u8) -> u8 {
-    if byte == b'_' { b'-' } else { byte }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,29 +198,6 @@ mod tests {
         HeaderName::from_bytes(text.as_bytes()).unwrap()
     }
 
-    #[test]
-    fn reserved_is_any_case_any_suffix_dash_or_underscore() {
-        for text in [
-            "MS-ASPNETCORE-TOKEN",
-            "Ms-AspNetCore-Event",
-            "ms_aspnetcore_token",
-            "MS-ASPNETCORE_CLIENTCERT",
-            "MS-ASPNETCOREX",
-            "ms-aspnetcore",
-        ] {
-            assert!(is_reserved(&name(text)), "{text}");
-        }
-        for text in [
-            "ms-aspnetcor",
-            "x-ms-aspnetcore-token",
-            "msaspnetcore",
-            "host",
-        ] {
-            assert!(!is_reserved(&name(text)), "{text}");
-        }
-    }
-
-    #[cfg(feature = "host")]
     #[test]
     fn every_known_name_is_found_by_its_length_and_so_is_its_alias() {
         let mut count = 0;
@@ -366,7 +233,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "host")]
     #[test]
     fn a_list_is_split_at_its_commas_alone() {
         let split = |text: &'static str| list(text.as_bytes()).collect::<Vec<_>>();
@@ -374,10 +240,9 @@ mod tests {
         assert!(split(" , ").is_empty());
     }
 
-    #[cfg(feature = "host")]
     #[test]
     fn trailers_say_nothing_that_only_a_head_may() {
-        let mut trailers = http::HeaderMap::new();
+        let mut trailers = HeaderMap::new();
         for text in [
             "x-sum",
             "ms-aspnetcore-token",
@@ -387,25 +252,10 @@ mod tests {
             "te",
             "cookie",
         ] {
-            trailers.append(name(text), http::HeaderValue::from_static("1"));
-            trailers.append(name(text), http::HeaderValue::from_static("2"));
+            trailers.append(name(text), HeaderValue::from_static("1"));
+            trailers.append(name(text), HeaderValue::from_static("2"));
         }
         clean_trailers(&mut trailers);
         assert_eq!(trailers.keys().collect::<Vec<_>>(), ["x-sum"]);
-    }
-
-    #[test]
-    fn forwarded_is_the_whole_name_dash_or_underscore() {
-        for text in ["X-Forwarded-For", "x_forwarded_proto", "X-Forwarded_Host"] {
-            assert!(is_forwarded(&name(text)), "{text}");
-        }
-        for text in [
-            "x-forwarded-for2",
-            "forwarded",
-            "x-forwarded",
-            "x-forwarded-port",
-        ] {
-            assert!(!is_forwarded(&name(text)), "{text}");
-        }
     }
 }
