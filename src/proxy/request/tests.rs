@@ -1,5 +1,8 @@
 use bytes::Bytes;
-use http::{Request, header::HOST};
+use http::{
+    Request,
+    header::{CONNECTION, COOKIE, HOST, UPGRADE},
+};
 use proptest::prelude::*;
 
 use super::*;
