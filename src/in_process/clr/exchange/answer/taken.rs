@@ -136,7 +136,7 @@ impl Waiter {
 }
 
 /// How an answer goes on after its head.
-pub(in super::super) enum Rest {
+pub(in crate::in_process::clr) enum Rest {
     None,
     All(Bytes),
     Stream,
