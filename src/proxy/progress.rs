@@ -237,7 +237,7 @@ mod tests {
             (HASTE, 1, 4.0, Some(6.0)),
             (never, 1, 4.0, None),
             (HASTE, 240, 1.1, Some(9.0)),
-            (HASTE, 250, 1.0, None),
+            (HASTE, 500, 1.0, None),
             (HASTE, 1_000_000, 119.0, None),
             (HASTE, 1_000_000, 121.0, Some(120.0)),
             (never, 1_000_000, 121.0, Some(120.0)),

@@ -1,10 +1,14 @@
 use bytes::Bytes;
-use http::{Request, header::HOST};
+use http::{
+    Request,
+    header::{CONNECTION, COOKIE, HOST, UPGRADE},
+};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     Scheme,
+    config::Underscores,
     headers::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
 
