@@ -84,6 +84,7 @@ struct Facts {
 #[derive(Clone, Debug, Default)]
 struct Said {
     forwarded_for: OnceLock<HeaderValue>,
+    forwarded_lines: OnceLock<Bytes>,
     certificate: OnceLock<HeaderValue>,
     #[cfg(all(unix, feature = "in-process"))]
     told: OnceLock<Option<HeaderValue>>,
@@ -219,6 +220,22 @@ impl Connection {
             .forwarded_for
             .get_or_init(|| header_value(canonical(peer).to_string()));
         Some(value)
+    }
+
+    /// `X-Forwarded-For` and `-Proto` as lines of HTTP/1, where the peer is known: most requests are told nothing else of it.
+    #[cfg(feature = "host")]
+    pub(crate) fn forwarded_lines(&self) -> Option<&Bytes> {
+        use crate::headers::{X_FORWARDED_FOR, X_FORWARDED_PROTO, write_line};
+
+        let peer = self.forwarded_for()?;
+        let lines = self.facts.said.forwarded_lines.get_or_init(|| {
+            let scheme = HeaderValue::from_static(self.scheme().as_str());
+            let mut lines = Vec::with_capacity(96);
+            write_line(&X_FORWARDED_FOR, peer, &mut lines);
+            write_line(&X_FORWARDED_PROTO, &scheme, &mut lines);
+            lines.into()
+        });
+        Some(lines)
     }
 
     /// The certificate as `MS-ASPNETCORE-CLIENTCERT` holds it: base64 of its DER in one line.
