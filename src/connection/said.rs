@@ -11,10 +11,12 @@ use http::HeaderValue;
 #[cfg(all(unix, feature = "in-process"))]
 use super::Facts;
 use super::{Connection, canonical};
+use crate::headers::{X_FORWARDED_FOR, X_FORWARDED_PROTO, write_line};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     forwarded_for: OnceLock<HeaderValue>,
+    forwarded_lines: OnceLock<Bytes>,
     certificate: OnceLock<HeaderValue>,
     #[cfg(all(unix, feature = "in-process"))]
     pub(super) told: OnceLock<Option<HeaderValue>>,
@@ -34,6 +36,19 @@ impl Connection {
             .forwarded_for
             .get_or_init(|| header_value(canonical(peer).to_string()));
         Some(value)
+    }
+
+    /// `X-Forwarded-For` and `-Proto` as lines of HTTP/1, where the peer is known: most requests are told nothing else of it.
+    pub(crate) fn forwarded_lines(&self) -> Option<&Bytes> {
+        let peer = self.forwarded_for()?;
+        let lines = self.facts.said.forwarded_lines.get_or_init(|| {
+            let scheme = HeaderValue::from_static(self.scheme().as_str());
+            let mut lines = Vec::with_capacity(96);
+            write_line(&X_FORWARDED_FOR, peer, &mut lines);
+            write_line(&X_FORWARDED_PROTO, &scheme, &mut lines);
+            lines.into()
+        });
+        Some(lines)
     }
 
     /// The certificate as `MS-ASPNETCORE-CLIENTCERT` holds it: base64 of its DER in one line.

@@ -115,13 +115,15 @@ impl Field {
         if first == RESERVED_PREFIX.first() && is_reserved(name) {
             return Self::Reserved;
         }
-        let known = known_fields(text.len())
-            .iter()
-            .find(|(want, _)| first == want.first() && is_alike(text, want));
-        match known {
-            Some(_) if text.contains(&b'_') => Self::Alias,
-            Some(&(_, field)) => field,
-            None => Self::EndToEnd,
+        let known = known_fields(text.len());
+        if let Some(&(_, field)) = known.iter().find(|(want, _)| text == *want) {
+            return field;
+        }
+        let is_alias = text.contains(&b'_') && known.iter().any(|(want, _)| is_alike(text, want));
+        if is_alias {
+            Self::Alias
+        } else {
+            Self::EndToEnd
         }
     }
 

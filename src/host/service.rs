@@ -30,6 +30,7 @@ where
         Service::<Request<B>>::poll_ready(&mut self.pipeline, cx)
     }
 
+    #[inline(always)]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         restore_target(&mut request, &self.app.path_base);
         HostFuture {
@@ -71,6 +72,7 @@ where
 {
     type Output = Result<Response<HostBody>, Infallible>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().inner.poll(cx)
     }

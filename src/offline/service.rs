@@ -37,6 +37,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline(always)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.gate.page() {
             Some(page) => ResponseFuture::page(page.response(request.method())),

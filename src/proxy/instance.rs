@@ -107,9 +107,10 @@ impl Exchange {
         let (mut parts, body) = request.into_parts();
         let handshake = Handshake::begin(&mut parts)?;
         let (body, _) = limit::upload(body, parts.version, options.said.max_body_size)?;
-        let upgrades = parts.headers.contains_key(UPGRADE)
-            && http_body::Body::is_end_stream(&body)
-            && parts.extensions.get::<OnUpgrade>().is_some();
+        // The extensions first: most requests have none.
+        let upgrades = parts.extensions.get::<OnUpgrade>().is_some()
+            && parts.headers.contains_key(UPGRADE)
+            && http_body::Body::is_end_stream(&body);
         let sender = Sender {
             connection: &connection,
             token: None,

@@ -74,7 +74,9 @@ impl Pool {
 
     /// The connection that was used last, at `now`, where there is one that is young enough.
     pub(super) fn take(&self, now: Instant) -> Option<Box<Wire>> {
-        let is_young = |idle: &Wire| now.duration_since(idle.used()) < IDLE_LIMIT;
+        // Of a clock that began less than that ago, all are.
+        let oldest = now.checked_sub(IDLE_LIMIT);
+        let is_young = |idle: &Wire| oldest.is_none_or(|oldest| idle.used() > oldest);
         let mut idle = self.shard();
         let last = idle.pop();
         let is_stale = idle.first().is_some_and(|first| !is_young(first));

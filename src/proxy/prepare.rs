@@ -1,7 +1,7 @@
 //! Makes of a request what the app gets, before anything is sent.
 
 use bytes::Bytes;
-use http::{Request, Response, header::UPGRADE};
+use http::{Request, Response, header::UPGRADE, request::Parts};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
@@ -10,12 +10,13 @@ use super::{
     lease::Forward,
     limit,
     options::ProxyOptions,
-    request::{Sender, frame, is_last, rewrite},
+    request::{Sender, frame, is_last, rewrite, rewrite_to_lines},
     response::{self, Client},
     send::Errand,
     user::User,
 };
 use crate::{
+    config::Protocol,
     error::{BoxError, Error, is_call},
     websocket::Handshake,
 };
@@ -47,15 +48,21 @@ where
         upload.tells();
     }
     // Only a front that can hand its connection over can be asked for a tunnel.
-    let upgrade = (parts.headers.contains_key(UPGRADE) && upload.is_none())
-        .then(|| parts.extensions.remove::<OnUpgrade>())
+    let upgrade = (upload.is_none() && !parts.extensions.is_empty())
+        .then(|| upgrade(&mut parts))
         .flatten();
     let sender = Sender {
         connection: &connection,
         token: lease.backend().token(),
         options,
     };
-    let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
+    let by_lines = upgrade.is_none() && lease.backend().protocol() == Protocol::Http1;
+    let (asked, told) = if by_lines {
+        rewrite_to_lines(&mut parts, false, sender)?
+    } else {
+        let asked = rewrite(&mut parts, upgrade.is_some(), sender)?;
+        (asked, Bytes::new())
+    };
     if handshake.is_some() && !asked.upgrade {
         return Err(Error::protocol_refused().into());
     }
@@ -72,12 +79,21 @@ where
     let request = Request::from_parts(parts, body);
     let hints = Hints::new(connection, client.version);
     Ok(Prepared {
-        errand: Errand::new(lease, request, upload, opener, user, hints),
+        errand: Errand::new(lease, request, told, upload, opener, user, hints),
         client,
         tunnel: upgrade
             .filter(|_| asked.upgrade)
             .map(|client| Box::new(Wanted { client, handshake })),
     })
+}
+
+/// Where the client's connection can be had, if the request asks for another protocol on it.
+fn upgrade(parts: &mut Parts) -> Option<OnUpgrade> {
+    if parts.headers.contains_key(UPGRADE) {
+        parts.extensions.remove()
+    } else {
+        None
+    }
 }
 
 /// A request that can be sent.

@@ -1,5 +1,6 @@
 //! Sends a request on whatever connection there is, and again where that is safe.
 
+use bytes::Bytes;
 use http::{Request, Response};
 use tokio::time::Instant;
 use tracing::debug;
@@ -17,7 +18,7 @@ use super::{
     seats::{Seat, Turn},
     upload::RequestBody,
     user::User,
-    wire::{Failure, Listener, Wire},
+    wire::{Asked, Failure, Listener, Wire},
 };
 use crate::{
     error::{BoxError, Error},
@@ -32,6 +33,8 @@ const MOVES: u8 = 3;
 pub(super) struct Errand {
     pub(super) lease: Lease,
     pub(super) request: Request<RequestBody>,
+    /// What the app is told in further lines of its head, whichever process gets it.
+    told: Bytes,
     /// How its body is getting on, where it has one.
     pub(super) upload: Option<Upload>,
     /// Lets the body go that waits for the app's `100 Continue`.
@@ -47,6 +50,7 @@ impl Errand {
     pub(super) const fn new(
         lease: Lease,
         request: Request<RequestBody>,
+        told: Bytes,
         upload: Option<Upload>,
         opener: Option<Opener>,
         user: User,
@@ -55,6 +59,7 @@ impl Errand {
         Self {
             lease,
             request,
+            told,
             upload,
             opener,
             moves: MOVES,
@@ -226,7 +231,11 @@ pub(super) async fn send(
             hints: &errand.hints,
             via: options.via.as_ref(),
         };
-        let answer = wire.ask(&mut errand.request, upload, listener, options.patience());
+        let asked = Asked {
+            request: &mut errand.request,
+            told: &errand.told,
+        };
+        let answer = wire.ask(asked, upload, listener, options.patience());
         let error = match answer.await {
             Ok(answer) => return Ok((answer, wire)),
             // The app had closed the connection, or closed it as soon as it stood.

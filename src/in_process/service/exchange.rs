@@ -1,14 +1,14 @@
 //! One request in the app, from its head to the end of the answer's body.
 
 use std::{
-    future::Future,
+    future::{self, Future},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -24,7 +24,8 @@ use crate::{
 /// A service as the app.
 pub(super) struct App<S> {
     service: S,
-    hosted: InProcess,
+    /// What each request's are made of.
+    extensions: Extensions,
     broken: Arc<CancellationToken>,
 }
 
@@ -32,10 +33,27 @@ impl<S> App<S> {
     pub(super) fn new(service: S, hosted: InProcess, broken: CancellationToken) -> Self {
         Self {
             service,
-            hosted,
+            extensions: roomy(hosted),
             broken: Arc::new(broken),
         }
     }
+}
+
+/// Extensions with room for what routers and handlers add, which their clones have too: a map that has to grow for each request
+/// is a second one to be made.
+fn roomy(hosted: InProcess) -> Extensions {
+    #[derive(Clone)]
+    struct Room<const N: usize>;
+
+    let mut extensions = Extensions::new();
+    extensions.insert(hosted);
+    extensions.insert(Room::<0>);
+    extensions.insert(Room::<1>);
+    extensions.insert(Room::<2>);
+    extensions.remove::<Room<0>>();
+    extensions.remove::<Room<1>>();
+    extensions.remove::<Room<2>>();
+    extensions
 }
 
 impl<S, B> Serve for App<S>
@@ -48,15 +66,15 @@ where
 {
     fn serve(&self, connection: Connection, mut request: Request<RequestBody>) -> Serving {
         let extensions = request.extensions_mut();
-        extensions.insert(self.hosted.clone());
+        extensions.extend(self.extensions.clone());
         extensions.insert(connection);
-        Box::pin(Exchange {
-            state: State::Ready {
-                service: self.service.clone(),
-                request: Some(request),
-            },
-            end: Some(End::of(&self.broken)),
-        })
+        match caught(|| State::begin(self.service.clone(), request)) {
+            Ok(Ok(state)) => Box::pin(Exchange {
+                state,
+                end: Some(End::of(&self.broken)),
+            }),
+            Ok(Err(error)) | Err(error) => Box::pin(future::ready(Err(error))),
+        }
     }
 }
 
@@ -98,6 +116,27 @@ pin_project! {
         Ready { service: S, request: Option<Request<RequestBody>> },
         Call { #[pin] future: F },
         Over,
+    }
+}
+
+impl<S, B> State<S, S::Future>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+{
+    /// Calls `service` with `request`. Most are ready at once, so that the request need not wait for the first poll in a box.
+    fn begin(mut service: S, request: Request<RequestBody>) -> Result<Self, Error> {
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Ok(Self::Call {
+                future: service.call(request),
+            }),
+            Poll::Ready(Err(error)) => Err(Error::app(error)),
+            // It is asked again by the future, with a waker that wakes.
+            Poll::Pending => Ok(Self::Ready {
+                service,
+                request: Some(request),
+            }),
+        }
     }
 }
 

@@ -53,6 +53,25 @@ pub(super) fn tell(headers: &mut HeaderMap, sender: Sender<'_>, believed: bool) 
     }
 }
 
+/// What [`tell`] would add, where that is `X-Forwarded-For` and `-Proto` alone, and instead of whatever stands there.
+pub(super) fn lines(sender: Sender<'_>, believed: bool) -> Option<&Bytes> {
+    let said = &sender.options.said;
+    let is_off = |policy| policy == HeaderPolicy::Off;
+    let others = [
+        said.forwarded_host,
+        said.forwarded_prefix,
+        said.forwarded,
+        said.client_cert,
+    ];
+    let usual = !is_off(said.forwarded_for)
+        && !is_off(said.forwarded_proto)
+        && others.into_iter().all(is_off);
+    if believed || !usual {
+        return None;
+    }
+    sender.connection.forwarded_lines()
+}
+
 /// How one field is told.
 #[derive(Clone, Copy)]
 struct Told {
@@ -130,6 +149,48 @@ mod tests {
         Connection, Scheme,
         proxy::{ProxyOptions, request::rewrite},
     };
+
+    #[test]
+    fn lines_say_what_the_map_would_say_and_only_where_that_is_all() {
+        let usual = ProxyOptions::new();
+        let set = usual.clone().forwarded_for(HeaderPolicy::Set);
+        let others = [
+            usual.clone().forwarded_for(HeaderPolicy::Off),
+            usual.clone().forwarded_proto(HeaderPolicy::Off),
+            usual.clone().forwarded_host(HeaderPolicy::Set),
+            usual.clone().forwarded(HeaderPolicy::Append),
+            usual.clone().client_cert(HeaderPolicy::Set),
+        ];
+        let options = [(usual, true), (set, true)].into_iter();
+        let options = options.chain(others.map(|options| (options, false)));
+        let tls = Connection::new("[::ffff:192.0.2.7]:4711".parse().unwrap());
+        let tls = tls.with_scheme(Scheme::Https);
+        for (options, is_all) in options {
+            for connection in [peer(), tls.clone()] {
+                let sender = Sender {
+                    connection: &connection,
+                    token: None,
+                    options: &options,
+                };
+                let mut headers = HeaderMap::new();
+                tell(&mut headers, sender, false);
+                let mut told = Vec::new();
+                for (name, value) in &headers {
+                    crate::headers::write_line(name, value, &mut told);
+                }
+                let lines = lines(sender, false).map(|lines| lines.as_ref());
+                assert_eq!(lines, is_all.then_some(&*told), "{options:?}");
+                assert_eq!(super::lines(sender, true), None, "what stands there stays");
+            }
+        }
+        let unknown = Connection::unknown();
+        let sender = Sender {
+            connection: &unknown,
+            token: None,
+            options: &ProxyOptions::new(),
+        };
+        assert_eq!(lines(sender, false), None);
+    }
 
     fn peer() -> Connection {
         Connection::new("192.0.2.7:4711".parse().unwrap())

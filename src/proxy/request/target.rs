@@ -96,7 +96,7 @@ fn settle_absolute(parts: &mut Parts) -> Result<(), Error> {
 
 /// Whether `text` is `uri-host [ ":" port ]` (RFC 9112, 3.2), be it empty; a name with a comma is two to some.
 fn is_host(text: &[u8]) -> bool {
-    let (name, port) = match text {
+    let port = match text {
         [b'[', rest @ ..] => {
             let Some(end) = rest.iter().position(|&byte| byte == b']') else {
                 return false;
@@ -106,20 +106,20 @@ fn is_host(text: &[u8]) -> bool {
             if inside.is_empty() || !inside.iter().all(address) {
                 return false;
             }
-            (&[][..], after.get(1..).unwrap_or_default())
+            after.get(1..).unwrap_or_default()
         }
+        // One look at each byte: what is no name is a port, or nothing.
         _ => {
-            let end = text.iter().position(|&byte| byte == b':');
-            text.split_at(end.unwrap_or(text.len()))
+            let named = |byte: &u8| NAMED.get(usize::from(*byte)) == Some(&true);
+            let end = text.iter().position(|byte| !named(byte));
+            text.get(end.unwrap_or(text.len())..).unwrap_or_default()
         }
     };
-    let ported = match port {
+    match port {
         [] => true,
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
-    };
-    let named = |&byte: &u8| NAMED.get(usize::from(byte)) == Some(&true);
-    ported && name.iter().all(named)
+    }
 }
 
 /// The bytes that may stand in a host's name (RFC 3986, 3.2.2), but for the comma. A table, because every byte of every

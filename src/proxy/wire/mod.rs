@@ -90,6 +90,14 @@ pub(in crate::proxy) struct Patience {
     pub(in crate::proxy) client: Haste,
 }
 
+/// A request as it is to be sent.
+#[derive(Debug)]
+pub(in crate::proxy) struct Asked<'a> {
+    pub(in crate::proxy) request: &'a mut Request<RequestBody>,
+    /// Lines that follow its fields.
+    pub(in crate::proxy) told: &'a [u8],
+}
+
 /// Whoever hears what an app says before its answer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct Listener<'a> {
@@ -114,7 +122,7 @@ impl Listener<'_> {
 }
 
 impl Wire {
-    /// Sends `request` and waits for the head of the answer, for `patience.app` from when the app last took a part of it,
+    /// Sends `asked` and waits for the head of the answer, for `patience.app` from when the app last took a part of it,
     /// and for `patience.client` from when the client was last asked for more of it.
     ///
     /// Leaves the request's fields as they are unless there is an answer, so that it can be sent again where that is
@@ -123,12 +131,13 @@ impl Wire {
     /// Cancel safe in that dropping it and the connection breaks the exchange off.
     pub(super) async fn ask(
         &mut self,
-        request: &mut Request<RequestBody>,
+        asked: Asked<'_>,
         upload: Option<&Upload>,
         listener: Listener<'_>,
         patience: Patience,
     ) -> Result<Response<()>, Failure> {
-        self.outgoing.begin(request, upload.is_some());
+        let Asked { request, told } = asked;
+        self.outgoing.begin(request, told, upload.is_some());
         let sent = Some(self.used);
         let since = || upload.map_or(sent, Upload::since);
         let mut slow = None;

@@ -57,12 +57,12 @@ pub(super) enum Refusal {
 }
 
 impl Outgoing {
-    /// Begins with `request`, whose body is asked for only once the head was written.
-    pub(super) fn begin(&mut self, request: &Request<RequestBody>, has_body: bool) {
+    /// Begins with `request`, with the lines of `told` behind its fields; its body is asked for only once the head was written.
+    pub(super) fn begin(&mut self, request: &Request<RequestBody>, told: &[u8], has_body: bool) {
         self.text.clear();
         self.written = 0;
         self.touched = false;
-        encode::encode(request, &mut self.text);
+        encode::encode(request, told, &mut self.text);
         self.rest = match (has_body, request.body().size_hint().exact()) {
             (false, _) => Rest::Nothing,
             (true, Some(length)) => Rest::Length(length),

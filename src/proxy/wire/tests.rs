@@ -240,7 +240,7 @@ where
     let (body, upload) = RequestBody::new(body);
     let mut request = Request::from_parts(parts, body);
     let mut outgoing = Outgoing::default();
-    outgoing.begin(&request, upload.is_some());
+    outgoing.begin(&request, &[], upload.is_some());
     let (mut near, mut far) = tokio::io::duplex(piece);
     let reading = tokio::spawn(async move {
         let mut all = String::new();
@@ -475,7 +475,11 @@ async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
             .unwrap();
         far
     };
-    let asked = wire.ask(&mut request, upload.as_ref(), listener, patience);
+    let asked = Asked {
+        request: &mut request,
+        told: b"",
+    };
+    let asked = wire.ask(asked, upload.as_ref(), listener, patience);
     let (answer, _far) = tokio::join!(asked, app);
     assert_eq!(answer.unwrap().status(), 413);
 }

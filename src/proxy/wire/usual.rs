@@ -113,7 +113,8 @@ impl Outline {
         // The one space that everybody writes, and no other.
         let value = value.get(1..)?;
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        if value.trim_ascii().len() != value.len() {
+        let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+        if is_space(value.first()) || is_space(value.last()) {
             return None;
         }
         if name == Name::ContentLength {
