@@ -200,8 +200,8 @@ mod tests {
         Poll::Ready(Some(Ok(Frame::data(vec![0; length].into()))))
     }
 
-    /// When a client is found too slow that sends so many bytes, so many seconds after it was last asked for them, again
-    /// and again; or `None` where it is not in an hour.
+    /// When a client is found too slow that sends so many bytes, and again so many seconds after it was last asked for them;
+    /// or `None` where it is not in an hour.
     async fn slow(upload: Upload, haste: Haste, bytes: usize, pause: f32) -> Option<f32> {
         let begun = Instant::now();
         let client = async {
@@ -213,6 +213,7 @@ mod tests {
                 sleep(Duration::from_secs(1)).await;
             }
         };
+        upload.note(&part(bytes), false);
         upload.note(&Poll::Pending, false);
         let mut slot = None;
         let noticed = poll_fn(|cx| upload.poll_slow(cx, &mut slot, haste));
