@@ -10,6 +10,7 @@
 mod support;
 
 mod blocking;
+mod bodies;
 mod connection;
 mod faults;
 mod here;
