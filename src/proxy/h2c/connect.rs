@@ -15,7 +15,7 @@ use super::{
     head::head,
     link::{Link, Place},
     links::Taken,
-    send::take,
+    send::{AWAYS, take},
     tunnel::Tunnel,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(in crate::proxy) async fn connect(
     errand: &mut Errand,
     options: &ProxyOptions,
 ) -> Result<(Response<()>, Opened), Error> {
-    let mut refused = false;
+    let (mut refused, mut aways) = (false, 0_u8);
     loop {
         let Taken {
             link,
@@ -66,10 +66,17 @@ pub(in crate::proxy) async fn connect(
             Ok(None) => return Err(Error::no_tunnel()),
             Err(Failure::Unsent(error)) => {
                 link.state.retire();
-                if is_new {
+                if is_new && link.state.is_understood() && aways < AWAYS {
+                    aways += 1;
+                } else if is_new {
                     let error = Error::backend(explain(error));
                     errand.go_elsewhere(error, options).await?;
                 }
+            }
+            Err(Failure::Away(error)) if aways < AWAYS => {
+                debug!(%error, "Request sent again");
+                link.state.retire();
+                aways += 1;
             }
             Err(Failure::Refused(error)) if !refused => {
                 debug!(%error, "Request sent again");
@@ -77,6 +84,7 @@ pub(in crate::proxy) async fn connect(
             }
             Err(
                 Failure::Refused(error)
+                | Failure::Away(error)
                 | Failure::Closed(error)
                 | Failure::Broken(error)
                 | Failure::Body(error),

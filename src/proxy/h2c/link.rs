@@ -205,6 +205,11 @@ impl State {
         self.spoken.store(spoken as u8, Ordering::Release);
     }
 
+    /// Whether the app has shown that it speaks HTTP/2, so that it is there.
+    pub(super) fn is_understood(&self) -> bool {
+        Spoken::from_u8(self.spoken.load(Ordering::Acquire)) == Spoken::Http2
+    }
+
     /// What to say of `error`, which ended an exchange here: where the app does not speak HTTP/2, that and what to do.
     pub(super) fn explain(&self, error: BoxError) -> BoxError {
         match Spoken::from_u8(self.spoken.load(Ordering::Acquire)) {

@@ -13,15 +13,19 @@ use crate::{
     proxy::{dial::is_shortage, options::ProxyOptions, send::Errand},
 };
 
+/// Of how many connections that go away a request may be unlucky: an app that lets each go after a few requests has many
+/// of them come too late.
+pub(super) const AWAYS: u8 = 16;
+
 /// Sends a request on a connection that has room, or else on a new one, and waits for the head of the answer.
 ///
 /// What was never sent is sent on the next connection. What the app refused is sent once more, if its body is whole
-/// (RFC 9113, 8.7). What may have been done and got no answer follows the rule of HTTP/1.1: [`Errand::may_retry`].
+/// (RFC 9113, 8.7), and what it went away without on another connection, up to [`AWAYS`] times. What may have been done and got no answer follows the rule of HTTP/1.1: [`Errand::may_retry`].
 pub(in crate::proxy) async fn send(
     errand: &mut Errand,
     options: &ProxyOptions,
 ) -> Result<(Response<()>, Exchange), Error> {
-    let mut refused = false;
+    let (mut refused, mut aways) = (false, 0_u8);
     loop {
         let Taken {
             link,
@@ -38,11 +42,19 @@ pub(in crate::proxy) async fn send(
         let (error, may_be_gone) = match failure {
             Failure::Unsent(error) => {
                 link.state.retire();
-                (error, is_new)
+                let went_away = is_new && link.state.is_understood() && aways < AWAYS;
+                aways += u8::from(went_away);
+                (error, is_new && !went_away)
             }
             Failure::Refused(error) if !refused && !touched => {
                 debug!(%error, "Request sent again");
                 refused = true;
+                continue;
+            }
+            Failure::Away(error) if aways < AWAYS && !touched => {
+                debug!(%error, "Request sent again");
+                link.state.retire();
+                aways += 1;
                 continue;
             }
             Failure::Closed(error) if !touched && errand.may_retry(proven, options) => {
@@ -51,7 +63,10 @@ pub(in crate::proxy) async fn send(
                 errand.taken();
                 (error, !proven)
             }
-            Failure::Refused(error) | Failure::Closed(error) | Failure::Broken(error) => {
+            Failure::Refused(error)
+            | Failure::Away(error)
+            | Failure::Closed(error)
+            | Failure::Broken(error) => {
                 return Err(errand.failed(explain(error)));
             }
             Failure::Body(error) => return Err(errand.failed(error)),
