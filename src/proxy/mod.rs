@@ -110,7 +110,7 @@ mod wire;
 #[cfg(all(feature = "in-process", unix))]
 pub(crate) use self::request::judge;
 /// Chunks, as they are read of an app's answer.
-#[cfg(feature = "in-process")]
+#[cfg(all(feature = "in-process", unix))]
 pub(crate) mod chunks {
     pub(crate) use super::wire::decode::{Decoder, Flaw, Step};
 }

@@ -5,10 +5,14 @@ use super::{
     beside_hyper::{compare, ours},
     *,
 };
-use crate::{
-    proxy::{Backend, io::Io},
-    samples::samples,
+#[cfg(unix)]
+use crate::proxy::{
+    Address, Backend, ProxyOptions,
+    io::Io,
+    progress::Haste,
+    seats::{Seat, Seats},
 };
+use crate::samples::samples;
 
 const HEADS: [&str; 18] = [
     "HTTP/1.1 200 OK\r\n",
@@ -427,9 +431,9 @@ fn a_head_that_is_not_usual_is_left_to_the_general_way() {
 
 /// As one that was just taken.
 #[cfg(unix)]
-fn seat() -> crate::proxy::seats::Seat {
-    let limits = super::super::ProxyOptions::new().connections();
-    let seats = crate::proxy::seats::Seats::new();
+fn seat() -> Seat {
+    let limits = ProxyOptions::new().connections();
+    let seats = Seats::new();
     seats.try_take(limits).unwrap()
 }
 
@@ -455,7 +459,7 @@ async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
         },
         Patience {
             app: None,
-            client: crate::proxy::progress::Haste {
+            client: Haste {
                 pause: None,
                 rate: None,
                 grace: Duration::ZERO,
@@ -488,7 +492,7 @@ async fn an_answer_counts_that_comes_after_the_rest_was_refused() {
 #[cfg(unix)]
 #[tokio::test]
 async fn what_lies_deep_in_the_pool_holds_no_buffer() {
-    let backend = Backend::fixed(super::super::Address::Tcp("127.0.0.1:9".parse().unwrap()));
+    let backend = Backend::fixed(Address::Tcp("127.0.0.1:9".parse().unwrap()));
     let mut far = Vec::new();
     for _ in 0..66 {
         let (near, other) = tokio::net::UnixStream::pair().unwrap();
