@@ -75,7 +75,7 @@ namespace Ancm.Hosting.Tests
             var request = FakeApp.Request(async context =>
             {
                 context.Response.ContentLength = 6;
-                await Task.Yield();
+                HoldNothing(context);
                 await context.Response.WriteAsync("one");
                 await context.Response.WriteAsync("two");
             });
@@ -202,7 +202,7 @@ namespace Ancm.Hosting.Tests
             var flushed = false;
             var request = FakeApp.Request(async context =>
             {
-                await Task.Yield();
+                HoldNothing(context);
                 await context.Response.WriteAsync("much");
                 flushed = true;
             });
@@ -494,6 +494,10 @@ namespace Ancm.Hosting.Tests
             FakeNative.Begin(request);
             await Check.InTime(request.Completed);
         }
+
+        /// <summary>As after a pause, which another thread may see the end of before this one has noticed.</summary>
+        private static void HoldNothing(HttpContext context) =>
+            context.Features.Get<IHttpResponseBodyFeature>().DisableBuffering();
 
         private static async Task Until(Func<bool> condition)
         {
