@@ -1,6 +1,11 @@
 //! How many connections there may be to an app, and who waits for one.
 
-use std::{num::NonZeroUsize, pin::Pin, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::{Arc, Barrier},
+    time::Duration,
+};
 
 use ancm::{
     Connection,
@@ -13,6 +18,7 @@ use http_body_util::{BodyExt, Empty};
 use tokio::task::{JoinHandle, spawn};
 
 use crate::{
+    h2c,
     support::{App, Wire, front, soon},
     upgrade::{SWITCH, UPGRADE},
 };
@@ -218,4 +224,31 @@ async fn nobody_waits_for_an_app_that_takes_no_connections() {
     for one in waits {
         assert_eq!(refused(one).await.status(), StatusCode::BAD_GATEWAY);
     }
+}
+
+/// Each thread has connections of its own, but for where there may be no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_share_the_only_connection_of_http2() {
+    let app = h2c::App::bind().await;
+    let (proxy, backend) = (Proxy::with_options(options(1)), app.backend());
+    let all_are_here = Arc::new(Barrier::new(4));
+    let asked: Vec<_> = (0..4)
+        .map(|_| {
+            let (proxy, backend, all) = (proxy.clone(), backend.clone(), all_are_here.clone());
+            spawn(async move {
+                // Keeps its thread, so that each is another's.
+                all.wait();
+                ask(&proxy, &backend, "/").await.await.unwrap()
+            })
+        })
+        .collect();
+    let mut link = app.accept().await;
+    for _ in 0..4 {
+        let (_, mut respond) = link.request().await;
+        respond.send_response(Response::new(()), true).unwrap();
+    }
+    for answer in asked {
+        assert_eq!(soon(answer).await.unwrap().unwrap().status(), 200);
+    }
+    assert!(app.is_quiet().await, "no second connection");
 }

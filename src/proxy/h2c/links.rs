@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use tokio::{select, sync::Notify};
 
 use super::link::{Link, Place, State};
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
         backend::Backend,
         dial::Why,
         pool::{SHARDS, own},
-        seats::{Limits, Turn},
+        seats::{Limits, Seat, Turn},
     },
 };
 
@@ -27,6 +30,8 @@ const MOST: usize = 64;
 /// The connections of each thread.
 pub(in crate::proxy) struct Links {
     shards: Box<[Shard]>,
+    /// Tells of each connection that was opened.
+    opened: Notify,
 }
 
 /// Aligned so that no two threads write to one cache line.
@@ -42,6 +47,13 @@ struct Shard {
     why: Mutex<Option<Why>>,
 }
 
+/// How a request gets a place.
+enum Way {
+    /// On a connection that it may open.
+    New(Seat),
+    Shared(Taken),
+}
+
 /// A place on a connection.
 pub(super) struct Taken {
     pub(super) link: Link,
@@ -54,6 +66,7 @@ impl Default for Links {
     fn default() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            opened: Notify::new(),
         }
     }
 }
@@ -84,16 +97,10 @@ impl Links {
         {
             return Err(why.error());
         }
-        let seat = match backend.pool().seats().try_take(limits) {
-            Some(seat) => seat,
-            None => match self.least_busy() {
-                Some(taken) => return Ok(taken),
-                None => match backend.pool().turn(limits, false).await? {
-                    Turn::Seat(seat) => seat,
-                    Turn::Wire(wire) => wire.into_seat(),
-                    Turn::Failed(why) => return Err(why.error()),
-                },
-            },
+        let way = self.way(backend, limits).await;
+        let seat = match way.inspect_err(|error| shard.fail(error))? {
+            Way::New(seat) => seat,
+            Way::Shared(taken) => return Ok(taken),
         };
         let opened = match seat.dial(backend, limit).await {
             Ok((io, seat)) => Link::new(io, seat, Arc::downgrade(self)).await,
@@ -102,12 +109,37 @@ impl Links {
         let opened = opened.inspect_err(|error| shard.fail(error))?;
         let place = opened.take();
         lock(&shard.links).push(opened.clone());
+        self.opened.notify_waiters();
         drop(opening);
         Ok(Taken {
             link: opened,
             place,
             is_new: true,
         })
+    }
+
+    /// The right to open a connection, or a place on one where there can't be another: also on one that stands only after
+    /// this has begun to wait.
+    async fn way(&self, backend: &Backend, limits: Limits) -> Result<Way, Error> {
+        loop {
+            if let Some(seat) = backend.pool().seats().try_take(limits) {
+                return Ok(Way::New(seat));
+            }
+            let mut opened = pin!(self.opened.notified());
+            opened.as_mut().enable();
+            if let Some(taken) = self.least_busy() {
+                return Ok(Way::Shared(taken));
+            }
+            let turn = select! {
+                turn = backend.pool().turn(limits, false) => turn?,
+                () = opened => continue,
+            };
+            return match turn {
+                Turn::Seat(seat) => Ok(Way::New(seat)),
+                Turn::Wire(wire) => Ok(Way::New(wire.into_seat())),
+                Turn::Failed(why) => Err(why.error()),
+            };
+        }
     }
 
     /// A place on the connection with the fewest requests, of whichever thread: there can't be another one now.
