@@ -111,8 +111,6 @@ impl Errand {
                 self.unconnected(error, options).await?;
             } else if limits.is_over() {
                 return Err(error);
-            } else {
-                backend.pool().seats().rest().await;
             }
         }
     }

@@ -53,6 +53,11 @@ impl Seat {
             }
             Err(error) if is_shortage(&error) => {
                 self.seats.budget.shrink();
+                if self.seats.budget.open() <= 1 {
+                    // No connection is one of ours, so that nobody will tell when files may be open again. The seat is kept:
+                    // whoever waits would find no more of them.
+                    sleep(LOOK).await;
+                }
                 Err(error)
             }
             Err(error) => {
@@ -83,16 +88,6 @@ impl Seat {
         if before == Use::Dialling {
             // Somebody else may open one now.
             drop(self.seats.serve(|| None));
-        }
-    }
-}
-
-impl Seats {
-    /// Waits before the next try to open a connection where no more files could be open, and none is one of ours, so that
-    /// nobody will tell when that changes. Cancel safe.
-    pub(in crate::proxy) async fn rest(&self) {
-        if self.budget.open() == 0 {
-            sleep(LOOK).await;
         }
     }
 }
