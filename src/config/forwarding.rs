@@ -220,7 +220,8 @@ impl Forwarding {
     }
 
     /// `minUploadRate`: how many bytes of its request's body a client has to send for each second that it is waited for,
-    /// all pauses together, as long as the app has not begun to answer; then it gets 408. A call of gRPC has no such limit.
+    /// all pauses together, as long as the app has not begun to answer; then it gets 408. A call of gRPC and a client of
+    /// HTTP/2 have no such limit.
     /// Default 240, Kestrel's own for a body; `None`: no limit.
     #[must_use]
     pub fn min_upload_rate(&self) -> Option<NonZeroU32> {

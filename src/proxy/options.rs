@@ -77,7 +77,8 @@ impl ProxyOptions {
 
     /// How many bytes of its request's body a client has to send for each second that it is waited for, all pauses
     /// together, as long as the app has not begun to answer; then it gets 408. Defaults to 240, as Kestrel has it. `None`
-    /// is no limit. A call of gRPC has none, as its messages may tell of what happens now and then.
+    /// is no limit. A call of gRPC has none, as its messages may tell of what happens now and then; nor has a client of
+    /// HTTP/2, whose uploads wait for one another.
     pub fn min_upload_rate(mut self, bytes: Option<NonZeroU32>) -> Self {
         self.said.min_upload_rate = bytes;
         self

@@ -1,7 +1,7 @@
 //! Makes of a request what the app gets, before anything is sent.
 
 use bytes::Bytes;
-use http::{Request, Response, header::UPGRADE, request::Parts};
+use http::{Request, Response, Version, header::UPGRADE, request::Parts};
 use hyper::upgrade::OnUpgrade;
 
 use super::{
@@ -42,8 +42,9 @@ where
         version: parts.version,
         hears_close: options.forward_response_connection_header,
     };
+    // Streams of HTTP/2 share their connection's window: those that the app keeps waiting may keep a client from sending more.
     if let Some(upload) = &upload
-        && is_call(&parts.headers)
+        && (parts.version >= Version::HTTP_2 || is_call(&parts.headers))
     {
         upload.tells();
     }

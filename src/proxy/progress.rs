@@ -113,6 +113,13 @@ impl Upload {
         self.state.tells.store(true, Ordering::Relaxed);
     }
 
+    /// What was sent is sent again: until that has been asked for more, nobody waits for the client.
+    pub(super) fn begin_again(&self) {
+        let moved = u64::try_from(self.state.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.state.moved.store(moved, Ordering::Release);
+        self.state.phase.store(SENDING, Ordering::Release);
+    }
+
     /// Ready when the client has kept the app waiting for longer than it may. `slot` is made only where a client does.
     pub(super) fn poll_slow(
         &self,

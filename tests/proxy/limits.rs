@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use ancm::proxy::{Proxy, ProxyOptions};
+use http::Request;
 
-use crate::support::{App, Wire, app_and_front};
+use crate::{
+    h2c::client,
+    support::{App, Wire, app_and_front, soon},
+};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -203,6 +207,26 @@ async fn a_client_that_drips_its_body_is_told_so() {
     wire.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         .await;
     assert!(client.head().await.starts_with("http/1.1 200"));
+}
+
+/// What keeps one upload of a client of HTTP/2 from coming may be another one, which the app has not asked for more of.
+#[tokio::test]
+async fn an_upload_by_http2_may_be_slow() {
+    let rate = std::num::NonZeroU32::new(240);
+    let slow = options().min_upload_rate(rate).upload_grace(SHORT);
+    let (app, address) = app_and_front(Proxy::with_options(slow)).await;
+    let mut client = client(address).await;
+    let request = Request::post("http://a/").body(()).unwrap();
+    let (answer, mut body) = client.send_request(request, false).unwrap();
+    body.send_data("x".into(), false).unwrap();
+    let mut wire = app.accept().await;
+    wire.head().await;
+    tokio::time::sleep(SHORT * 3).await;
+    body.send_data("y".into(), true).unwrap();
+    assert!(wire.hear("0\r\n\r\n").await.contains('y'));
+    wire.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(soon(answer).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -74,6 +74,9 @@ pub(super) async fn ask(
         Err(failure) => {
             let taken = asking.upload.into_taken();
             let touched = taken.is_none();
+            if let Some(progress) = progress.filter(|progress| !progress.is_broken()) {
+                progress.begin_again();
+            }
             errand
                 .request
                 .body_mut()
