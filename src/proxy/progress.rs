@@ -115,8 +115,7 @@ impl Upload {
 
     /// What was sent is sent again: until that has been asked for more, nobody waits for the client.
     pub(super) fn begin_again(&self) {
-        let moved = u64::try_from(self.state.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.state.moved.store(moved, Ordering::Release);
+        self.state.moved.store(self.now(), Ordering::Release);
         self.state.phase.store(SENDING, Ordering::Release);
     }
 
@@ -161,6 +160,11 @@ impl Upload {
         self.state.begun + Duration::from_millis(self.state.moved.load(Ordering::Acquire))
     }
 
+    /// In milliseconds after it began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.state.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn note(&self, polled: &Polled, ended: bool) {
         let phase = match polled {
             Poll::Pending => WAITING,
@@ -177,8 +181,7 @@ impl Upload {
         let waited = self.is_waiting();
         // Asked again in vain, the client is waited for no less long.
         if phase != WAITING || !waited {
-            let moved = state.begun.elapsed().as_millis();
-            let moved = u64::try_from(moved).unwrap_or(u64::MAX);
+            let moved = self.now();
             let before = state.moved.swap(moved, Ordering::AcqRel);
             if waited {
                 let more = moved.saturating_sub(before);
