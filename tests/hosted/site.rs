@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    future::Future,
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     published,
     support::{
+        alone,
         apps::hosting_assembly,
         client::{Client, Protocol},
         pki::Ca,
@@ -86,6 +88,16 @@ impl CheckPassword for Users {
 pub(crate) fn prepare() {
     published();
     hosting_assembly();
+}
+
+/// How long a test may take, on a machine that is busy with other things.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Runs what a test does: within the limit, and not while another test of this program runs.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    // What has to be built or fetched is before any limit.
+    prepare();
+    alone::run(LIMIT, test);
 }
 
 impl Site {
